@@ -1,0 +1,1 @@
+"""The governance rules of MetaQore: pure, no input or output."""

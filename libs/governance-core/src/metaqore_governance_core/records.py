@@ -1,0 +1,98 @@
+"""What the audit log holds: one decision and one outcome for each task.
+
+Fields stand in alphabetical order and hold no floats, so that an encoder which keeps or sorts them writes the
+canonical form of RFC 8785. Records hold no prompt, no answer and no secret: keyed digests, sizes, kinds and counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+MAX_RECORD_BYTES: Final = 65_535
+"""So that the log can be served as C2SP tiles, whose entries have 16-bit lengths."""
+
+RECORD_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Where a record stands: gap-free in its writer, and in its writer's share of the organization. From 1."""
+
+    organization_sequence: int
+    sequence: int
+    writer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What stands for a text: HMAC-SHA-256 under the organization's key `key_id`, in hex, and the text's size."""
+
+    digest: str
+    key_id: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """The personal fields of a record, kept apart so that a writer can encrypt them before it signs."""
+
+    caller_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """What was decided about a task, before any effect. Times are microseconds since the Unix epoch."""
+
+    caller: str
+    door: str
+    findings: dict[str, int]
+    model: str
+    organization: str
+    organization_sequence: int
+    personal: Personal
+    policy: str
+    policy_version: str
+    project: str | None
+    prompt: Commitment
+    reasons: tuple[str, ...]
+    receipt: str
+    sensitivity: str
+    sensitivity_sources: tuple[str, ...]
+    sequence: int
+    task: str
+    time_us: int
+    verdict: str
+    writer: str
+    kind: Literal["decision"] = field(default="decision")
+    version: int = field(default=RECORD_VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """How a task ended. `decision` is the RFC 6962 leaf hash, in hex, of the decision that it belongs to."""
+
+    answer: Commitment | None
+    attempts: int
+    completion_tokens: int | None
+    decision: str
+    duration_us: int
+    error: str | None
+    finish_reason: str | None
+    locality: str | None
+    model: str | None
+    organization: str
+    organization_sequence: int
+    prompt_tokens: int | None
+    provider: str | None
+    receipt: str
+    sequence: int
+    state: str
+    task: str
+    time_us: int
+    writer: str
+    kind: Literal["outcome"] = field(default="outcome")
+    version: int = field(default=RECORD_VERSION)
+
+
+Record = DecisionRecord | OutcomeRecord

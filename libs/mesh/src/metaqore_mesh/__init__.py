@@ -1,0 +1,1 @@
+"""The chassis that every MetaQore service stands on."""

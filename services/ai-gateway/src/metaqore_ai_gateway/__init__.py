@@ -1,0 +1,1 @@
+"""The AI Gateway: the one door through which every prompt and answer passes."""

@@ -1,0 +1,1 @@
+"""The Compliance Auditor: transparency logs that anyone can verify."""

@@ -1,0 +1,1 @@
+"""Inference: model engines behind one gRPC service."""
