@@ -13,7 +13,8 @@ SIGNATURE_CONTEXT: Final = b"metaqore-group-commit/v1\n"
 @dataclass(frozen=True, slots=True)
 class GroupHead:
     """What a writer signs. `root` is the hex RFC 6962 root over the leaf hashes of its `count` records, whose
-    sequences run from `first_sequence`; `key_id` names the key; `time_us` is microseconds since the Unix epoch."""
+    sequences run from `first_sequence`; `key_id` names the key; `time_us` is microseconds since the Unix epoch.
+    """
 
     count: int
     first_sequence: int
