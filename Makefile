@@ -1,0 +1,110 @@
+# Every target works with `make`, Python 3.11 and nothing else; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+MEMBERS := proto libs/governance-core libs/mesh libs/cli services/ai-gateway services/inference services/compliance-auditor
+NAMES := metaqore-proto metaqore-governance-core metaqore-mesh metaqore-cli metaqore-ai-gateway metaqore-inference metaqore-compliance-auditor
+UV := $(BIN)/uv
+EDITABLES := $(addprefix -e ./,$(MEMBERS))
+SOURCES := $(addsuffix /src,$(MEMBERS))
+
+##@ Start here
+.PHONY: help run test
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+	  /^[a-z][a-z-]*:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## Start the mesh, send the sample tasks through every door, verify every receipt, stop
+	@$(BIN)/metaqore demo
+
+test: setup-dev ## All tests but the slow suites (about five minutes)
+	$(PYTEST) -n 2 --dist loadfile -m "not crash" -q
+
+##@ Set up
+.PHONY: check setup setup-dev lock clean
+check: # what the machine must have, and what to do where it does not
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing. On Debian: apt-get install python3.11 python3.11-venv, or: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11. Use: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing. On Debian: apt-get install python3.11-venv"; exit 1; }
+	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { echo "libgomp1 is missing; the model engine needs it. On Debian: apt-get install libgomp1"; exit 1; }
+
+setup: check $(VENV)/.runtime ## Make .venv with what `make run` needs
+setup-dev: check $(VENV)/.dev ## Make .venv with what the tests need, too
+
+$(BIN)/uv: requirements/bootstrap.lock
+	@echo "Setting up Python in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	@touch $(BIN)/uv
+
+$(VENV)/.runtime: $(BIN)/uv requirements/runtime.lock $(addsuffix /pyproject.toml,$(MEMBERS))
+	@echo "Installing the pinned packages ..."
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLES)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
+	@echo "Installing the pinned packages for the tests ..."
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@touch $@
+
+lock: $(BIN)/uv ## Pin every dependency by hash into requirements/*.lock
+	cd requirements && ../$(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" bootstrap.in -o bootstrap.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --group build \
+	  $(addprefix --no-emit-package ,$(NAMES)) pyproject.toml -o requirements/runtime.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --group build --group dev \
+	  -c requirements/runtime.lock $(addprefix --no-emit-package ,$(NAMES)) pyproject.toml -o requirements/dev.lock
+
+clean: ## Remove what was built, the virtual environment included
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .nx node_modules build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Check
+.PHONY: lint format types proto build contracts
+lint: setup-dev ## ruff, formatting, import rules, unused and missing dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	@for member in $(MEMBERS); do (cd $$member && ../../$(BIN)/deptry src 2>/dev/null || ../$(BIN)/deptry src 2>/dev/null || $(CURDIR)/$(BIN)/deptry src); done
+
+format: setup-dev ## Let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup-dev ## mypy, strict
+	$(BIN)/mypy $(filter-out proto/src,$(SOURCES))
+
+proto: setup-dev ## Lint the .proto files and write their Python stubs
+	cd proto && ../$(BIN)/buf lint && PYTHON=../$(BIN)/python ./generate.sh
+
+contracts: setup-dev ## Write JSON Schemas and AsyncAPI documents from the contracts
+	$(BIN)/python -m metaqore_governance_core.contracts.write
+
+build: setup-dev ## Build every member's wheel into dist/
+	@for member in $(MEMBERS); do $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist $$member; done; ls dist
+
+##@ Slow suites
+.PHONY: test-crash test-kafka
+test-crash: setup-dev ## kill -9 every part at random points, 200 rounds and more, and count (under 30 minutes)
+	$(PYTEST) tests/crash -m crash -q -s
+
+test-kafka: setup-dev ## The tests that need Apache Kafka; give METAQORE_TEST_KAFKA=host:port
+	@test -n "$${METAQORE_TEST_KAFKA:-}" || { echo "Give the address of an Apache Kafka: make test-kafka METAQORE_TEST_KAFKA=127.0.0.1:9092"; exit 1; }
+	$(PYTEST) -m kafka -q
+
+##@ Measure (each prints a table, and as its last line one JSON object)
+.PHONY: bench-gateway bench-kafka bench-audit
+bench-gateway: setup-dev ## A governed request against the same request straight to the provider
+	$(BIN)/python benchmarks/bench_gateway.py
+
+bench-kafka: setup-dev ## Tasks through Kafka against a bare consume and produce loop
+	$(BIN)/python benchmarks/bench_kafka.py
+
+bench-audit: setup-dev ## Records into the spool and the log, and their verification
+	$(BIN)/python benchmarks/bench_audit.py

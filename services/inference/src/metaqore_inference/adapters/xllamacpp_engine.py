@@ -1,0 +1,136 @@
+"""llama.cpp in this process, through xllamacpp."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import xllamacpp
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_inference.service.ports import EngineModel
+
+_END: Final[dict[str, Any]] = {}
+
+
+class XllamacppEngine:
+    """One GGUF model; `slots` requests share the processor by continuous batching.
+
+    llama.cpp's own HTTP server cannot be turned off: it listens on a loopback port of its choice. It gets a random
+    key that never leaves this process, so another process is refused (all but its `/health`).
+    """
+
+    def __init__(self, model: EngineModel, server: Any, slots: int, default_max_tokens: int) -> None:
+        self._model = model
+        self._server = server
+        self._slots = slots
+        self._default_max_tokens = default_max_tokens
+        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="engine")
+        self._stopping = threading.Event()
+
+    @classmethod
+    def load(
+        cls, name: str, file: Path, *, slots: int, context_tokens: int, threads: int, default_max_tokens: int
+    ) -> XllamacppEngine:
+        """Loads the model: blocks for about a second, so call it off the event loop."""
+        params = xllamacpp.CommonParams()
+        params.model.path = str(file)
+        params.model_alias = {name}
+        params.n_parallel = slots
+        params.n_ctx = context_tokens * slots
+        params.cpuparams.n_threads = threads
+        params.cpuparams_batch.n_threads = threads
+        params.port = 0
+        params.api_keys = [secrets.token_urlsafe(32)]
+        params.ui = False
+        params.endpoint_slots = False
+        params.endpoint_props = False
+        params.verbosity = -1
+        model = EngineModel(name, "xllamacpp", context_tokens)
+        return cls(model, xllamacpp.Server(params), slots, default_max_tokens)
+
+    @property
+    def model(self) -> EngineModel:
+        """The model it serves."""
+        return self._model
+
+    @property
+    def slots(self) -> int:
+        """How many requests run side by side."""
+        return self._slots
+
+    @property
+    def listening_address(self) -> str:
+        """Where llama.cpp's own HTTP server listens: for the test that it lets nobody in."""
+        return str(self._server.listening_address)
+
+    async def chat(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        """See the port. The engine works in a thread; its callback hands each chunk to this event loop."""
+        loop = asyncio.get_running_loop()
+        chunks: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        left = threading.Event()
+
+        def take(chunk: dict[str, Any]) -> bool:
+            loop.call_soon_threadsafe(chunks.put_nowait, chunk)
+            return left.is_set() or self._stopping.is_set()
+
+        def run() -> None:
+            try:
+                self._server.handle_chat_completions(self._asked(request), take)
+            except ValueError as error:  # what llama.cpp's own parser refuses
+                take({"error": {"code": 400, "message": str(error)}})
+            finally:
+                loop.call_soon_threadsafe(chunks.put_nowait, _END)
+
+        working = loop.run_in_executor(self._threads, run)
+        try:
+            while (chunk := await chunks.get()) is not _END:
+                if "error" in chunk:
+                    raise _refusal(chunk["error"])
+                chunk["model"] = self._model.id
+                chunk.pop("timings", None)
+                yield chunk
+        finally:
+            left.set()
+            await asyncio.shield(working)
+        if self._stopping.is_set():
+            raise MetaQoreError(
+                "engine_stopped", "The engine was stopped. Try again.", kind=ErrorKind.UNAVAILABLE, retryable=True
+            )
+
+    def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
+        """`request` as this engine is to run it.
+
+        The prompt cache is off: it is shared between slots, and the time that a hit saves would tell one organization
+        what another has asked.
+        """
+        asked = {"max_tokens": self._default_max_tokens, **request}
+        if asked["max_tokens"] is None:
+            asked["max_tokens"] = request.get("max_completion_tokens") or self._default_max_tokens
+        return {
+            **asked,
+            "model": self._model.id,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "cache_prompt": False,
+        }
+
+    async def close(self) -> None:
+        """Stops what runs, waits for it, and frees the model."""
+        self._stopping.set()
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        del self._server
+
+
+def _refusal(error: dict[str, Any]) -> MetaQoreError:
+    message = str(error.get("message", "The engine refused the request."))
+    if error.get("type") == "exceed_context_size_error":
+        return MetaQoreError("context_length_exceeded", f"The prompt is too long: {message}.", kind=ErrorKind.INVALID)
+    if int(error.get("code", 500)) < 500:  # noqa: PLR2004 - the HTTP class of a server's fault
+        return MetaQoreError("engine_refused", message, kind=ErrorKind.INVALID)
+    return MetaQoreError("engine_failed", "The engine failed. Try again.", kind=ErrorKind.UNAVAILABLE, retryable=True)

@@ -1,0 +1,1 @@
+"""The rules of serving models that know no engine."""

@@ -1,0 +1,1 @@
+"""What Inference does, and the ports it needs."""
