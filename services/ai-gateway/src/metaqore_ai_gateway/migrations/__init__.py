@@ -1,0 +1,1 @@
+"""The gateway's database, step by step."""

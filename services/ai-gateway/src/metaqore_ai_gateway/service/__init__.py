@@ -1,0 +1,1 @@
+"""The use cases of the gateway, with the ports that they need."""
