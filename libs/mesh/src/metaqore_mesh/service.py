@@ -1,0 +1,88 @@
+"""The life of a service process: start, be ready, drain on SIGTERM, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+import structlog
+import uvloop
+
+from metaqore_mesh.health import Check, Health
+from metaqore_mesh.probes import serve_probes
+from metaqore_mesh.settings import TelemetrySettings
+
+__all__ = ["Check", "Health", "Start", "run_service"]
+
+#: Entering it starts the service and registers its checks; leaving it takes no more work, finishes what is there
+#: and closes. A background task that fails (in a `TaskGroup` inside it) ends the process with 1, for a restart.
+Start = Callable[[Health], AbstractAsyncContextManager[object]]
+
+_log = structlog.get_logger()
+
+
+def run_service(name: str, telemetry: TelemetrySettings, start: Start, *, drain_timeout_s: float = 60.0) -> int:
+    """Run a service on uvloop until SIGTERM or SIGINT, and give the exit status for `sys.exit`.
+
+    Probes and metrics are served from before `start` is entered until after it is left. The first signal drains,
+    for at most `drain_timeout_s`; a second one ends the process at once. The status is 0 after an orderly end, else 1.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Process(name, drain_timeout_s).run(telemetry, start))
+
+
+@dataclass(slots=True)
+class _Process:
+    name: str
+    drain_timeout_s: float
+    health: Health = field(default_factory=Health)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    phase: str = "starting"
+
+    async def run(self, telemetry: TelemetrySettings, start: Start) -> int:
+        """Serve the probes around the service's life."""
+        self.health.add_readiness("service", lambda: None if self.phase == "running" else self.phase)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, number)
+        async with serve_probes(self.health, telemetry.metrics_host, telemetry.metrics_port) as port:
+            _log.info("service.started", service=self.name, metrics_port=port, pid=os.getpid())
+            status = await self._until_ended(asyncio.create_task(self._live(start)))
+        _log.info("service.stopped", service=self.name, status=status)
+        return status
+
+    def _signalled(self, number: int) -> None:
+        if self.stopping.is_set():
+            os._exit(128 + number)
+        _log.info("service.draining", service=self.name, signal=signal.Signals(number).name)
+        self.stopping.set()
+
+    async def _live(self, start: Start) -> None:
+        async with start(self.health):
+            self.phase = "running"
+            _log.info("service.ready", service=self.name)
+            await self.stopping.wait()
+            self.phase = "draining"
+
+    async def _until_ended(self, life: asyncio.Task[None]) -> int:
+        stop = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait((life, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if self.phase == "starting":
+            life.cancel()  # told to stop before it was ready: nothing to drain
+        done, _ = await asyncio.wait((life,), timeout=self.drain_timeout_s)
+        if not done:
+            _log.error("service.drain_timed_out", service=self.name, timeout_s=self.drain_timeout_s)
+            life.cancel()
+            await asyncio.wait((life,), timeout=self.drain_timeout_s)
+            return 1
+        with contextlib.suppress(asyncio.CancelledError):
+            if error := life.exception():
+                _log.error("service.failed", service=self.name, phase=self.phase, exc_info=error)
+                return 1
+        return 0

@@ -1,0 +1,80 @@
+"""The settings every service shares, read once from METAQORE_* variables into frozen objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsGroup(BaseModel):
+    """A nested group of settings: `METAQORE_<GROUP>__<FIELD>`. Frozen; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _unless_embedded(group: dict[str, Any]) -> bool:
+    return not group.get("embedded", False)
+
+
+class KafkaSettings(SettingsGroup):
+    """The broker: one's own, or the embedded one (`embedded`), which keeps nothing over a restart."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    embedded: bool = False
+    #: The embedded broker has no idempotent producer.
+    idempotent: bool = Field(default_factory=_unless_embedded)
+
+
+class DatabaseSettings(SettingsGroup):
+    """PostgreSQL. `url` may hold a password, so it is kept out of `repr`."""
+
+    url: str = Field(default="", repr=False)
+    pool_size: int = Field(default=10, ge=1, le=1000)
+
+
+class TelemetrySettings(SettingsGroup):
+    """Logs, traces, and the port that serves `/metrics` and the probes. `metrics_port` 0 takes a free port."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    #: Where spans go (OTLP over gRPC). None: `OTEL_EXPORTER_OTLP_ENDPOINT`, and without that nowhere.
+    otlp_endpoint: str | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+
+
+class MeshSettings(BaseSettings):
+    """What each service needs to find its files, its peers' token, the broker and its database.
+
+    A service subclasses it with one nested group of its own. A group's default may be overridden as a whole
+    (`telemetry: TelemetrySettings = TelemetrySettings(metrics_port=8003)`): a variable for one of its fields then
+    changes that field alone.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="METAQORE_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="ignore",
+    )
+
+    run_dir: Path = Field(default_factory=lambda: Path.home() / ".local" / "state" / "metaqore")
+    #: The configuration file (metaqore.yaml). None: the built-in default.
+    config: Path | None = None
+    #: The bearer token that services show each other, 0600.
+    mesh_token_file: Path = Field(default_factory=lambda known: known["run_dir"] / "keys" / "mesh-token")
+    #: The residency policy's name; it overrides the one in the configuration file.
+    secure_gateway_policy: str | None = None
+    kafka: KafkaSettings = KafkaSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @field_validator("run_dir", "config", "mesh_token_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """`~` and relative paths are resolved once, here, so that a later chdir changes nothing."""
+        return path and path.expanduser().absolute()
