@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,17 +15,18 @@ class SettingsGroup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _unless_embedded(group: dict[str, Any]) -> bool:
-    return not group.get("embedded", False)
-
-
 class KafkaSettings(SettingsGroup):
     """The broker: one's own, or the embedded one (`embedded`), which keeps nothing over a restart."""
 
     bootstrap_servers: str = "127.0.0.1:9092"
     embedded: bool = False
-    #: The embedded broker has no idempotent producer.
-    idempotent: bool = Field(default_factory=_unless_embedded)
+    #: Always false on the embedded broker, which has no idempotent producer.
+    idempotent: bool = Field(default=True, validate_default=True)
+
+    @field_validator("idempotent")
+    @classmethod
+    def _where_the_broker_can(cls, wanted: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+        return wanted and not info.data.get("embedded", False)
 
 
 class DatabaseSettings(SettingsGroup):
