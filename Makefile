@@ -21,7 +21,7 @@ help: ## Show this help
 	  /^[a-z][a-z-]*:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## Start the mesh, send the sample tasks through every door, verify every receipt, stop
-	@$(BIN)/metaqore demo
+	@$(BIN)/python examples/governed_tasks.py
 
 test: setup-dev ## All tests but the slow suites (about five minutes)
 	$(PYTEST) -n 2 --dist loadfile -m "not crash" -q

@@ -1,0 +1,96 @@
+"""`metaqore key`: the API keys of an organization."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from metaqore.gateway.v1 import gateway_pb2 as gateway
+from metaqore_cli.client import Client
+from metaqore_cli.connection import connect
+from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table
+
+app = typer.Typer(help="Create, list and revoke API keys (needs the scope keys:admin).", no_args_is_help=True)
+
+
+@app.command(
+    epilog="Examples: metaqore key create billing-agent   |   metaqore key create auditor --scope audit:read"
+    "   |   metaqore key create first-agent --organization new"
+)
+def create(
+    caller: Annotated[str, typer.Argument(help="The name of the agent or person that will use the key.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="May be given more than once: tasks:submit, tasks:read, audit:read, keys:admin. "
+            "Without it: the first three.",
+            autocompletion=lambda: ["tasks:submit", "tasks:read", "audit:read", "keys:admin"],
+        ),
+    ] = None,
+    organization: Annotated[
+        str, typer.Option(help="Your own where none is given; `new` makes one (needs mesh:admin).")
+    ] = "",
+    json_: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Make a key. Its secret is shown this once; the mesh keeps only its SHA-256."""
+    with Client(connect()) as client:
+        made = client.create_key(caller, scope or [], organization)
+    if json_:
+        print_json(key_dict(made.key) | {"secret": made.secret})
+        return
+    print(made.secret)
+    notes.print(
+        f"[dim]key {made.key.id} for {made.key.caller} of {made.key.organization}: {', '.join(made.key.scopes)}. "
+        "Keep the secret now, it is not shown again.[/]",
+        highlight=False,
+    )
+
+
+@app.command("list", epilog="Example: metaqore key list")
+def list_(json_: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Every key of your organization, the revoked ones too."""
+    with Client(connect()) as client:
+        keys = client.list_keys()
+    if json_:
+        print_json([key_dict(key) for key in keys])
+        return
+    print_table(
+        ("key", "caller", "scopes", "created", "revoked"),
+        (
+            (
+                key.id,
+                key.caller,
+                ", ".join(key.scopes),
+                key.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M"),
+                key.revoke_time.ToDatetime().strftime("%Y-%m-%d %H:%M") if key.HasField("revoke_time") else "",
+            )
+            for key in keys
+        ),
+    )
+
+
+@app.command(epilog="Example: metaqore key revoke key_…")
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id (not its secret).")],
+    json_: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """End a key. It is refused within about a second."""
+    with Client(connect()) as client:
+        key = client.revoke_key(key_id)
+    if json_:
+        print_json(key_dict(key))
+    else:
+        notes.print(f"[dim]key {key.id} of {key.caller} is revoked.[/]", highlight=False)
+
+
+def key_dict(key: gateway.ApiKey) -> dict[str, object]:
+    """A key as plain values."""
+    return {
+        "key": key.id,
+        "organization": key.organization,
+        "caller": key.caller,
+        "scopes": list(key.scopes),
+        "created": key.create_time.ToJsonString(),
+        "revoked": key.revoke_time.ToJsonString() if key.HasField("revoke_time") else None,
+    }

@@ -1,0 +1,180 @@
+"""`metaqore task`: submit a task and look at those that were."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metaqore.gateway.v1 import gateway_pb2 as gateway
+from metaqore_cli.client import Client
+from metaqore_cli.connection import connect
+from metaqore_cli.names import sensitivity_name, sensitivity_value, state_name
+from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table, screen
+from metaqore_governance_core.errors import MetaQoreError
+
+app = typer.Typer(help="Submit tasks and look at them.", no_args_is_help=True)
+
+SENSITIVITIES = ["PUBLIC", "INTERNAL", "SENSITIVE", "CRITICAL"]
+
+
+@app.command(
+    epilog='Examples: metaqore task submit "What is a Merkle tree?"   |   metaqore task submit --stream --file prompt.txt'
+    "   |   git diff | metaqore task submit --file - --sensitivity INTERNAL"
+)
+def submit(
+    prompt: Annotated[str | None, typer.Argument(help="The question. Or give --file.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Take the prompt from this file; - is standard input.")] = None,
+    model: Annotated[str, typer.Option(help="The model; the mesh's default where none is given.")] = "",
+    stream: Annotated[bool, typer.Option("--stream", help="Show the answer while it is made.")] = False,
+    sensitivity: Annotated[
+        str | None,
+        typer.Option(
+            help="At least this sensitive: PUBLIC, INTERNAL, SENSITIVE or CRITICAL. It only ever raises.",
+            autocompletion=lambda: SENSITIVITIES,
+        ),
+    ] = None,
+    project: Annotated[str, typer.Option(help="The project that the task belongs to.")] = "",
+    max_tokens: Annotated[int, typer.Option(help="The longest answer, in tokens; 0 is the mesh's default.", min=0)] = 0,
+    json_: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Send a prompt through the mesh and print the answer, with its receipt."""
+    request = gateway.SubmitTaskRequest(
+        model=model,
+        messages=[gateway.Message(role="user", content=_prompt(prompt, file))],
+        sensitivity=sensitivity_value(sensitivity),
+        project=project,
+        max_tokens=max_tokens,
+        stream=stream,
+    )
+    accepted, outcome, answer = gateway.Accepted(), gateway.Outcome(), []
+    with Client(connect()) as client:
+        for response in client.submit_task(request):
+            match response.WhichOneof("event"):
+                case "accepted":
+                    accepted = response.accepted
+                case "piece":
+                    answer.append(response.piece.text)
+                    if not json_:
+                        print(response.piece.text, end="", flush=True)
+                case "outcome":
+                    outcome = response.outcome
+    state = state_name(outcome.state)
+    if json_:
+        tokens = {"prompt": outcome.prompt_tokens, "completion": outcome.completion_tokens}
+        print_json(
+            {
+                "task": accepted.task_id,
+                "state": state,
+                "receipt": accepted.receipt_id,
+                "receipt_token": accepted.receipt_token,
+                "sensitivity": sensitivity_name(accepted.sensitivity),
+                "sensitivity_sources": list(accepted.sensitivity_sources),
+                "policy": accepted.policy,
+                "model": outcome.model,
+                "provider": outcome.provider,
+                "tokens": tokens,
+                "duration_us": outcome.duration_us,
+                "answer": "".join(answer),
+                "error": {"code": outcome.error_code, "message": outcome.error_message} if outcome.error_code else None,
+            }
+        )
+    else:
+        print()
+        notes.print(
+            f"[dim]task {accepted.task_id} {state} · {sensitivity_name(accepted.sensitivity)} · "
+            f"{outcome.model}, {outcome.prompt_tokens} + {outcome.completion_tokens} tokens, "
+            f"{outcome.duration_us / 1e6:.2f} s · receipt {accepted.receipt_id}[/]",
+            highlight=False,
+        )
+    if outcome.error_code:
+        raise MetaQoreError(outcome.error_code, outcome.error_message or f"The task ended as {state}.")
+
+
+@app.command("list", epilog="Example: metaqore task list --limit 5")
+def list_(
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100_000)] = 20,
+    json_: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """The newest tasks of your organization."""
+    with Client(connect()) as client:
+        tasks = client.list_tasks(limit)
+    if json_:
+        print_json([task_dict(task) for task in tasks])
+        return
+    print_table(
+        ("task", "when", "door", "sensitivity", "state", "model", "tokens", "seconds", "receipt"),
+        (
+            (
+                task.id,
+                task.create_time.ToDatetime().strftime("%m-%d %H:%M:%S"),
+                task.door,
+                sensitivity_name(task.sensitivity),
+                state_name(task.state),
+                task.model,
+                f"{task.prompt_tokens} + {task.completion_tokens}",
+                f"{task.duration_us / 1e6:.2f}",
+                task.receipt_id,
+            )
+            for task in tasks
+        ),
+    )
+
+
+@app.command(epilog="Example: metaqore task show 019a…")
+def show(
+    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id.")],
+    json_: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """One task: what was decided and why, and how it ended."""
+    with Client(connect()) as client:
+        task = client.get_task(task_id)
+    shown = task_dict(task)
+    if json_:
+        print_json(shown)
+        return
+    for name, value in shown.items():
+        text = ", ".join(value) if isinstance(value, list) else str(value)
+        screen.print(f"[bold]{name:>20}[/]  {text}", highlight=False)
+
+
+def task_dict(task: gateway.Task) -> dict[str, object]:
+    """A task as plain values, with the names people use."""
+    ended = task.HasField("end_time")
+    return {
+        "task": task.id,
+        "organization": task.organization,
+        "project": task.project or None,
+        "state": state_name(task.state),
+        "door": task.door,
+        "caller": task.caller,
+        "sensitivity": sensitivity_name(task.sensitivity),
+        "sensitivity_sources": list(task.sensitivity_sources),
+        "verdict": task.verdict,
+        "reasons": list(task.reasons),
+        "policy": task.policy,
+        "policy_version": task.policy_version,
+        "model": task.model,
+        "provider": task.provider or None,
+        "prompt_tokens": task.prompt_tokens if task.HasField("prompt_tokens") else None,
+        "completion_tokens": task.completion_tokens if task.HasField("completion_tokens") else None,
+        "attempts": task.attempts,
+        "error": task.error_code or None,
+        "created": task.create_time.ToJsonString(),
+        "ended": task.end_time.ToJsonString() if ended else None,
+        "duration_us": task.duration_us if ended else None,
+        "receipt": task.receipt_id,
+    }
+
+
+def _prompt(prompt: str | None, file: Path | None) -> str:
+    if (prompt is None) == (file is None):
+        raise typer.BadParameter("Give a prompt or --file, one of the two.")
+    if prompt is not None:
+        return prompt
+    try:
+        return sys.stdin.read() if str(file) == "-" else Path(str(file)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"The prompt cannot be read from {file}: {error}") from error
