@@ -1,1 +1,1 @@
-"""The outside of the gateway: stores, publishers, clients, providers."""
+"""What stands behind the ports: providers, the scanner, stores."""

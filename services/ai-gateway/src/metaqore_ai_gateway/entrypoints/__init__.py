@@ -1,1 +1,1 @@
-"""The doors: parse, call one use case, answer."""
+"""The doors: each parses, calls one use case, answers."""

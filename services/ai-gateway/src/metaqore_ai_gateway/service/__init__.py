@@ -1,1 +1,1 @@
-"""The use cases of the gateway, with the ports that they need."""
+"""The use cases of the gateway, and the ports that they need."""

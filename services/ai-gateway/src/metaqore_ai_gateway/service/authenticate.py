@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from metaqore_ai_gateway.service.ports import Keys
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
-
-
-class KeyRing(Protocol):
-    """The keys in force, in memory.
-
-    - `caller_of` never waits; it answers from an immutable snapshot.
-    - A revoked key is gone from the snapshot within about a second.
-    - While the database is away the last snapshot stands.
-    """
-
-    def caller_of(self, secret: str) -> Caller | None:
-        """The caller whose key `secret` is, or None."""
-        ...
-
 
 BEARER = "bearer "
 
@@ -37,9 +22,9 @@ def secret_of(authorization: str | None, api_key: str | None = None) -> str:
     )
 
 
-def authenticate(keys: KeyRing, authorization: str | None, api_key: str | None = None) -> Caller:
+def authenticate(keys: Keys, authorization: str | None, api_key: str | None = None) -> Caller:
     """The caller that the key stands for. Raises `missing_api_key` or `invalid_api_key`, kind unauthenticated."""
-    caller = keys.caller_of(secret_of(authorization, api_key))
+    caller = keys.find(secret_of(authorization, api_key))
     if caller is None:
         raise MetaQoreError(
             "invalid_api_key",

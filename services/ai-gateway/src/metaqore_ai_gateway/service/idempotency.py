@@ -1,49 +1,10 @@
-"""The port behind which answers are kept for repeats with the same idempotency key."""
+"""What is refused about an idempotency key."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Protocol
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 MAX_KEY_CHARACTERS = 255
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """What the first request got: its status, the headers that belong to it (receipt included) and its body."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class IdempotencyStore(Protocol):
-    """Remembers, for 24 hours, what a request with an idempotency key was answered.
-
-    Whoever was given None by `begin` ends with `finish`, before the answer leaves, or with `release`.
-    """
-
-    async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
-        """Take the key for this request, and give None; or give the answer that the same request got before.
-
-        Raises `idempotency_in_flight` (conflict) while the first request runs, and `idempotency_key_reused`
-        (unprocessable) where `body_digest` is another.
-        """
-        ...
-
-    async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None:
-        """Keep the answer for repeats."""
-        ...
-
-    async def release(self, organization: str, key: str) -> None:
-        """Forget that the key was taken: the request ended without an answer worth keeping."""
-        ...
-
-    async def release_all(self) -> int:
-        """Free what this writer held when it crashed, and say how many; called once at start, after recovery."""
-        ...
 
 
 def check_key(key: str) -> None:
@@ -65,10 +26,10 @@ def in_flight() -> MetaQoreError:
     )
 
 
-def key_reused() -> MetaQoreError:
+def body_differs() -> MetaQoreError:
     """The key was used with another body."""
     return MetaQoreError(
-        "idempotency_key_reused",
+        "idempotency_body_differs",
         "This idempotency key was used with another request. Use a new key for a new request.",
         kind=ErrorKind.UNPROCESSABLE,
     )

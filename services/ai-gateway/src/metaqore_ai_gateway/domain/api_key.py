@@ -1,0 +1,58 @@
+"""An API key as its organization sees it, and who may make which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller, Scope
+
+NEW_ORGANIZATION: Final = "new"
+MAX_CALLER_CHARACTERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without its secret. `caller` is the name of whoever uses it; times have a time zone."""
+
+    id: str
+    organization: str
+    caller: str
+    scopes: frozenset[str]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+def check_caller_name(name: str) -> str:
+    """The name as given. Raises `invalid_caller_name` unless it has 1 to 200 printable characters."""
+    if not name.strip() or len(name) > MAX_CALLER_CHARACTERS or not name.isprintable():
+        raise MetaQoreError("invalid_caller_name", "Give the caller a name of 1 to 200 printable characters.")
+    return name
+
+
+def scopes_to_grant(admin: Caller, wanted: frozenset[str]) -> frozenset[str]:
+    """The scopes of a new key; none wanted means the default ones.
+
+    Raises `unknown_scope`, or `missing_scope` where `mesh:admin` is wanted by one who lacks it.
+    """
+    if not wanted:
+        return frozenset(scope.value for scope in DEFAULT_SCOPES)
+    unknown = wanted - {scope.value for scope in Scope}
+    if unknown:
+        known = ", ".join(scope.value for scope in Scope)
+        raise MetaQoreError("unknown_scope", f"Choose scopes from: {known}.", reasons=tuple(sorted(unknown)))
+    if Scope.MESH_ADMIN in wanted and Scope.MESH_ADMIN not in admin.scopes:
+        raise mesh_admin_needed("grant mesh:admin")
+    return wanted
+
+
+def mesh_admin_needed(what: str) -> MetaQoreError:
+    """Only an administrator of the whole mesh may do `what`."""
+    return MetaQoreError(
+        "missing_scope",
+        f"Only a key with the scope mesh:admin may {what}.",
+        kind=ErrorKind.FORBIDDEN,
+        reasons=(Scope.MESH_ADMIN.value,),
+    )

@@ -1,0 +1,146 @@
+"""A chat task: one OpenAI chat completion request, checked and ready to be governed."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from metaqore_ai_gateway.domain.strict_json import parse_object, texts_of
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Door
+from metaqore_governance_core.sensitivity import Sensitivity
+
+SEPARATOR: Final = "\x00"
+"""Stands between two scanned texts; no scanner rule matches across it."""
+
+_PROJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class InvalidChat(MetaQoreError):
+    """The request is JSON but not a chat completion request. `param` names the field."""
+
+    def __init__(self, code: str, message: str, param: str) -> None:
+        super().__init__(code, message)
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What comes with a request rather than in it. `deadline_s` is seconds from acceptance; `label` may only raise
+    the sensitivity; `traceparent` is a W3C trace context.
+    """
+
+    id: str
+    door: Door
+    deadline_s: float
+    label: Sensitivity | None = None
+    project: str | None = None
+    traceparent: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.project is not None and not _PROJECT.fullmatch(self.project):
+            message = "A project's name is 1 to 64 letters, digits, dots, dashes or underscores."
+            raise InvalidChat("project_invalid", message, "project")
+        if not 0 < self.deadline_s < math.inf:
+            message = "The deadline is past. Send the task again with more time."
+            raise MetaQoreError("deadline_exceeded", message, kind=ErrorKind.DEADLINE_EXCEEDED, retryable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTask:
+    """A checked chat request. Its prompt never shows in `repr`.
+
+    `body` is the request as it will be forwarded, `text` every string of it (what is scanned), `digest_input` the
+    bytes that the decision record commits to, `size_bytes` their length.
+    """
+
+    envelope: Envelope
+    model: str
+    stream: bool
+    size_bytes: int
+    body: dict[str, Any] = field(repr=False)
+    text: str = field(repr=False)
+    digest_input: bytes = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """The task's id, a UUIDv7."""
+        return self.envelope.id
+
+    @property
+    def door(self) -> Door:
+        """The way by which the task came in."""
+        return self.envelope.door
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the caller of a stream asked for the usage chunk (`stream_options.include_usage`)."""
+        options = self.body.get("stream_options")
+        return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def parse_chat(raw: bytes, envelope: Envelope) -> ChatTask:
+    """The chat task in the JSON `raw`. Raises `InvalidJson` or `InvalidChat`, both of kind invalid."""
+    return chat_from_body(parse_object(raw), raw, envelope)
+
+
+def chat_from_body(body: dict[str, Any], digest_input: bytes, envelope: Envelope) -> ChatTask:
+    """The chat task in the parsed `body`; the record will commit to `digest_input`. Raises like `parse_chat`."""
+    text = SEPARATOR.join(texts_of(body))
+    _check(body)
+    return ChatTask(
+        envelope=envelope,
+        model=body["model"],
+        stream=body.get("stream") is True,
+        size_bytes=len(digest_input),
+        body=body,
+        text=text,
+        digest_input=digest_input,
+    )
+
+
+def _check(body: dict[str, Any]) -> None:
+    model = body.get("model")
+    if type(model) is not str or not model:
+        raise InvalidChat("model_missing", "Name a model: `model` must be a non-empty string.", "model")
+    messages = body.get("messages")
+    if type(messages) is not list or not messages:
+        raise InvalidChat("messages_empty", "`messages` must be a list with at least one message.", "messages")
+    for index, message in enumerate(messages):
+        _check_message(message, f"messages[{index}]")
+    for name, (types, wanted) in _OPTIONS.items():
+        value = body.get(name)
+        if value is not None and type(value) not in types:
+            raise InvalidChat("invalid_type", f"`{name}` must be {wanted}.", name)
+
+
+def _check_message(message: Any, param: str) -> None:
+    if type(message) is not dict:
+        raise InvalidChat("invalid_type", f"`{param}` must be an object.", param)
+    role = message.get("role")
+    if type(role) is not str or not role:
+        raise InvalidChat("invalid_type", f"`{param}.role` must be a non-empty string.", f"{param}.role")
+    if type(message.get("content", "")) not in (str, list, type(None)):
+        raise InvalidChat("invalid_type", f"`{param}.content` must be a string or a list.", f"{param}.content")
+
+
+_INTEGER: Final = ((int,), "an integer")
+_NUMBER: Final = ((int, float), "a number")
+
+_OPTIONS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
+    "stream": ((bool,), "true or false"),
+    "stream_options": ((dict,), "an object"),
+    "max_tokens": _INTEGER,
+    "max_completion_tokens": _INTEGER,
+    "n": _INTEGER,
+    "seed": _INTEGER,
+    "temperature": _NUMBER,
+    "top_p": _NUMBER,
+    "frequency_penalty": _NUMBER,
+    "presence_penalty": _NUMBER,
+    "stop": ((str, list), "a string or a list of strings"),
+    "tools": ((list,), "a list"),
+    "user": ((str,), "a string"),
+}

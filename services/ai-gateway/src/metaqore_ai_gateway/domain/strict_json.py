@@ -1,0 +1,120 @@
+"""JSON read strictly: what two parsers could read differently is refused, so what is scanned is what is sent."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final, NoReturn
+
+from metaqore_governance_core.errors import MetaQoreError
+
+MAX_DEPTH: Final = 64
+_MIN_INT: Final = -(2**63)
+_MAX_INT: Final = 2**64 - 1
+
+
+class InvalidJson(MetaQoreError):
+    """The text is not JSON that every parser reads alike (RFC 8259 section 4, RFC 7493)."""
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in `raw`. Raises `InvalidJson` for bad UTF-8, a repeated key at any depth, NaN, Infinity,
+    numbers beyond 64 bits, and anything but an object. Nesting is bounded by `texts_of`.
+    """
+    try:
+        value = _DECODER.decode(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InvalidJson("invalid_utf8", f"The body is not UTF-8: see byte {error.start}.") from None
+    except json.JSONDecodeError as error:
+        message = f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        raise InvalidJson("invalid_json", message) from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:  # int() refuses more than 4300 digits
+        raise _out_of_range() from None
+    if type(value) is not dict:
+        raise InvalidJson("invalid_json", "The body must be a JSON object.")
+    return value
+
+
+def texts_of(value: Any) -> list[str]:
+    """Every text in `value` that a model or tool could read: keys and strings at any depth, and long numbers.
+
+    Raises `InvalidJson` where `value` is nested deeper than `MAX_DEPTH`, holds a number beyond 64 bits, or half of a
+    surrogate pair (which has no UTF-8 form, so it could not be sent on as it came).
+    """
+    texts: list[str] = []
+    _collect(value, texts, MAX_DEPTH)
+    for text in texts:
+        if not text.isascii():
+            _require_utf8(text)
+    return texts
+
+
+def _collect(value: Any, texts: list[str], depth: int) -> None:
+    if type(value) is str:
+        texts.append(value)
+    elif isinstance(value, dict):
+        if not depth:
+            raise _too_deep()
+        for key, item in value.items():
+            texts.append(key)
+            if type(item) is str:
+                texts.append(item)
+            else:
+                _collect(item, texts, depth - 1)
+    elif isinstance(value, list):
+        if not depth:
+            raise _too_deep()
+        for item in value:
+            _collect(item, texts, depth - 1)
+    elif isinstance(value, (int, float)):
+        _collect_number(value, texts)
+
+
+_LONG_NUMBER: Final = 10**11
+"""From here on a number has the twelve digits that the shortest card number has."""
+
+
+def _collect_number(value: float, texts: list[str]) -> None:
+    if -_LONG_NUMBER < value < _LONG_NUMBER:
+        return
+    if type(value) is int and not _MIN_INT <= value <= _MAX_INT:
+        raise _out_of_range()
+    texts.append(str(abs(value)))
+
+
+def _require_utf8(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidJson("invalid_unicode", r"A string holds half of a surrogate pair (\ud800 to \udfff).") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidJson("duplicate_key", "An object in the body has the same key twice. Send each key once.")
+    return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _out_of_range()
+    return value
+
+
+def _not_a_number(text: str) -> NoReturn:
+    raise InvalidJson("invalid_json", f"The body holds {text}, which is not JSON.")
+
+
+def _too_deep() -> InvalidJson:
+    return InvalidJson("nested_too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _out_of_range() -> InvalidJson:
+    return InvalidJson("number_out_of_range", "A number in the body does not fit 64 bits.")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_not_a_number)

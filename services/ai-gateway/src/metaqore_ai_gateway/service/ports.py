@@ -1,0 +1,151 @@
+"""What the gateway's use cases need from outside, and what they may rely on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from metaqore_ai_gateway.domain.chat import ChatTask
+from metaqore_ai_gateway.domain.outcome import Outcome, Usage
+from metaqore_governance_core.decision import Decision
+from metaqore_governance_core.identity import Caller
+from metaqore_governance_core.receipts import Receipt
+from metaqore_governance_core.records import Commitment, Numbers, Record
+
+
+class Keys(Protocol):
+    """The API keys, as a snapshot in memory: no wait, no query.
+
+    - `find` gives the caller to whom the secret belongs, or None for an unknown or revoked one.
+    - Secrets are looked up by their SHA-256, so that the time taken tells nothing about a stored one.
+    """
+
+    def find(self, secret: str) -> Caller | None: ...
+
+
+class Appended(Protocol):
+    """A record that survives a crash."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def leaf_hash(self) -> bytes: ...
+
+    def receipt(self, receipt_id: str, organization: str, task: str) -> Receipt: ...
+
+
+class AuditSpool(Protocol):
+    """Where a record becomes durable before anything acts on it.
+
+    - `append` is done only once the record survives a crash of the process and of the machine.
+    - `build` is called at once, with the record's numbers.
+    - A cancelled wait does not take the record back.
+    - Raises `SpoolFull` or `SpoolFailed` (kind unavailable): then nothing may be done on the record's strength.
+    """
+
+    def append(self, organization: str, build: Callable[[Numbers], Record]) -> Awaitable[Appended]: ...
+
+
+class Digest(Protocol):
+    """The keyed digest of a text that comes in pieces."""
+
+    def update(self, piece: bytes) -> None: ...
+
+    def commitment(self) -> Commitment: ...
+
+
+class Digests(Protocol):
+    """Keyed digests that stand for texts in records; each organization has a key of its own."""
+
+    def start(self, organization: str) -> Digest: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """One call of a model. `deadline` is on the event loop's clock, in seconds; `model` is the provider's name of it.
+
+    `body` is the OpenAI request; its `model` and `stream` are overruled by the fields here.
+    """
+
+    model: str
+    stream: bool
+    deadline: float
+    body: dict[str, Any] = field(repr=False)
+    traceparent: str | None = None
+
+
+class Provider(Protocol):
+    """A place where models run.
+
+    - `generate` yields raw OpenAI JSON: each `chat.completion.chunk` of a stream in order and unchanged, the usage
+      chunk included, or exactly one `chat.completion`; at the end exactly one `Usage`.
+    - No chunk is lost, merged or split; `[DONE]` is not a chunk.
+    - Closing the generator, or cancelling the task that waits on it, ends the upstream call at once.
+    - It raises `MetaQoreError` alone: `deadline_exceeded` once the deadline is past, `provider_unreachable`,
+      `provider_overloaded`, `provider_refused`, `provider_failed`. Only a call that raises before its first chunk
+      may be tried elsewhere.
+    - What is read is bounded; a larger answer is `provider_failed`.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def generate(self, call: ProviderCall) -> AsyncGenerator[bytes | Usage, None]: ...
+
+    async def close(self) -> None: ...
+
+
+class Observation(Protocol):
+    """What is told about one task: to metrics, to its one log line, to its trace. It never sees a text."""
+
+    @property
+    def traceparent(self) -> str | None:
+        """The W3C trace context to send upstream."""
+        ...
+
+    def decided(self, decision: Decision, receipt: str) -> None: ...
+
+    def answered(self) -> None:
+        """The first chunk is there."""
+        ...
+
+    def concluded(self, outcome: Outcome) -> None: ...
+
+    def abandoned(self, error: BaseException) -> None:
+        """It ended without a durable record: of its decision, or of its outcome."""
+        ...
+
+
+class TaskObserver(Protocol):
+    """Who is told of every task."""
+
+    def observe(self, caller: Caller, task: ChatTask) -> Observation: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """A whole HTTP answer, kept so that a repeat gets the same."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class Idempotency(Protocol):
+    """Which requests with an `Idempotency-Key` have been seen, for 24 hours.
+
+    - `begin` claims the key of the caller's organization for `body_digest` (SHA-256 of the body) and gives None: run
+      the request, then `finish` or `release`. Of several that begin together exactly one gets None.
+    - It gives the stored answer where the key was finished with the same body.
+    - It raises a `MetaQoreError` of kind conflict (`idempotency_in_flight`) while the first is running, and of kind
+      unprocessable (`idempotency_body_differs`) for another body.
+    - `release` forgets a claim whose request was not answered.
+    """
+
+    async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None: ...
+
+    async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None: ...
+
+    async def release(self, organization: str, key: str) -> None: ...
