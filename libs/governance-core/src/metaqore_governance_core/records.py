@@ -7,7 +7,11 @@ canonical form of RFC 8785. Records hold no prompt, no answer and no secret: key
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 MAX_RECORD_BYTES: Final = 65_535
 """So that the log can be served as C2SP tiles, whose entries have 16-bit lengths."""
@@ -96,3 +100,22 @@ class OutcomeRecord:
 
 
 Record = DecisionRecord | OutcomeRecord
+
+_RECORD: Final[TypeAdapter[DecisionRecord | OutcomeRecord]] = TypeAdapter(
+    Annotated[DecisionRecord | OutcomeRecord, Field(discriminator="kind")]
+)
+
+
+def parse_record(raw: bytes) -> Record:
+    """The record in its canonical bytes. Fields that this version does not know are left out; the bytes keep them.
+
+    Raises `MetaQoreError` `record_invalid`, which names the field.
+    """
+    try:
+        return _RECORD.validate_json(raw, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the record"
+        raise MetaQoreError(
+            "record_invalid", f"The audit record is not valid at {where}: {first['msg']}.", kind=ErrorKind.UNPROCESSABLE
+        ) from None
