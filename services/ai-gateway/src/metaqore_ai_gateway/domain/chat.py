@@ -18,7 +18,7 @@ SEPARATOR: Final = "\x00"
 _PROJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class InvalidChat(MetaQoreError):
+class InvalidChatError(MetaQoreError):
     """The request is JSON but not a chat completion request. `param` names the field."""
 
     def __init__(self, code: str, message: str, param: str) -> None:
@@ -42,7 +42,7 @@ class Envelope:
     def __post_init__(self) -> None:
         if self.project is not None and not _PROJECT.fullmatch(self.project):
             message = "A project's name is 1 to 64 letters, digits, dots, dashes or underscores."
-            raise InvalidChat("project_invalid", message, "project")
+            raise InvalidChatError("project_invalid", message, "project")
         if not 0 < self.deadline_s < math.inf:
             message = "The deadline is past. Send the task again with more time."
             raise MetaQoreError("deadline_exceeded", message, kind=ErrorKind.DEADLINE_EXCEEDED, retryable=True)
@@ -82,7 +82,7 @@ class ChatTask:
 
 
 def parse_chat(raw: bytes, envelope: Envelope) -> ChatTask:
-    """The chat task in the JSON `raw`. Raises `InvalidJson` or `InvalidChat`, both of kind invalid."""
+    """The chat task in the JSON `raw`. Raises `InvalidJsonError` or `InvalidChatError`, both of kind invalid."""
     return chat_from_body(parse_object(raw), raw, envelope)
 
 
@@ -104,26 +104,26 @@ def chat_from_body(body: dict[str, Any], digest_input: bytes, envelope: Envelope
 def _check(body: dict[str, Any]) -> None:
     model = body.get("model")
     if type(model) is not str or not model:
-        raise InvalidChat("model_missing", "Name a model: `model` must be a non-empty string.", "model")
+        raise InvalidChatError("model_missing", "Name a model: `model` must be a non-empty string.", "model")
     messages = body.get("messages")
     if type(messages) is not list or not messages:
-        raise InvalidChat("messages_empty", "`messages` must be a list with at least one message.", "messages")
+        raise InvalidChatError("messages_empty", "`messages` must be a list with at least one message.", "messages")
     for index, message in enumerate(messages):
         _check_message(message, f"messages[{index}]")
     for name, (types, wanted) in _OPTIONS.items():
         value = body.get(name)
         if value is not None and type(value) not in types:
-            raise InvalidChat("invalid_type", f"`{name}` must be {wanted}.", name)
+            raise InvalidChatError("invalid_type", f"`{name}` must be {wanted}.", name)
 
 
 def _check_message(message: Any, param: str) -> None:
     if type(message) is not dict:
-        raise InvalidChat("invalid_type", f"`{param}` must be an object.", param)
+        raise InvalidChatError("invalid_type", f"`{param}` must be an object.", param)
     role = message.get("role")
     if type(role) is not str or not role:
-        raise InvalidChat("invalid_type", f"`{param}.role` must be a non-empty string.", f"{param}.role")
+        raise InvalidChatError("invalid_type", f"`{param}.role` must be a non-empty string.", f"{param}.role")
     if type(message.get("content", "")) not in (str, list, type(None)):
-        raise InvalidChat("invalid_type", f"`{param}.content` must be a string or a list.", f"{param}.content")
+        raise InvalidChatError("invalid_type", f"`{param}.content` must be a string or a list.", f"{param}.content")
 
 
 _INTEGER: Final = ((int,), "an integer")

@@ -13,34 +13,34 @@ _MIN_INT: Final = -(2**63)
 _MAX_INT: Final = 2**64 - 1
 
 
-class InvalidJson(MetaQoreError):
+class InvalidJsonError(MetaQoreError):
     """The text is not JSON that every parser reads alike (RFC 8259 section 4, RFC 7493)."""
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """The JSON object in `raw`. Raises `InvalidJson` for bad UTF-8, a repeated key at any depth, NaN, Infinity,
+    """The JSON object in `raw`. Raises `InvalidJsonError` for bad UTF-8, a repeated key at any depth, NaN, Infinity,
     numbers beyond 64 bits, and anything but an object. Nesting is bounded by `texts_of`.
     """
     try:
         value = _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise InvalidJson("invalid_utf8", f"The body is not UTF-8: see byte {error.start}.") from None
+        raise InvalidJsonError("invalid_utf8", f"The body is not UTF-8: see byte {error.start}.") from None
     except json.JSONDecodeError as error:
         message = f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        raise InvalidJson("invalid_json", message) from None
+        raise InvalidJsonError("invalid_json", message) from None
     except RecursionError:
         raise _too_deep() from None
     except ValueError:  # int() refuses more than 4300 digits
         raise _out_of_range() from None
     if type(value) is not dict:
-        raise InvalidJson("invalid_json", "The body must be a JSON object.")
+        raise InvalidJsonError("invalid_json", "The body must be a JSON object.")
     return value
 
 
 def texts_of(value: Any) -> list[str]:
     """Every text in `value` that a model or tool could read: keys and strings at any depth, and long numbers.
 
-    Raises `InvalidJson` where `value` is nested deeper than `MAX_DEPTH`, holds a number beyond 64 bits, or half of a
+    Raises `InvalidJsonError` where `value` is nested deeper than `MAX_DEPTH`, holds a number beyond 64 bits, or half of a
     surrogate pair (which has no UTF-8 form, so it could not be sent on as it came).
     """
     texts: list[str] = []
@@ -88,13 +88,15 @@ def _require_utf8(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InvalidJson("invalid_unicode", r"A string holds half of a surrogate pair (\ud800 to \udfff).") from None
+        raise InvalidJsonError(
+            "invalid_unicode", r"A string holds half of a surrogate pair (\ud800 to \udfff)."
+        ) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise InvalidJson("duplicate_key", "An object in the body has the same key twice. Send each key once.")
+        raise InvalidJsonError("duplicate_key", "An object in the body has the same key twice. Send each key once.")
     return found
 
 
@@ -106,15 +108,15 @@ def _finite(text: str) -> float:
 
 
 def _not_a_number(text: str) -> NoReturn:
-    raise InvalidJson("invalid_json", f"The body holds {text}, which is not JSON.")
+    raise InvalidJsonError("invalid_json", f"The body holds {text}, which is not JSON.")
 
 
-def _too_deep() -> InvalidJson:
-    return InvalidJson("nested_too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
+def _too_deep() -> InvalidJsonError:
+    return InvalidJsonError("nested_too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _out_of_range() -> InvalidJson:
-    return InvalidJson("number_out_of_range", "A number in the body does not fit 64 bits.")
+def _out_of_range() -> InvalidJsonError:
+    return InvalidJsonError("number_out_of_range", "A number in the body does not fit 64 bits.")
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_not_a_number)

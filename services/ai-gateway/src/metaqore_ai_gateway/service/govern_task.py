@@ -16,7 +16,7 @@ from metaqore_ai_gateway.domain.rulebook import Route, Rulebook, permitted_route
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Concluding, Decided, Event, Resumed
 from metaqore_ai_gateway.service.ports import Appended, Digest, Digests, Observation, ProviderCall, TaskObserver
-from metaqore_ai_gateway.service.record_decision import RecordDecision
+from metaqore_ai_gateway.service.record_decision import Examined, RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.route_call import RouteCall, Routed
 from metaqore_ai_gateway.service.settled import settled
@@ -24,8 +24,7 @@ from metaqore_governance_core.allowpaths import model_tool
 from metaqore_governance_core.decision import GENERATE, Decision, Request, decide, denial
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
-from metaqore_governance_core.records import Commitment
-from metaqore_governance_core.scanner import NOTHING_FOUND, Findings, Scanner
+from metaqore_governance_core.scanner import NOTHING_FOUND, Scanner
 from metaqore_governance_core.task import POLICY_CHANGED, TaskState
 
 __all__ = ["Chunk", "Concluded", "Concluding", "Decided", "Event", "GovernTask", "Resumed"]
@@ -34,13 +33,6 @@ LARGE_TEXT_BYTES: Final = 256 * 1024
 """From here on a text is scanned in a thread, so that the others do not wait for it."""
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Examined:
-    findings: Findings
-    scanner_failed: bool
-    prompt: Commitment
 
 
 @dataclass(slots=True)
@@ -135,21 +127,21 @@ class GovernTask:
             caller, task, before.receipt, observation, answer, before.time_us, resumed.attempts, before.leaf_hash
         )
 
-    async def _examined(self, caller: Caller, task: ChatTask) -> _Examined:
+    async def _examined(self, caller: Caller, task: ChatTask) -> Examined:
         if task.size_bytes < LARGE_TEXT_BYTES:
             return self._examine(caller, task)
         return await asyncio.to_thread(self._examine, caller, task)
 
-    def _examine(self, caller: Caller, task: ChatTask) -> _Examined:
+    def _examine(self, caller: Caller, task: ChatTask) -> Examined:
         digest = self.digests.start(caller.organization)
         digest.update(task.digest_input)
         try:
-            return _Examined(self.scanner.scan(task.text), False, digest.commitment())
+            return Examined(self.scanner.scan(task.text), digest.commitment())
         except Exception as error:  # noqa: BLE001 - whatever failed, the text is unknown: CRITICAL
             _log.error("scanner.failed", task=task.id, error=type(error).__name__)
-            return _Examined(NOTHING_FOUND, True, digest.commitment())
+            return Examined(NOTHING_FOUND, digest.commitment(), scanner_failed=True)
 
-    def _decided(self, caller: Caller, task: ChatTask, examined: _Examined) -> Decision:
+    def _decided(self, caller: Caller, task: ChatTask, examined: Examined) -> Decision:
         return decide(
             self.rulebook.policy,
             Request(
@@ -164,12 +156,10 @@ class GovernTask:
             ),
         )
 
-    async def _record_decision(self, run: _Run, decision: Decision, examined: _Examined) -> Appended:
+    async def _record_decision(self, run: _Run, decision: Decision, examined: Examined) -> Appended:
         if not decision.permitted:
             run.end(TaskState.DENIED, denial(decision.reasons))
-        pending = asyncio.ensure_future(
-            self.record_decision(run.caller, run.task, decision, examined.findings, examined.prompt, run.receipt)
-        )
+        pending = asyncio.ensure_future(self.record_decision(run.caller, run.task, run.receipt, examined, decision))
         try:
             appended = await settled(pending)
         finally:

@@ -17,49 +17,62 @@ from metaqore_governance_core.records import Commitment, Numbers, Record
 class Keys(Protocol):
     """The API keys, as a snapshot in memory: no wait, no query.
 
-    - `find` gives the caller to whom the secret belongs, or None for an unknown or revoked one.
-    - Secrets are looked up by their SHA-256, so that the time taken tells nothing about a stored one.
+    Secrets are looked up by their SHA-256, so that the time taken tells nothing about a stored one.
     """
 
-    def find(self, secret: str) -> Caller | None: ...
+    def find(self, secret: str) -> Caller | None:
+        """The caller to whom the secret belongs; None for an unknown or revoked one."""
+        ...
 
 
 class Appended(Protocol):
     """A record that survives a crash."""
 
     @property
-    def sequence(self) -> int: ...
+    def sequence(self) -> int:
+        """Its gap-free number among its writer's records, from 1."""
+        ...
 
     @property
-    def leaf_hash(self) -> bytes: ...
+    def leaf_hash(self) -> bytes:
+        """Its RFC 6962 leaf hash."""
+        ...
 
-    def receipt(self, receipt_id: str, organization: str, task: str) -> Receipt: ...
+    def receipt(self, receipt_id: str, organization: str, task: str) -> Receipt:
+        """The signed promise that it is in the spool."""
+        ...
 
 
 class AuditSpool(Protocol):
-    """Where a record becomes durable before anything acts on it.
+    """Where a record becomes durable before anything acts on it."""
 
-    - `append` is done only once the record survives a crash of the process and of the machine.
-    - `build` is called at once, with the record's numbers.
-    - A cancelled wait does not take the record back.
-    - Raises `SpoolFull` or `SpoolFailed` (kind unavailable): then nothing may be done on the record's strength.
-    """
+    def append(self, organization: str, build: Callable[[Numbers], Record]) -> Awaitable[Appended]:
+        """Done only once the record survives a crash of the process and of the machine.
 
-    def append(self, organization: str, build: Callable[[Numbers], Record]) -> Awaitable[Appended]: ...
+        `build` is called at once, with the record's numbers. A cancelled wait does not take the record back.
+        Raises `SpoolFull` or `SpoolFailed` (kind unavailable): then nothing may be done on the record's strength.
+        """
+        ...
 
 
 class Digest(Protocol):
     """The keyed digest of a text that comes in pieces."""
 
-    def update(self, piece: bytes) -> None: ...
+    def update(self, piece: bytes) -> None:
+        """Take in the next piece."""
+        ...
 
-    def commitment(self) -> Commitment: ...
+    def commitment(self) -> Commitment:
+        """What stands for all pieces so far, in the order in which they came."""
+        ...
 
 
 class Digests(Protocol):
     """Keyed digests that stand for texts in records; each organization has a key of its own."""
 
-    def start(self, organization: str) -> Digest: ...
+    def start(self, organization: str) -> Digest:
+        """The digest of nothing yet."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +90,29 @@ class ProviderCall:
 
 
 class Provider(Protocol):
-    """A place where models run.
-
-    - `generate` yields raw OpenAI JSON: each `chat.completion.chunk` of a stream in order and unchanged, the usage
-      chunk included, or exactly one `chat.completion`; at the end exactly one `Usage`.
-    - No chunk is lost, merged or split; `[DONE]` is not a chunk.
-    - Closing the generator, or cancelling the task that waits on it, ends the upstream call at once.
-    - It raises `MetaQoreError` alone: `deadline_exceeded` once the deadline is past, `provider_unreachable`,
-      `provider_overloaded`, `provider_refused`, `provider_failed`. Only a call that raises before its first chunk
-      may be tried elsewhere.
-    - What is read is bounded; a larger answer is `provider_failed`.
-    """
+    """A place where models run."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name in the configuration."""
+        ...
 
-    def generate(self, call: ProviderCall) -> AsyncGenerator[bytes | Usage, None]: ...
+    def generate(self, call: ProviderCall) -> AsyncGenerator[bytes | Usage, None]:
+        """Raw OpenAI JSON: every `chat.completion.chunk` of a stream, or exactly one `chat.completion`; then a `Usage`.
 
-    async def close(self) -> None: ...
+        - Chunks come in order and unchanged, the usage chunk included; none is lost, merged or split. `[DONE]` is no
+          chunk. A stream that breaks off before `[DONE]` is an error, not an end.
+        - Closing the generator, or cancelling the task that waits on it, ends the upstream call at once.
+        - It raises `MetaQoreError` alone: `deadline_exceeded` once the deadline is past, `provider_unreachable` where
+          no connection could be made, `provider_overloaded`, `provider_refused`, `provider_failed`. Those that may be
+          tried elsewhere are retryable. None of them quotes what the provider said.
+        - What is read is bounded; a larger answer is `provider_failed`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections. Calls that still run fail."""
+        ...
 
 
 class Observation(Protocol):
@@ -105,13 +123,17 @@ class Observation(Protocol):
         """The W3C trace context to send upstream."""
         ...
 
-    def decided(self, decision: Decision, receipt: str) -> None: ...
+    def decided(self, decision: Decision, receipt: str) -> None:
+        """The decision is durable; `receipt` is its receipt's id."""
+        ...
 
     def answered(self) -> None:
         """The first chunk is there."""
         ...
 
-    def concluded(self, outcome: Outcome) -> None: ...
+    def concluded(self, outcome: Outcome) -> None:
+        """The outcome is durable."""
+        ...
 
     def abandoned(self, error: BaseException) -> None:
         """It ended without a durable record: of its decision, or of its outcome."""
@@ -121,7 +143,9 @@ class Observation(Protocol):
 class TaskObserver(Protocol):
     """Who is told of every task."""
 
-    def observe(self, caller: Caller, task: ChatTask) -> Observation: ...
+    def observe(self, caller: Caller, task: ChatTask) -> Observation:
+        """Begin to observe a task."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +158,21 @@ class StoredAnswer:
 
 
 class Idempotency(Protocol):
-    """Which requests with an `Idempotency-Key` have been seen, for 24 hours.
+    """Which requests with an idempotency key have been seen, for 24 hours."""
 
-    - `begin` claims the key of the caller's organization for `body_digest` (SHA-256 of the body) and gives None: run
-      the request, then `finish` or `release`. Of several that begin together exactly one gets None.
-    - It gives the stored answer where the key was finished with the same body.
-    - It raises a `MetaQoreError` of kind conflict (`idempotency_in_flight`) while the first is running, and of kind
-      unprocessable (`idempotency_body_differs`) for another body.
-    - `release` forgets a claim whose request was not answered.
-    """
+    async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
+        """Claim the key for the body with this SHA-256, and give None: run the request, then `finish` or `release`.
 
-    async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None: ...
+        Of several that begin together exactly one gets None. Gives the stored answer where the key was finished with
+        the same body. Raises `MetaQoreError` of kind conflict (`idempotency_in_flight`) while the first is running,
+        and of kind unprocessable (`idempotency_body_differs`) for another body.
+        """
+        ...
 
-    async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None: ...
+    async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None:
+        """Keep the answer for repeats."""
+        ...
 
-    async def release(self, organization: str, key: str) -> None: ...
+    async def release(self, organization: str, key: str) -> None:
+        """Forget a claim whose request was not answered."""
+        ...

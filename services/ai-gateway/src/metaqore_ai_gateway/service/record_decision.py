@@ -14,6 +14,15 @@ from metaqore_governance_core.scanner import Findings
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """What was learned about a prompt before it was decided upon."""
+
+    findings: Findings
+    prompt: Commitment
+    scanner_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RecordDecision:
     """Append the one decision record of a task. Raises like `AuditSpool.append`."""
 
@@ -21,7 +30,7 @@ class RecordDecision:
     now_us: Callable[[], int]
 
     def __call__(
-        self, caller: Caller, task: ChatTask, decision: Decision, findings: Findings, prompt: Commitment, receipt: str
+        self, caller: Caller, task: ChatTask, receipt: str, examined: Examined, decision: Decision
     ) -> Awaitable[Appended]:
         """Done once the record is durable. `receipt` is the id of the receipt that will be given for it."""
 
@@ -29,7 +38,7 @@ class RecordDecision:
             return DecisionRecord(
                 caller=caller.id,
                 door=task.envelope.door,
-                findings=dict(findings.counts),
+                findings=dict(examined.findings.counts),
                 model=task.model,
                 organization=caller.organization,
                 organization_sequence=numbers.organization_sequence,
@@ -37,7 +46,7 @@ class RecordDecision:
                 policy=decision.policy,
                 policy_version=decision.policy_version,
                 project=task.envelope.project,
-                prompt=prompt,
+                prompt=examined.prompt,
                 reasons=decision.reasons,
                 receipt=receipt,
                 sensitivity=decision.sensitivity.name,
