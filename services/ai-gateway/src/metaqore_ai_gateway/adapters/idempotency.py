@@ -1,0 +1,75 @@
+"""Answers for repeats with the same idempotency key, in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from metaqore_ai_gateway.service.idempotency import body_differs, in_flight
+from metaqore_ai_gateway.service.ports import StoredAnswer
+
+KEPT_HOURS: Final = 24
+
+_TAKE = f"""
+insert into idempotency_keys as held (organization, key, digest, writer) values ($1, $2, $3, $4)
+on conflict (organization, key) do update
+    set digest = excluded.digest, writer = excluded.writer, created_at = now(),
+        status = null, headers = null, body = null
+    where held.created_at < now() - interval '{KEPT_HOURS} hours'
+returning true
+"""  # noqa: S608  a constant
+_HELD = "select digest, status, headers, body from idempotency_keys where organization = $1 and key = $2"
+_FINISH = """
+update idempotency_keys set status = $4, headers = $5, body = $6
+where organization = $1 and key = $2 and writer = $3 and status is null
+"""
+_RELEASE = "delete from idempotency_keys where organization = $1 and key = $2 and writer = $3 and status is null"
+_RELEASE_ALL = "delete from idempotency_keys where writer = $1 and status is null"
+_FORGET = f"delete from idempotency_keys where created_at < now() - interval '{KEPT_HOURS} hours'"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresIdempotencyStore:
+    """The port `Idempotency` on PostgreSQL. `writer` is the spool's writer id, which outlives a restart."""
+
+    pool: asyncpg.Pool[asyncpg.Record]
+    writer: str
+
+    async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
+        """Take the key for this request, and give None; or give the answer that the same request got before."""
+        while True:
+            if await self.pool.fetchval(_TAKE, organization, key, body_digest, self.writer):
+                return None
+            row = await self.pool.fetchrow(_HELD, organization, key)
+            if row is None:
+                continue  # released between the two statements: it is free to take
+            if row["digest"] != body_digest:
+                raise body_differs()
+            if row["status"] is None:
+                raise in_flight()
+            return StoredAnswer(row["status"], json.loads(row["headers"]), row["body"])
+
+    async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None:
+        """Keep the answer for repeats."""
+        headers = json.dumps(dict(answer.headers))
+        await self.pool.execute(_FINISH, organization, key, self.writer, answer.status, headers, answer.body)
+
+    async def release(self, organization: str, key: str) -> None:
+        """Forget that the key was taken."""
+        await self.pool.execute(_RELEASE, organization, key, self.writer)
+
+    async def release_all(self) -> int:
+        """Free what this writer held when it crashed, and say how many."""
+        return _count(await self.pool.execute(_RELEASE_ALL, self.writer))
+
+    async def forget_old(self) -> int:
+        """Delete what is older than 24 hours, and say how many."""
+        return _count(await self.pool.execute(_FORGET))
+
+
+def _count(status: str) -> int:
+    """The number of rows in a command's status, as in `DELETE 3`."""
+    return int(status.rsplit(" ", 1)[-1])
