@@ -1,0 +1,1 @@
+"""What travels on Kafka: topics, events and their JSON Schemas."""
