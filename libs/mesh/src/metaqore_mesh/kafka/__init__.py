@@ -1,0 +1,28 @@
+"""The bus: records reach a handler raw, and an offset is committed only after its effect."""
+
+from metaqore_mesh.kafka.consumer import BatchConsumer
+from metaqore_mesh.kafka.dead_letters import DeadLetters
+from metaqore_mesh.kafka.delivery import ConsumerLimits, Handler
+from metaqore_mesh.kafka.errors import BrokerUnavailable, HeaderMissing, PoisonRecord, RecordTooLarge
+from metaqore_mesh.kafka.publisher import Published, Publisher
+from metaqore_mesh.kafka.records import CloudEvent, Headers, KafkaRecord, cloud_event
+from metaqore_mesh.kafka.topics import Topics, TopicSpec
+
+__all__ = [
+    "BatchConsumer",
+    "BrokerUnavailable",
+    "CloudEvent",
+    "ConsumerLimits",
+    "DeadLetters",
+    "Handler",
+    "HeaderMissing",
+    "Headers",
+    "KafkaRecord",
+    "PoisonRecord",
+    "Published",
+    "Publisher",
+    "RecordTooLarge",
+    "TopicSpec",
+    "Topics",
+    "cloud_event",
+]

@@ -1,0 +1,145 @@
+"""A FastStream batch subscriber that passes every record on raw, and fetches only where there is room.
+
+FastStream's own parser decodes headers and values for the whole batch at once: one null header or one bad JSON and
+none of the batch is handled, while the next success commits past it. Here nothing is decoded, so nothing can fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+
+from metaqore_mesh.kafka.connection import client_options
+from metaqore_mesh.kafka.records import record_from
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiokafka import ConsumerRecord
+    from aiokafka.abc import ConsumerRebalanceListener
+    from faststream.kafka.subscriber.usecase import BatchSubscriber
+    from faststream.message import StreamMessage
+
+    from metaqore_mesh.kafka.records import KafkaRecord
+    from metaqore_mesh.settings import KafkaSettings
+
+    Raw: TypeAlias = ConsumerRecord[bytes, bytes]
+
+POLL_S = 0.2
+_STALLED_POLL_S = 0.02
+_NOWHERE = TopicPartition("", 0)
+
+
+class Intake(Protocol):
+    """Where fetched records go."""
+
+    def room(self) -> Sequence[TopicPartition] | None:
+        """The partitions to take records of; None: all that are assigned."""
+
+    def mark(self) -> None:
+        """The client just gave up records. Nothing has run since, so today's assignment is theirs."""
+
+    def take(self, records: Sequence[KafkaRecord]) -> None:
+        """The records that `mark` announced. The assignment may have changed since."""
+
+    def broken(self, error: BaseException) -> None:
+        """The client raised this; it may not recover by itself."""
+
+
+class FetchingConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka has no types
+    """Fetches of the partitions that have room, and tells the intake about errors that FastStream only logs."""
+
+    def __init__(self, *topics: str, intake: Intake, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        self._intake = intake
+
+    async def getmany(
+        self, *_: TopicPartition, timeout_ms: float = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[Raw]]:
+        """The next records, however long that takes: FastStream sleeps after an empty answer."""
+        while True:
+            room = self._intake.room()
+            stalled = room is not None and not room
+            # Asking for a partition that is not ours keeps the membership alive and takes nothing. pause() would
+            # throw away what is fetched already.
+            partitions = (_NOWHERE,) if stalled else room or ()
+            wait_ms = _STALLED_POLL_S * 1000 if stalled else timeout_ms
+            try:
+                batches: dict[TopicPartition, list[Raw]] = await super().getmany(
+                    *partitions, timeout_ms=wait_ms, max_records=max_records
+                )
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                self._intake.broken(error)
+                raise
+            if batches:
+                self._intake.mark()
+                return batches
+
+
+class Subscription:
+    """One client's life: connected, fetching into an intake, closed."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        intake: Intake,
+        *,
+        client_id: str,
+        topics: Sequence[str] = (),
+        group: str | None = None,
+        listener: ConsumerRebalanceListener | None = None,
+        batch_records: int,
+    ) -> None:
+        options = client_options(settings, client_id)
+        self._intake = intake
+        self._broker = KafkaBroker(**options, consumer_only=True, apply_types=False, logger=None)
+        self._subscriber: BatchSubscriber = self._broker.subscriber(
+            *topics,
+            batch=True,
+            batch_timeout_ms=int(POLL_S * 1000),
+            max_records=batch_records,
+            group_id=group,
+            listener=listener,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            parser=_parse,
+            decoder=_decode,
+            no_reply=True,
+        )
+        self._subscriber(self._take)
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        """The client, once `start` has made it."""
+        return self._subscriber.consumer
+
+    async def start(self) -> None:
+        """Connect, and with a group join it. Takes as long as the broker takes; raises `KafkaError`."""
+        await self._broker.connect()
+        config = self._broker.config.broker_config
+        made: partial[AIOKafkaConsumer] = config.builder  # type: ignore[assignment] # a partial, typed as any callable
+        config.builder = partial(FetchingConsumer, intake=self._intake, **made.keywords)
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Fetch no more and leave the group."""
+        await self._broker.stop()
+
+    async def _take(self, records: list[KafkaRecord]) -> None:
+        self._intake.take(records)
+
+
+async def _parse(raw: tuple[Raw, ...]) -> StreamMessage[tuple[Raw, ...]]:
+    return KafkaMessage(raw_message=raw, body=b"", headers={}, consumer=FAKE_CONSUMER)
+
+
+async def _decode(message: StreamMessage[tuple[Raw, ...]]) -> list[KafkaRecord]:
+    return [record_from(raw) for raw in message.raw_message]
