@@ -84,7 +84,7 @@ proto: setup-dev ## Lint the .proto files and write their Python stubs
 	cd proto && ../$(BIN)/buf lint && PYTHON=../$(BIN)/python ./generate.sh
 
 contracts: setup-dev ## Write JSON Schemas and AsyncAPI documents from the contracts
-	$(BIN)/python -m metaqore_governance_core.contracts.write
+	PYTHON=$(CURDIR)/$(BIN)/python libs/governance-core/generate.sh
 
 build: setup-dev ## Build every member's wheel into dist/
 	@for member in $(MEMBERS); do $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist $$member; done; ls dist

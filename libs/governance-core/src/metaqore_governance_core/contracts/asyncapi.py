@@ -1,4 +1,4 @@
-"""AsyncAPI 3.0 documents. `python -m metaqore_governance_core.contracts.asyncapi SERVICE` prints a service's."""
+"""AsyncAPI 3.0 documents. `python -m metaqore_governance_core.contracts.asyncapi [SERVICE]` prints one."""
 
 from __future__ import annotations
 
@@ -137,4 +137,4 @@ def _scalar(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(to_yaml(document(sys.argv[1])))
+    sys.stdout.write("".join(to_yaml(document(service)) for service in sys.argv[1:]) or "\n".join(PARTS) + "\n")

@@ -1,10 +1,9 @@
-"""The JSON Schemas of the events. `python -m metaqore_governance_core.contracts.schemas DIRECTORY` writes them."""
+"""The JSON Schemas of the events. `python -m metaqore_governance_core.contracts.schemas [EVENT]` prints one."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from metaqore_governance_core.contracts.event import Event
@@ -23,11 +22,7 @@ def schema_files() -> dict[str, str]:
     return {f"{event.ce_type}.json": json.dumps(schema_of(event), indent=2) + "\n" for event in EVENTS}
 
 
-def main(directory: str) -> None:
-    """Write every schema into `directory`."""
-    for name, text in schema_files().items():
-        Path(directory, name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1])
+    files = schema_files()
+    names = [name.removesuffix(".json") for name in files]
+    sys.stdout.write("".join(files[f"{name}.json"] for name in sys.argv[1:]) or "\n".join(names) + "\n")
