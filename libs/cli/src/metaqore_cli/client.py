@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import grpc
 
@@ -12,7 +11,7 @@ from metaqore.audit.v1 import audit_pb2_grpc as audit_grpc
 from metaqore.gateway.v1 import gateway_pb2 as gateway
 from metaqore.gateway.v1 import gateway_pb2_grpc as gateway_grpc
 from metaqore_cli.connection import Connection
-from metaqore_mesh.errors import error_of_call
+from metaqore_mesh.errors import call_errors
 
 DEADLINE_S = 30.0
 """For every call but the ones that run a model or follow the log."""
@@ -42,19 +41,19 @@ class Client:
 
     def submit_task(self, request: gateway.SubmitTaskRequest) -> Iterator[gateway.SubmitTaskResponse]:
         """Acceptance, pieces of the answer, outcome. A denial raises `MetaQoreError` with its reasons."""
-        with _errors():
+        with call_errors():
             yield from self._tasks.SubmitTask(request, timeout=TASK_DEADLINE_S, metadata=self._metadata)
 
     def get_task(self, task_id: str) -> gateway.Task:
         """One task of the caller's organization."""
-        with _errors():
+        with call_errors():
             return self._tasks.GetTask(gateway.GetTaskRequest(id=task_id), **self._call).task
 
     def list_tasks(self, limit: int) -> list[gateway.Task]:
         """The newest `limit` tasks."""
         found: list[gateway.Task] = []
         token = ""
-        with _errors():
+        with call_errors():
             while len(found) < limit:
                 ask = gateway.ListTasksRequest(page_size=min(limit - len(found), 1000), page_token=token)
                 page = self._tasks.ListTasks(ask, **self._call)
@@ -66,50 +65,43 @@ class Client:
 
     def create_key(self, caller: str, scopes: list[str], organization: str) -> gateway.CreateKeyResponse:
         """A new API key; its secret is in the answer, and nowhere else."""
-        with _errors():
+        with call_errors():
             ask = gateway.CreateKeyRequest(caller=caller, scopes=scopes, organization=organization)
             return self._keys.CreateKey(ask, **self._call)
 
     def list_keys(self) -> list[gateway.ApiKey]:
         """The keys of the caller's organization, revoked ones too."""
-        with _errors():
+        with call_errors():
             return list(self._keys.ListKeys(gateway.ListKeysRequest(), **self._call).keys)
 
     def revoke_key(self, key_id: str) -> gateway.ApiKey:
         """Ends a key."""
-        with _errors():
+        with call_errors():
             return self._keys.RevokeKey(gateway.RevokeKeyRequest(id=key_id), **self._call).key
 
     def get_receipt(self, receipt_id: str) -> audit.GetReceiptResponse:
         """What a receipt stands for, with proofs. Raises `receipt_not_sealed` until the log holds it."""
-        with _errors():
+        with call_errors():
             return self._audit.GetReceipt(audit.GetReceiptRequest(receipt_id=receipt_id), **self._call)
 
     def records(self, request: audit.ListRecordsRequest) -> Iterator[audit.LogRecord]:
         """Records in the log's order; with `follow` it goes on for ever."""
         timeout = None if request.follow else TASK_DEADLINE_S
-        with _errors():
+        with call_errors():
             for page in self._audit.ListRecords(request, timeout=timeout, metadata=self._metadata):
                 yield from page.records
 
     def checkpoint(self) -> str:
         """The newest signed checkpoint, as a C2SP note."""
-        with _errors():
+        with call_errors():
             return self._audit.GetCheckpoint(audit.GetCheckpointRequest(), **self._call).checkpoint
 
     def verify_log(self) -> Iterator[audit.VerifyLogResponse]:
         """What the auditor finds when it reads the whole log again."""
-        with _errors():
+        with call_errors():
             yield from self._audit.VerifyLog(audit.VerifyLogRequest(), timeout=TASK_DEADLINE_S, metadata=self._metadata)
 
     @property
     def _call(self) -> dict[str, object]:
         return {"timeout": DEADLINE_S, "metadata": self._metadata}
 
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise error_of_call(error) from error

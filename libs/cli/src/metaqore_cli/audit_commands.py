@@ -1,0 +1,157 @@
+"""`metaqore audit`: read the log, fetch proofs, verify them offline."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from metaqore.audit.v1 import audit_pb2 as audit
+from metaqore_cli.client import Client
+from metaqore_cli.connection import connect
+from metaqore_cli.output import JSON_OPTION, notes, print_json, screen
+from metaqore_cli.trust import trusted
+from metaqore_cli.verification import Verified, verify_all, verify_receipt
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.proofs import ReceiptProof, RecordProof, from_json, to_json
+from metaqore_governance_core.receipts import Receipt, parse_token
+
+app = typer.Typer(help="Read the audit log, fetch proofs, verify them offline.", no_args_is_help=True)
+
+RETRY_EVERY_S = 0.2
+
+Wait = Annotated[float, typer.Option(help="How long to wait for the log to seal it, in seconds.", min=0)]
+Key = Annotated[
+    str | None,
+    typer.Option(help="The log's public key: a file, or a vkey line. Without it: the key pinned in the run directory."),
+]
+
+
+@app.command(epilog="Examples: metaqore audit tail   |   metaqore audit tail -n 100 --follow --json | jq .task")
+def tail(
+    count: Annotated[int, typer.Option("-n", help="How many of the last records.", min=0)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones as they are sealed.")] = False,
+    json_: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """The last records of your organization's log."""
+    with Client(connect()) as client:
+        for entry in client.records(audit.ListRecordsRequest(tail=count, follow=follow)):
+            record = json.loads(entry.record)
+            if json_:
+                print_json({"index": entry.leaf_index, **record})
+            else:
+                screen.print(_line(entry.leaf_index, record), highlight=False)
+
+
+@app.command(epilog="Example: metaqore audit proof 019a… --json > proof.json, then: metaqore audit verify proof.json")
+def proof(
+    receipt: Annotated[str, typer.Argument(metavar="RECEIPT", help="A receipt's id or its token.")],
+    wait: Wait = 10.0,
+    json_: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """What a receipt stands for, with the proof that it is in the log."""
+    promise = promised(receipt)
+    with Client(connect()) as client:
+        found = fetch_proof(client, promise.id if promise else receipt, wait)
+    if json_:
+        print(to_json(found).decode())
+        return
+    for name, part in (("decision", found.decision), ("outcome", found.outcome)):
+        if part is None:
+            screen.print(f"[bold]{name}[/]: not written yet")
+            continue
+        screen.print(f"[bold]{name}[/]: leaf {part.index}, path of {len(part.path)}", highlight=False)
+        screen.print_json(part.record.decode())
+    screen.print(f"[bold]checkpoint[/]\n{found.decision.checkpoint}", highlight=False, markup=True)
+
+
+@app.command(
+    epilog="Examples: metaqore audit verify 019a…   |   metaqore audit verify proof.json --key log.pub   |   "
+    "metaqore audit verify --all"
+)
+def verify(
+    receipts: Annotated[
+        list[str] | None, typer.Argument(metavar="RECEIPT", help="Ids, tokens, or files that `audit proof` wrote.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every record of your organization's log.")] = False,
+    key: Key = None,
+    wait: Wait = 10.0,
+    json_: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Check that records are in the log, by a key pinned beforehand, never by one that came with the proof."""
+    if all_ == bool(receipts):
+        raise typer.BadParameter("Give receipts, or --all.")
+    trust = trusted(key)
+    if all_:
+        with Client(connect()) as client:
+            result = verify_all(client, trust, None if json_ else notes)
+    else:
+        result = Verified()
+        for receipt in receipts or []:
+            promise = promised(receipt)
+            verify_receipt(_proof_of(receipt, promise, wait), trust, promise, result)
+    _report(result, json_=json_)
+
+
+def promised(receipt: str) -> Receipt | None:
+    """The receipt in a token; None for a bare id or a file."""
+    return parse_token(receipt) if len(receipt) > 200 else None  # noqa: PLR2004 - far above an id or a file's name
+
+
+def fetch_proof(client: Client, receipt_id: str, wait_s: float) -> ReceiptProof:
+    """The proof of a receipt with its outcome, as soon as the log has sealed it. Raises `receipt_not_sealed`."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        late = time.monotonic() >= deadline
+        try:
+            found = client.get_receipt(receipt_id)
+        except MetaQoreError as error:
+            if late or not error.retryable:
+                raise
+        else:
+            if late or found.HasField("outcome"):
+                outcome = _record_proof(found.outcome) if found.HasField("outcome") else None
+                return ReceiptProof(found.receipt_id, _record_proof(found.decision), outcome)
+        time.sleep(RETRY_EVERY_S)
+
+
+def _proof_of(receipt: str, promise: Receipt | None, wait_s: float) -> ReceiptProof:
+    if promise is None and Path(receipt).is_file():
+        return from_json(Path(receipt).read_bytes())
+    with Client(connect()) as client:
+        return fetch_proof(client, promise.id if promise else receipt, wait_s)
+
+
+def _record_proof(proven: audit.ProvenRecord) -> RecordProof:
+    return RecordProof(proven.record, proven.leaf_index, tuple(proven.inclusion_path), proven.checkpoint)
+
+
+def _report(result: Verified, *, json_: bool) -> None:
+    if json_:
+        print_json(result.to_dict())
+    else:
+        for fault in result.faults:
+            notes.print(f"[bold red]{fault['code']}[/]: {fault['message']}", highlight=False)
+        unfinished = f", {result.without_outcome} of them still running" if result.without_outcome else ""
+        colour = "red" if result.faults else "green"
+        screen.print(
+            f"[bold {colour}]verified[/] {result.verified} receipts, {result.records} records{unfinished}; "
+            f"{len(result.faults)} faults.",
+            highlight=False,
+        )
+    if result.faults:
+        raise typer.Exit(1)
+
+
+def _line(index: int, record: dict[str, Any]) -> str:
+    when = datetime.fromtimestamp(record["time_us"] / 1e6, UTC).strftime("%m-%d %H:%M:%S")
+    if record["kind"] == "decision":
+        colour = "green" if record["verdict"] == "permit" else "red"
+        what = f"[{colour}]{record['verdict']}[/] {record['sensitivity']} {', '.join(record['reasons'])}"
+    else:
+        what = f"{record['state']} {record['error'] or ''} {record['model'] or ''}".rstrip()
+    return f"[dim]{index:>7} {when}[/] {record['kind']:<8} task {record['task']}  {what}"
