@@ -31,7 +31,7 @@ def make_secret() -> str:
 
 def digest_of(secret: str) -> bytes:
     """What is kept of an API key: its SHA-256. With 256 random bits in it a slow hash would add nothing."""
-    return hashlib.sha256(secret.encode()).digest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def make_id(prefix: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from alembic import op
 
 revision = "0001"
@@ -90,7 +92,7 @@ create table task_claims (
     primary key (organization, source, event_id),
     check (state <> 'claimed' or body is not null),
     check (state = 'claimed' or body is null),
-    check (state = 'claimed' or result is not null)
+    check (state <> 'concluded' or result is not null)
 );
 
 comment on column task_claims.writer is 'The spool writer that owns the claim, and alone resumes it';
@@ -143,11 +145,16 @@ comment on column task_projection.sequence is 'The last record of the writer tha
 """
 
 
+def statements() -> Iterator[str]:
+    """Every statement by itself, as the driver takes them; they stand apart by an empty line."""
+    for text in (ORGANIZATIONS_AND_KEYS, IDEMPOTENCY, CLAIMS, TASKS):
+        yield from text.split(";\n\n")
+
+
 def upgrade() -> None:
-    """Make every table. The driver takes one statement at a time; they stand apart by an empty line."""
-    for statements in (ORGANIZATIONS_AND_KEYS, IDEMPOTENCY, CLAIMS, TASKS):
-        for statement in statements.split(";\n\n"):
-            op.execute(statement)
+    """Make every table."""
+    for statement in statements():
+        op.execute(statement)
 
 
 def downgrade() -> None:

@@ -1,0 +1,86 @@
+"""Many small writes as few statements: what comes while one runs goes together in the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+import asyncpg
+import structlog
+
+ItemT = TypeVar("ItemT")
+
+_FIRST_DELAY_S: Final = 0.05
+_LONGEST_DELAY_S: Final = 2.0
+#: What a database that restarts, is cut off or is overloaded raises; anything else will not pass by waiting.
+OUTAGE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+)
+
+_log = structlog.get_logger()
+
+
+class BatchedWrites(Generic[ItemT]):
+    """`put` returns when its item is committed. The write must be idempotent: an outage repeats it until it is done.
+
+    One that fails for another reason is tried item by item, so that it takes no other down.
+    """
+
+    def __init__(self, name: str, write: Callable[[Sequence[ItemT]], Awaitable[None]], *, largest: int = 500) -> None:
+        self._name = name
+        self._write = write
+        self._largest = largest
+        self._pending: list[tuple[ItemT, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    def put(self, item: ItemT) -> asyncio.Future[None]:
+        """A future that is done when `item` is committed."""
+        done = asyncio.get_running_loop().create_future()
+        self._pending.append((item, done))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._drain(), name=f"batched writes of {self._name}")
+        return done
+
+    async def _drain(self) -> None:
+        try:
+            while self._pending:
+                batch, self._pending = self._pending[: self._largest], self._pending[self._largest :]
+                await self._commit(batch)
+        finally:
+            self._writer = None
+
+    async def _commit(self, batch: list[tuple[ItemT, asyncio.Future[None]]]) -> None:
+        try:
+            await self._write_surely([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001  it reaches whoever waits for the item
+            if len(batch) == 1:
+                _fail(batch[0][1], error)
+                return
+            for one in batch:
+                await self._commit([one])
+            return
+        for _, done in batch:
+            if not done.done():
+                done.set_result(None)
+
+    async def _write_surely(self, items: Sequence[ItemT]) -> None:
+        delay_s = _FIRST_DELAY_S
+        while True:
+            try:
+                return await self._write(items)
+            except OUTAGE as error:
+                _log.warning("database.write_delayed", write=self._name, items=len(items), error=type(error).__name__)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+
+
+def _fail(done: asyncio.Future[None], error: Exception) -> None:
+    if not done.done():
+        done.set_exception(error)

@@ -1,0 +1,157 @@
+"""Claims of tasks in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+
+from metaqore_ai_gateway.adapters.batched_writes import OUTAGE, BatchedWrites
+from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin, Standing
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Caller
+
+RESULT_KEPT_HOURS: Final = 24
+ORIGIN_KEPT_DAYS: Final = 30
+"""Longer than a topic usually keeps its records, so that a group that lost its offsets runs nothing twice."""
+
+_STANDING = """
+    organization, source, event_id, task, writer, state, caller_id, caller_name, reply_key, attempts,
+    body, result, outcome
+"""
+
+# Rows are taken in one order everywhere, so that two gateways that claim the same events cannot deadlock.
+_CLAIM = """
+with incoming as (
+    select * from unnest(
+        $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bytea[]
+    ) as t (organization, source, event_id, task, caller_id, caller_name, reply_key, body)
+)
+insert into task_claims (writer, organization, source, event_id, task, caller_id, caller_name, reply_key, body)
+select $1, * from incoming order by organization, source, event_id
+on conflict do nothing
+returning task
+"""
+_FIND = f"""
+select {_STANDING} from task_claims
+where (organization, source, event_id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
+"""  # noqa: S608  constants only, here and below
+_CONCLUDE = """
+update task_claims as held set state = 'concluded', body = null, result = given.result, outcome = given.outcome
+from unnest($1::text[], $2::bytea[], $3::bytea[]) as given (task, result, outcome)
+where held.task = given.task and held.state = 'claimed'
+"""
+_FINISH = """
+update task_claims set state = 'done', outcome = null, done_at = now()
+where task = any ($1::text[]) and state = 'concluded'
+"""
+_COUNT_ATTEMPT = "update task_claims set attempts = attempts + 1 where task = $1 returning attempts"
+_UNFINISHED = f"select {_STANDING} from task_claims where writer = $1 and state <> 'done' order by task"  # noqa: S608
+_FORGET_RESULTS = f"""
+update task_claims set result = null
+where state = 'done' and result is not null and done_at < now() - interval '{RESULT_KEPT_HOURS} hours'
+"""  # noqa: S608
+_FORGET_ORIGINS = f"""
+delete from task_claims where state = 'done' and done_at < now() - interval '{ORIGIN_KEPT_DAYS} days'
+"""  # noqa: S608
+
+
+class PostgresClaimStore:
+    """The port `ClaimStore` on PostgreSQL. `writer` is the spool's writer id, which outlives a restart."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], writer: str) -> None:
+        self._pool = pool
+        self._writer = writer
+        self._concluding = BatchedWrites("concluded claims", self._conclude)
+        self._finishing = BatchedWrites("finished claims", self._finish)
+
+    async def claim(self, claims: Sequence[Claim]) -> list[Standing | None]:
+        """Claim all in one round trip; a second one only where something stood there before."""
+        try:
+            ours = await self._insert(claims)
+            if len(ours) == len(claims):
+                return [None] * len(claims)
+            others = [claim for claim in claims if claim.task not in ours]
+            standing = await self._find([claim.origin for claim in others])
+        except OUTAGE as error:
+            raise MetaQoreError(
+                "database_unavailable",
+                "The task could not be claimed because the database does not answer. It will be tried again.",
+                kind=ErrorKind.UNAVAILABLE,
+                retryable=True,
+            ) from error
+        return [None if claim.task in ours else standing[claim.origin] for claim in claims]
+
+    async def conclude(self, task: str, result: bytes, outcome: bytes | None) -> None:
+        """Store the result, and the outcome that is still to be recorded, and delete the body."""
+        await self._concluding.put((task, result, outcome))
+
+    async def finish(self, task: str) -> None:
+        """The result is sent: forget the outcome, keep the result for a repeat."""
+        await self._finishing.put(task)
+
+    async def count_attempt(self, task: str) -> int:
+        """Count that the task runs once more, and give the new number of attempts."""
+        while True:
+            try:
+                return int(await self._pool.fetchval(_COUNT_ATTEMPT, task))
+            except OUTAGE:
+                await asyncio.sleep(1.0)
+
+    async def unfinished(self) -> list[Standing]:
+        """What this writer claimed and has not finished, oldest first."""
+        return [_standing(row) for row in await self._pool.fetch(_UNFINISHED, self._writer)]
+
+    async def forget_old(self) -> None:
+        """Drop results after 24 hours, and after 30 days that the event was seen."""
+        await self._pool.execute(_FORGET_RESULTS)
+        await self._pool.execute(_FORGET_ORIGINS)
+
+    async def _insert(self, claims: Sequence[Claim]) -> set[str]:
+        rows = await self._pool.fetch(
+            _CLAIM,
+            self._writer,
+            [claim.origin.organization for claim in claims],
+            [claim.origin.source for claim in claims],
+            [claim.origin.event_id for claim in claims],
+            [claim.task for claim in claims],
+            [claim.caller.id for claim in claims],
+            [claim.caller.name for claim in claims],
+            [claim.reply_key for claim in claims],
+            [claim.body for claim in claims],
+        )
+        return {row["task"] for row in rows}
+
+    async def _find(self, origins: Sequence[Origin]) -> dict[Origin, Standing]:
+        rows = await self._pool.fetch(
+            _FIND,
+            [origin.organization for origin in origins],
+            [origin.source for origin in origins],
+            [origin.event_id for origin in origins],
+        )
+        return {standing.origin: standing for standing in map(_standing, rows)}
+
+    async def _conclude(self, items: Sequence[tuple[str, bytes, bytes | None]]) -> None:
+        tasks, results, outcomes = zip(*items, strict=True)
+        await self._pool.execute(_CONCLUDE, tasks, results, outcomes)
+
+    async def _finish(self, tasks: Sequence[str]) -> None:
+        await self._pool.execute(_FINISH, tasks)
+
+
+def _standing(row: asyncpg.Record) -> Standing:
+    organization = row["organization"]
+    return Standing(
+        origin=Origin(organization, row["source"], row["event_id"]),
+        task=row["task"],
+        writer=row["writer"],
+        state=ClaimState(row["state"]),
+        caller=Caller(row["caller_id"], organization, row["caller_name"], frozenset()),
+        reply_key=row["reply_key"],
+        attempts=row["attempts"],
+        body=row["body"],
+        result=row["result"],
+        outcome=row["outcome"],
+    )

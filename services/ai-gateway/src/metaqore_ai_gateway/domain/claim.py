@@ -1,0 +1,55 @@
+"""A claimed task: what is remembered of a task that came over the bus, from its claim to its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from metaqore_governance_core.identity import Caller
+
+
+class ClaimState(StrEnum):
+    """Where a claim stands. `concluded`: result and outcome are stored, the outcome may not be recorded yet."""
+
+    CLAIMED = "claimed"
+    CONCLUDED = "concluded"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What makes a task's event the same event when it comes again: who sent it, from where, and its id there."""
+
+    organization: str
+    source: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task that is ours to finish. `body` is the event's value; `reply_key` is the key that its result will have."""
+
+    origin: Origin
+    task: str
+    caller: Caller
+    reply_key: bytes
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A claim that was there before. `result` is None until it is concluded, and again once it is too old.
+
+    `body` is there only while the claim is `claimed`, `outcome` only while it is `concluded`.
+    """
+
+    origin: Origin
+    task: str
+    writer: str
+    state: ClaimState
+    caller: Caller
+    reply_key: bytes
+    attempts: int
+    body: bytes | None = field(default=None, repr=False)
+    result: bytes | None = field(default=None, repr=False)
+    outcome: bytes | None = field(default=None, repr=False)

@@ -1,0 +1,39 @@
+"""The port behind which claims are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from metaqore_ai_gateway.domain.claim import Claim, Standing
+
+
+class ClaimStore(Protocol):
+    """Remembers each task of the bus from its claim until a day after its result.
+
+    A claim belongs to the writer that made it; no other writer touches it. What a method stored when it returns
+    survives a crash. An outage of the database delays a method, it does not fail it; only `claim` gives up.
+    """
+
+    async def claim(self, claims: Sequence[Claim]) -> list[Standing | None]:
+        """Claim all in one round trip. For each: None where it is ours now, or what stood there before.
+
+        Of two claims of the same origin, in one call or two, at most one gets None. Raises `database_unavailable`.
+        """
+        ...
+
+    async def conclude(self, task: str, result: bytes, outcome: bytes | None) -> None:
+        """Store the result, and the outcome that is still to be recorded, and delete the body."""
+        ...
+
+    async def finish(self, task: str) -> None:
+        """The result is sent: forget the outcome, keep the result for a repeat."""
+        ...
+
+    async def count_attempt(self, task: str) -> int:
+        """Count that the task runs once more, and give the new number of attempts."""
+        ...
+
+    async def unfinished(self) -> list[Standing]:
+        """What this writer claimed and has not finished, oldest first."""
+        ...

@@ -1,0 +1,103 @@
+import asyncio
+
+import pytest
+
+from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
+from metaqore_ai_gateway.service.idempotency import check_key
+from metaqore_ai_gateway.service.ports import StoredAnswer
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+
+ANSWER = StoredAnswer(200, {"x-metaqore-receipt": "r1", "content-type": "application/json"}, b'{"a":1}\x00\xff')
+
+
+@pytest.fixture
+def store(pool):
+    return PostgresIdempotencyStore(pool, "writer-1")
+
+
+async def refused_with(use) -> tuple[str, ErrorKind]:
+    with pytest.raises(MetaQoreError) as refused:
+        await use
+    return refused.value.code, refused.value.kind
+
+
+async def test_a_repeat_gets_the_first_answer(store):
+    assert await store.begin("org_1", "k", b"digest") is None
+    await store.finish("org_1", "k", ANSWER)
+    assert await store.begin("org_1", "k", b"digest") == ANSWER
+
+
+async def test_a_repeat_while_the_first_runs_is_a_conflict(store):
+    await store.begin("org_1", "k", b"digest")
+    assert await refused_with(store.begin("org_1", "k", b"digest")) == ("idempotency_in_flight", ErrorKind.CONFLICT)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+async def test_another_body_is_unprocessable(store, finished):
+    await store.begin("org_1", "k", b"digest")
+    if finished:
+        await store.finish("org_1", "k", ANSWER)
+    refused = await refused_with(store.begin("org_1", "k", b"other"))
+    assert refused == ("idempotency_body_differs", ErrorKind.UNPROCESSABLE)
+
+
+async def test_an_organization_has_its_own_keys(store):
+    await store.begin("org_1", "k", b"digest")
+    assert await store.begin("org_2", "k", b"other") is None
+
+
+async def test_of_many_that_begin_together_one_runs(store):
+    results = await asyncio.gather(*(store.begin("org_1", "k", b"d") for _ in range(20)), return_exceptions=True)
+    assert results.count(None) == 1
+    assert {result.code for result in results if result is not None} == {"idempotency_in_flight"}
+
+
+async def test_a_released_key_is_free(store):
+    await store.begin("org_1", "k", b"digest")
+    await store.release("org_1", "k")
+    assert await store.begin("org_1", "k", b"other") is None
+
+
+async def test_an_answer_is_not_released(store):
+    await store.begin("org_1", "k", b"digest")
+    await store.finish("org_1", "k", ANSWER)
+    await store.release("org_1", "k")
+    assert await store.begin("org_1", "k", b"digest") == ANSWER
+
+
+async def test_a_restart_frees_what_the_crash_left_in_flight_and_nothing_else(store, pool):
+    other = PostgresIdempotencyStore(pool, "writer-2")
+    await store.begin("org_1", "left", b"digest")
+    await store.begin("org_1", "answered", b"digest")
+    await store.finish("org_1", "answered", ANSWER)
+    await other.begin("org_1", "anothers", b"digest")
+    assert await store.release_all() == 1
+    assert await store.begin("org_1", "left", b"digest") is None
+    assert await store.begin("org_1", "answered", b"digest") == ANSWER
+    assert (await refused_with(store.begin("org_1", "anothers", b"digest")))[0] == "idempotency_in_flight"
+
+
+async def test_after_a_day_the_key_is_new(store, pool):
+    await store.begin("org_1", "k", b"digest")
+    await store.finish("org_1", "k", ANSWER)
+    await pool.execute("update idempotency_keys set created_at = now() - interval '25 hours'")
+    assert await store.begin("org_1", "k", b"other") is None
+
+
+async def test_after_a_day_the_answer_is_deleted(store, pool):
+    await store.begin("org_1", "old", b"digest")
+    await pool.execute("update idempotency_keys set created_at = now() - interval '25 hours'")
+    await store.begin("org_1", "new", b"digest")
+    assert await store.forget_old() == 1
+    assert await pool.fetchval("select key from idempotency_keys") == "new"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "ä", "\x00"])
+def test_a_key_that_is_none_is_refused(key):
+    with pytest.raises(MetaQoreError) as refused:
+        check_key(key)
+    assert refused.value.code == "invalid_idempotency_key"
+
+
+def test_a_uuid_is_a_key():
+    check_key("0199f2f4-7a6e-7000-8000-000000000000")

@@ -1,0 +1,137 @@
+import asyncio
+
+import asyncpg
+import pytest
+
+from metaqore_ai_gateway.adapters.inbox import PostgresClaimStore
+from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.identity import Caller
+
+CALLER = Caller("key_1", "org_1", "agent", frozenset())
+
+
+def claim(task: str, event: str = "e1", organization: str = "org_1") -> Claim:
+    return Claim(Origin(organization, "shop", event), task, CALLER, b"reply", b'{"prompt":"hi"}')
+
+
+@pytest.fixture
+def store(pool):
+    return PostgresClaimStore(pool, "writer-1")
+
+
+async def test_a_new_event_is_claimed_with_its_body(store):
+    assert await store.claim([claim("t1"), claim("t2", "e2")]) == [None, None]
+    first, second = await store.unfinished()
+    assert (first.task, first.state, first.body, first.attempts) == ("t1", ClaimState.CLAIMED, b'{"prompt":"hi"}', 1)
+    assert (first.caller, first.reply_key, second.task) == (CALLER, b"reply", "t2")
+
+
+async def test_an_event_that_comes_again_gets_what_stands(store):
+    await store.claim([claim("t1")])
+    again, new = await store.claim([claim("t9"), claim("t2", "e2")])
+    assert (again.task, again.writer, again.state, new) == ("t1", "writer-1", ClaimState.CLAIMED, None)
+
+
+async def test_an_event_twice_in_one_batch_is_claimed_once(store):
+    first, second = await store.claim([claim("t1"), claim("t2")])
+    assert first is None
+    assert second.task == "t1"
+
+
+async def test_the_same_event_of_another_organization_is_another(store):
+    await store.claim([claim("t1")])
+    assert await store.claim([claim("t2", organization="org_2")]) == [None]
+
+
+async def test_of_two_gateways_one_claims(store, pool):
+    other = PostgresClaimStore(pool, "writer-2")
+    events = [f"e{number}" for number in range(50)]
+    mine, theirs = await asyncio.gather(
+        store.claim([claim(f"a{event}", event) for event in events]),
+        other.claim([claim(f"b{event}", event) for event in reversed(events)]),
+    )
+    assert mine.count(None) + theirs.count(None) == len(events)
+
+
+async def test_a_conclusion_keeps_the_result_and_deletes_the_body(store, pool):
+    await store.claim([claim("t1")])
+    await store.conclude("t1", b"result", b"outcome")
+    (standing,) = await store.unfinished()
+    assert (standing.state, standing.result, standing.outcome) == (ClaimState.CONCLUDED, b"result", b"outcome")
+    assert await pool.fetchval("select body from task_claims") is None
+
+
+async def test_concluding_again_changes_nothing(store):
+    await store.claim([claim("t1")])
+    await store.conclude("t1", b"first", b"outcome")
+    await store.conclude("t1", b"second", None)
+    (standing,) = await store.unfinished()
+    assert (standing.result, standing.outcome) == (b"first", b"outcome")
+
+
+async def test_a_finished_claim_keeps_its_result_for_a_repeat(store):
+    await store.claim([claim("t1")])
+    await store.conclude("t1", b"result", b"outcome")
+    await store.finish("t1")
+    assert await store.unfinished() == []
+    (standing,) = await store.claim([claim("t2")])
+    assert (standing.task, standing.state, standing.result) == ("t1", ClaimState.DONE, b"result")
+
+
+async def test_a_claim_is_not_finished_before_it_is_concluded(store):
+    await store.claim([claim("t1")])
+    await store.finish("t1")
+    assert [standing.state for standing in await store.unfinished()] == [ClaimState.CLAIMED]
+
+
+async def test_a_writer_sees_its_own_unfinished_claims_only(store, pool):
+    await store.claim([claim("t1")])
+    assert await PostgresClaimStore(pool, "writer-2").unfinished() == []
+
+
+async def test_attempts_are_counted(store):
+    await store.claim([claim("t1")])
+    assert await store.count_attempt("t1") == 2
+    assert [standing.attempts for standing in await store.unfinished()] == [2]
+
+
+async def test_a_day_later_the_result_is_forgotten_and_much_later_the_event(store, pool):
+    await store.claim([claim("t1")])
+    await store.conclude("t1", b"result", b"outcome")
+    await store.finish("t1")
+    await pool.execute("update task_claims set done_at = now() - interval '25 hours'")
+    await store.forget_old()
+    (standing,) = await store.claim([claim("t2")])
+    assert (standing.state, standing.result) == (ClaimState.DONE, None)
+    await pool.execute("update task_claims set done_at = now() - interval '31 days'")
+    await store.forget_old()
+    assert await store.claim([claim("t3")]) == [None]
+
+
+async def test_no_database_means_no_claim(database_url):
+    broken = await asyncpg.create_pool(database_url, min_size=0)
+    await broken.close()
+    with pytest.raises(MetaQoreError) as refused:
+        await PostgresClaimStore(broken, "writer-1").claim([claim("t1")])
+    assert (refused.value.code, refused.value.retryable) == ("database_unavailable", True)
+
+
+async def test_an_outage_delays_a_conclusion_and_does_not_lose_it(store, pool):
+    await store.claim([claim(f"t{number}", f"e{number}") for number in range(20)])
+    blocker = await pool.acquire()
+    transaction = blocker.transaction()
+    await transaction.start()
+    await blocker.execute("lock table task_claims")
+    waiting = [asyncio.create_task(store.conclude(f"t{number}", b"r", None)) for number in range(20)]
+    await asyncio.sleep(0.1)
+    await blocker.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> $1",
+        await blocker.fetchval("select pg_backend_pid()"),
+    )
+    await asyncio.sleep(0.1)
+    assert not any(task.done() for task in waiting)
+    await transaction.rollback()
+    await pool.release(blocker)
+    await asyncio.gather(*waiting)
+    assert {standing.state for standing in await store.unfinished()} == {ClaimState.CONCLUDED}
