@@ -1,0 +1,1 @@
+"""What a mesh on one machine needs: PostgreSQL, a broker, and a supervisor for its parts."""
