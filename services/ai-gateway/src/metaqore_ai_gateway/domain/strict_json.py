@@ -40,8 +40,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 def texts_of(value: Any) -> list[str]:
     """Every text in `value` that a model or tool could read: keys and strings at any depth, and long numbers.
 
-    Raises `InvalidJsonError` where `value` is nested deeper than `MAX_DEPTH`, holds a number beyond 64 bits, or half of a
-    surrogate pair (which has no UTF-8 form, so it could not be sent on as it came).
+    Raises `InvalidJsonError` where `value` is nested deeper than `MAX_DEPTH`, holds a number beyond 64 bits, or half of
+    a surrogate pair (which has no UTF-8 form, so it could not be sent on as it came).
     """
     texts: list[str] = []
     _collect(value, texts, MAX_DEPTH)
@@ -81,7 +81,7 @@ def _collect_number(value: float, texts: list[str]) -> None:
         return
     if type(value) is int and not _MIN_INT <= value <= _MAX_INT:
         raise _out_of_range()
-    texts.append(str(abs(value)))
+    texts.append(str(abs(int(value))))
 
 
 def _require_utf8(text: str) -> None:

@@ -1,0 +1,72 @@
+"""The scanner on Hyperscan: one pass over the text for all rules, then a count for each that was seen."""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, Final
+
+import hyperscan
+
+from metaqore_ai_gateway.adapters.scanner_rules import RULES, ScanRule
+from metaqore_governance_core.scanner import NOTHING_FOUND, Findings
+
+# Byte mode (no HS_FLAG_UTF8): the rules are ASCII, and Hyperscan's answer for malformed UTF-8 is undefined.
+# One match a rule and scan is enough to know that it must count.
+_FLAGS: Final = hyperscan.HS_FLAG_SINGLEMATCH
+
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+
+
+class HyperscanScanner:
+    """The port `Scanner`. The compiled rules are shared; each thread scans with scratch space of its own.
+
+    What is not ASCII is also scanned in its compatibility form (NFKC) and without invisible characters, so that
+    full-width digits or a zero-width space hide nothing.
+    """
+
+    def __init__(self, rules: Sequence[ScanRule] = RULES) -> None:
+        self._rules = rules
+        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database.compile(
+            expressions=[rule.trigger.encode("ascii") for rule in rules],
+            ids=list(range(len(rules))),
+            flags=[_FLAGS] * len(rules),
+        )
+        self._scratch = hyperscan.Scratch(self._database)
+        self._of_thread = threading.local()
+
+    def scan(self, text: str | bytes) -> Findings:
+        """How often each kind stands in `text`. Raises whatever kept it from seeing all of it."""
+        raw = text if isinstance(text, bytes) else text.encode("utf-8")
+        counts = self._counts(raw)
+        if not raw.isascii():
+            folded = _folded(text if isinstance(text, str) else text.decode("utf-8", "replace")).encode("utf-8")
+            if folded != raw:
+                for kind, count in self._counts(folded).items():
+                    counts[kind] = max(count, counts.get(kind, 0))
+        return Findings(counts) if counts else NOTHING_FOUND
+
+    def _counts(self, raw: bytes) -> dict[str, int]:
+        if not raw:
+            return {}
+        seen: list[int] = []
+        self._database.scan(raw, match_event_handler=_note, context=seen, scratch=self._thread_scratch())
+        counted = {self._rules[index].kind: self._rules[index].count(raw) for index in seen}
+        return {kind: count for kind, count in counted.items() if count}
+
+    def _thread_scratch(self) -> Any:
+        scratch = getattr(self._of_thread, "scratch", None)
+        if scratch is None:
+            scratch = self._of_thread.scratch = self._scratch.clone()
+        return scratch
+
+
+def _note(index: int, _start: int, _end: int, _flags: int, seen: list[int]) -> None:
+    seen.append(index)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
