@@ -1,0 +1,111 @@
+"""msgspec in sorted order writes the records of the hot path byte for byte as RFC 8785 has them."""
+
+import json
+from dataclasses import asdict
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metaqore_governance_core.canonical import canonical
+from metaqore_governance_core.group import GroupHead
+from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal, parse_record
+
+ENCODER = msgspec.json.Encoder(order="sorted")
+LARGEST = 2**53 - 1
+
+# Lone surrogates aside, which no UTF-8 input can hold: control characters, DEL, U+2028, astral characters and all.
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
+    [
+        "",
+        "\x00\x01\x1f",
+        "\b\t\n\f\r",
+        '"\\/',
+        "\x7f\x80\x9f",
+        "\u2028\u2029\ufeff\uffff",
+        "𝄞😀",
+        "é\u0301",
+        "</script>",
+    ]
+)
+numbers = st.integers(0, LARGEST) | st.sampled_from([0, 1, LARGEST])
+# Keys of findings are the scanner's own names: ASCII, where UTF-16 order (RFC 8785) and UTF-8 order agree.
+kinds = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7F), max_size=20)
+commitments = st.builds(Commitment, digest=texts, key_id=texts, size_bytes=numbers)
+decisions = st.builds(
+    DecisionRecord,
+    caller=texts,
+    door=texts,
+    findings=st.dictionaries(kinds, numbers, max_size=8),
+    model=texts,
+    organization=texts,
+    organization_sequence=numbers,
+    personal=st.builds(Personal, caller_name=texts),
+    policy=texts,
+    policy_version=texts,
+    project=st.none() | texts,
+    prompt=commitments,
+    reasons=st.lists(texts, max_size=4).map(tuple),
+    receipt=texts,
+    sensitivity=texts,
+    sensitivity_sources=st.lists(texts, max_size=4).map(tuple),
+    sequence=numbers,
+    task=texts,
+    time_us=numbers,
+    verdict=texts,
+    writer=texts,
+)
+outcomes = st.builds(
+    OutcomeRecord,
+    answer=st.none() | commitments,
+    attempts=numbers,
+    completion_tokens=st.none() | numbers,
+    decision=texts,
+    duration_us=numbers,
+    error=st.none() | texts,
+    finish_reason=st.none() | texts,
+    locality=st.none() | texts,
+    model=st.none() | texts,
+    organization=texts,
+    organization_sequence=numbers,
+    prompt_tokens=st.none() | numbers,
+    provider=st.none() | texts,
+    receipt=texts,
+    sequence=numbers,
+    state=texts,
+    task=texts,
+    time_us=numbers,
+    writer=texts,
+)
+heads = st.builds(
+    GroupHead, count=numbers, first_sequence=numbers, key_id=texts, root=texts, time_us=numbers, writer=texts
+)
+
+
+@settings(deadline=None)
+@given(decisions | outcomes | heads)
+def test_both_encoders_write_the_same_bytes(value):
+    assert ENCODER.encode(value) == canonical(asdict(value))
+
+
+@settings(deadline=None)
+@given(decisions | outcomes)
+def test_the_canonical_bytes_are_the_record(record):
+    raw = ENCODER.encode(record)
+    assert parse_record(raw) == record
+    assert canonical(json.loads(raw)) == raw
+
+
+def test_every_control_character_is_spelled_alike():
+    text = "".join(map(chr, range(0x100)))
+    assert ENCODER.encode(text) == canonical(text)
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | numbers | texts, lambda inner: st.lists(inner) | st.dictionaries(kinds, inner)
+    )
+)
+def test_nested_values_are_written_alike(value):
+    assert ENCODER.encode(value) == canonical(value)
