@@ -87,7 +87,7 @@ for path in ("/v1/models", "/props", "/slots", "/metrics", "/v1/chat/completions
         print(error.code)
 """
         run = [sys.executable, "-c", probe, engine.listening_address]
-        done = subprocess.run(run, capture_output=True, text=True, check=True)
+        done = await asyncio.to_thread(subprocess.run, run, capture_output=True, text=True, check=True)
         assert set(done.stdout.split()) <= {"401", "403", "404", "501"}
         assert "401" in done.stdout
 
