@@ -1,0 +1,181 @@
+"""What a call through the mesh carries, and what comes back when it goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from metaqore.inference.v1 import inference_pb2 as pb
+from metaqore.inference.v1 import inference_pb2_grpc as pb_grpc
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Caller
+from metaqore_mesh.errors import call_errors
+from metaqore_mesh.grpc.identity import current_caller, mesh_metadata
+
+ANNA = Caller("key_anna", "org_a", "Anna", frozenset({"tasks:submit", "tasks:read"}))
+METHOD = "metaqore.inference.v1.InferenceService"
+
+
+def served(method, code):
+    labels = {"method": f"{METHOD}/{method}", "code": code}
+    return REGISTRY.get_sample_value("metaqore_grpc_server_calls_total", labels) or 0
+
+
+async def failing(error, stub, inference):
+    async def list_models(_request, _context):
+        raise error
+
+    inference.list_models = list_models
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        await stub.ListModels(pb.ListModelsRequest())
+    return raised.value
+
+
+async def test_the_caller_travels_without_the_personal_name(stub, inference):
+    callers = []
+
+    async def list_models(_request, _context):
+        callers.append(current_caller())
+        return pb.ListModelsResponse()
+
+    inference.list_models = list_models
+    await stub.ListModels(pb.ListModelsRequest(), metadata=mesh_metadata(ANNA))
+    assert callers == [Caller("key_anna", "org_a", "key_anna", ANNA.scopes)]
+
+
+async def test_a_peer_that_speaks_for_no_one_has_no_caller(stub, inference):
+    async def list_models(_request, _context):
+        return current_caller()
+
+    inference.list_models = list_models
+    with pytest.raises(MetaQoreError, match="organization") as raised, call_errors():
+        await stub.ListModels(pb.ListModelsRequest())
+    assert raised.value.code == "organization_missing"
+
+
+@pytest.mark.parametrize("token", [None, "wrong", "mesh-token-and-more"])
+async def test_a_peer_without_the_mesh_token_does_not_reach_the_method(token, serve, connected, inference):
+    stub = pb_grpc.InferenceServiceStub(await connected(await serve(), mesh_token=token))
+    called = []
+
+    async def list_models(_request, _context):
+        called.append(1)
+
+    inference.list_models = list_models
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        await stub.ListModels(pb.ListModelsRequest())
+    assert (raised.value.code, raised.value.kind) == ("mesh_token_invalid", ErrorKind.UNAUTHENTICATED)
+    assert not called
+
+
+async def test_an_error_of_ours_arrives_as_it_was_raised(stub, inference):
+    full = MetaQoreError("queue_full", "Come back soon.", kind=ErrorKind.EXHAUSTED, retryable=True, reasons=("a", "b"))
+    with capture_logs() as logs:
+        got = await failing(full, stub, inference)
+    assert (got.code, got.kind, got.retryable, got.reasons) == ("queue_full", ErrorKind.EXHAUSTED, True, ("a", "b"))
+    assert not logs
+
+
+async def test_a_fault_leaves_no_text_and_is_logged_once(stub, inference):
+    before = served("ListModels", "INTERNAL")
+    with capture_logs() as logs:
+        got = await failing(RuntimeError("the secret prompt"), stub, inference)
+    assert (got.code, got.kind) == ("internal", ErrorKind.INTERNAL)
+    assert "secret" not in got.message
+    assert [log["event"] for log in logs] == ["grpc.failed"]
+    assert served("ListModels", "INTERNAL") == before + 1
+
+
+async def test_trailing_metadata_of_the_handler_stays_beside_the_error(stub, inference):
+    async def list_models(_request, context):
+        context.set_trailing_metadata((("metaqore-receipt", "r1"),))
+        raise MetaQoreError("denied", "No.", kind=ErrorKind.FORBIDDEN)
+
+    inference.list_models = list_models
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.ListModels(pb.ListModelsRequest())
+    assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert raised.value.trailing_metadata()["metaqore-receipt"] == "r1"
+
+
+async def test_an_error_in_the_middle_of_a_stream_comes_after_its_messages(stub, inference):
+    async def generate(_request, _context):
+        yield pb.GenerateResponse()
+        raise MetaQoreError("engine_gone", "Again.", kind=ErrorKind.UNAVAILABLE)
+
+    inference.generate = generate
+    call = stub.Generate(pb.GenerateRequest())
+    assert await call.read() == pb.GenerateResponse()
+    with pytest.raises(MetaQoreError, match="Again"), call_errors():
+        await call.read()
+
+
+@pytest.mark.parametrize("where", ["waiting", "yielding"])
+async def test_a_client_that_leaves_closes_the_stream_in_its_own_task(where, stub, inference):
+    ended = asyncio.Event()
+    before = served("Generate", "CANCELLED")
+
+    async def generate(_request, _context):
+        try:
+            yield pb.GenerateResponse()
+            while True:
+                await asyncio.sleep(60 if where == "waiting" else 0)
+                yield pb.GenerateResponse()
+        finally:
+            await asyncio.sleep(0)  # closing may itself wait
+            ended.set()
+
+    inference.generate = generate
+    call = stub.Generate(pb.GenerateRequest())
+    await call.read()
+    call.cancel()
+    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.sleep(0.05)
+    assert served("Generate", "CANCELLED") == before + 1
+
+
+async def test_a_call_has_a_deadline_by_default_and_takes_another(serve, connected, inference):
+    stub = pb_grpc.InferenceServiceStub(await connected(await serve(), deadline_s=0.2))
+    left = []
+
+    async def list_models(_request, context):
+        left.append(context.time_remaining())
+        await asyncio.sleep(0.4)
+        return pb.ListModelsResponse()
+
+    inference.list_models = list_models
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        await stub.ListModels(pb.ListModelsRequest())
+    assert raised.value.kind is ErrorKind.DEADLINE_EXCEEDED
+    await stub.ListModels(pb.ListModelsRequest(), timeout=5)
+    assert left[0] < 1
+    assert left[1] > 4
+
+
+async def test_a_client_counts_its_calls_by_status(stub, inference):
+    def called(code):
+        labels = {"method": f"{METHOD}/ListModels", "code": code}
+        return REGISTRY.get_sample_value("metaqore_grpc_client_calls_total", labels) or 0
+
+    done, refused = called("OK"), called("NOT_FOUND")
+    await stub.ListModels(pb.ListModelsRequest())
+    await failing(MetaQoreError("x", "X.", kind=ErrorKind.NOT_FOUND), stub, inference)
+    await asyncio.sleep(0)
+    assert (called("OK"), called("NOT_FOUND")) == (done + 1, refused + 1)
+
+
+async def test_too_large_a_message_is_refused(serve, connected, inference):
+    stub = pb_grpc.InferenceServiceStub(await connected(await serve(max_message_bytes=1024)))
+
+    async def generate(_request, _context):
+        yield pb.GenerateResponse()
+
+    inference.generate = generate
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        async for _ in stub.Generate(pb.GenerateRequest(model="m" * 2048)):
+            pass
+    assert raised.value.kind is ErrorKind.EXHAUSTED
