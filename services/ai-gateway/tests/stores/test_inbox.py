@@ -1,13 +1,50 @@
 import asyncio
+import json
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
 from metaqore_ai_gateway.adapters.inbox import PostgresClaimStore
+from metaqore_ai_gateway.adapters.inbox_codec import encode_result
 from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin
-from metaqore_governance_core.errors import MetaQoreError
+from metaqore_ai_gateway.domain.outcome import Outcome, Usage
+from metaqore_ai_gateway.domain.task_result import RequestName, ResultUsage, TaskResult, refusal
+from metaqore_governance_core.contracts.tasks import TaskCompleted
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
+from metaqore_governance_core.records import Commitment
+from metaqore_governance_core.residency import Locality
+from metaqore_governance_core.task import TaskState
 
+RESULT = TaskResult(
+    task="t1",
+    organization="org_1",
+    state=TaskState.DONE,
+    receipt="r",
+    receipt_token="token",
+    model="m",
+    attempts=1,
+    request=RequestName("shop", "e1"),
+    answer="hello",
+    usage=ResultUsage(1, 2, 3),
+)
+ERROR = MetaQoreError("model_gone", "It is gone.", kind=ErrorKind.NOT_FOUND, retryable=True, reasons=("a", "b"))
+OUTCOME = Outcome(
+    task="t1",
+    organization="org_1",
+    receipt="r",
+    decision="aa",
+    state=TaskState.FAILED,
+    attempts=2,
+    duration_us=7,
+    usage=Usage("stop", 1, 2),
+    model="m",
+    provider="local",
+    locality=Locality.LOCAL,
+    answer=Commitment("dd", "k", 5),
+    error=ERROR,
+)
 CALLER = Caller("key_1", "org_1", "agent", frozenset())
 
 
@@ -56,27 +93,30 @@ async def test_of_two_gateways_one_claims(store, pool):
 
 async def test_a_conclusion_keeps_the_result_and_deletes_the_body(store, pool):
     await store.claim([claim("t1")])
-    await store.conclude("t1", b"result", b"outcome")
+    await store.conclude("t1", RESULT, OUTCOME)
     (standing,) = await store.unfinished()
-    assert (standing.state, standing.result, standing.outcome) == (ClaimState.CONCLUDED, b"result", b"outcome")
+    assert (standing.state, standing.result) == (ClaimState.CONCLUDED, RESULT)
+    assert replace(standing.outcome, error=None) == replace(OUTCOME, error=None)
+    assert vars(standing.outcome.error) == vars(ERROR)
+    assert standing.outcome.error.args == ERROR.args
     assert await pool.fetchval("select body from task_claims") is None
 
 
 async def test_concluding_again_changes_nothing(store):
     await store.claim([claim("t1")])
-    await store.conclude("t1", b"first", b"outcome")
-    await store.conclude("t1", b"second", None)
-    (standing,) = await store.unfinished()
-    assert (standing.result, standing.outcome) == (b"first", b"outcome")
+    await store.conclude("t1", RESULT, OUTCOME)
+    await store.conclude("t1", replace(RESULT, answer="other"), None)
+    standing = await store.find("t1")
+    assert (standing.result, standing.outcome.task) == (RESULT, "t1")
 
 
 async def test_a_finished_claim_keeps_its_result_for_a_repeat(store):
     await store.claim([claim("t1")])
-    await store.conclude("t1", b"result", b"outcome")
+    await store.conclude("t1", RESULT, OUTCOME)
     await store.finish("t1")
     assert await store.unfinished() == []
     (standing,) = await store.claim([claim("t2")])
-    assert (standing.task, standing.state, standing.result) == ("t1", ClaimState.DONE, b"result")
+    assert (standing.task, standing.state, standing.result) == ("t1", ClaimState.DONE, RESULT)
 
 
 async def test_a_claim_is_not_finished_before_it_is_concluded(store):
@@ -98,7 +138,7 @@ async def test_attempts_are_counted(store):
 
 async def test_a_day_later_the_result_is_forgotten_and_much_later_the_event(store, pool):
     await store.claim([claim("t1")])
-    await store.conclude("t1", b"result", b"outcome")
+    await store.conclude("t1", RESULT, OUTCOME)
     await store.finish("t1")
     await pool.execute("update task_claims set done_at = now() - interval '25 hours'")
     await store.forget_old()
@@ -123,7 +163,7 @@ async def test_an_outage_delays_a_conclusion_and_does_not_lose_it(store, pool):
     transaction = blocker.transaction()
     await transaction.start()
     await blocker.execute("lock table task_claims")
-    waiting = [asyncio.create_task(store.conclude(f"t{number}", b"r", None)) for number in range(20)]
+    waiting = [asyncio.create_task(store.conclude(f"t{number}", RESULT, None)) for number in range(20)]
     await asyncio.sleep(0.1)
     await blocker.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> $1",
@@ -135,3 +175,11 @@ async def test_an_outage_delays_a_conclusion_and_does_not_lose_it(store, pool):
     await pool.release(blocker)
     await asyncio.gather(*waiting)
     assert {standing.state for standing in await store.unfinished()} == {ClaimState.CONCLUDED}
+
+
+def test_a_result_is_what_the_contract_says():
+    refused = refusal(ERROR, RequestName("shop", "e1"))
+    for result in (RESULT, refused):
+        assert json.loads(TaskCompleted.model_validate_json(encode_result(result)).model_dump_json()) == json.loads(
+            encode_result(result)
+        )

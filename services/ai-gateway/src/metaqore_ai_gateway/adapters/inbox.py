@@ -9,7 +9,10 @@ from typing import Final
 import asyncpg
 
 from metaqore_ai_gateway.adapters.batched_writes import OUTAGE, BatchedWrites
+from metaqore_ai_gateway.adapters.inbox_codec import decode_outcome, decode_result, encode_outcome, encode_result
 from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin, Standing
+from metaqore_ai_gateway.domain.outcome import Outcome
+from metaqore_ai_gateway.domain.task_result import TaskResult
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
 
@@ -49,6 +52,7 @@ where task = any ($1::text[]) and state = 'concluded'
 """
 _COUNT_ATTEMPT = "update task_claims set attempts = attempts + 1 where task = $1 returning attempts"
 _UNFINISHED = f"select {_STANDING} from task_claims where writer = $1 and state <> 'done' order by task"  # noqa: S608
+_BY_TASK = f"select {_STANDING} from task_claims where task = $1"  # noqa: S608
 _FORGET_RESULTS = f"""
 update task_claims set result = null
 where state = 'done' and result is not null and done_at < now() - interval '{RESULT_KEPT_HOURS} hours'
@@ -84,9 +88,9 @@ class PostgresClaimStore:
             ) from error
         return [None if claim.task in ours else standing[claim.origin] for claim in claims]
 
-    async def conclude(self, task: str, result: bytes, outcome: bytes | None) -> None:
+    async def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> None:
         """Store the result, and the outcome that is still to be recorded, and delete the body."""
-        await self._concluding.put((task, result, outcome))
+        await self._concluding.put((task, encode_result(result), None if outcome is None else encode_outcome(outcome)))
 
     async def finish(self, task: str) -> None:
         """The result is sent: forget the outcome, keep the result for a repeat."""
@@ -99,6 +103,13 @@ class PostgresClaimStore:
                 return int(await self._pool.fetchval(_COUNT_ATTEMPT, task))
             except OUTAGE:
                 await asyncio.sleep(1.0)
+
+    async def find(self, task: str) -> Standing:
+        """How the claim of `task` stands now."""
+        row = await self._pool.fetchrow(_BY_TASK, task)
+        if row is None:
+            raise MetaQoreError("claim_not_found", "There is no claim of this task.", kind=ErrorKind.NOT_FOUND)
+        return _standing(row)
 
     async def unfinished(self) -> list[Standing]:
         """What this writer claimed and has not finished, oldest first."""
@@ -152,6 +163,6 @@ def _standing(row: asyncpg.Record) -> Standing:
         reply_key=row["reply_key"],
         attempts=row["attempts"],
         body=row["body"],
-        result=row["result"],
-        outcome=row["outcome"],
+        result=None if row["result"] is None else decode_result(row["result"]),
+        outcome=None if row["outcome"] is None else decode_outcome(row["outcome"]),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from metaqore_ai_gateway.domain.outcome import Outcome
+from metaqore_ai_gateway.domain.task_result import RequestName, TaskResult
 from metaqore_governance_core.identity import Caller
 
 
@@ -23,6 +25,11 @@ class Origin:
     organization: str
     source: str
     event_id: str
+
+    @property
+    def request(self) -> RequestName:
+        """How a result names the event."""
+        return RequestName(self.source, self.event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +58,5 @@ class Standing:
     reply_key: bytes
     attempts: int
     body: bytes | None = field(default=None, repr=False)
-    result: bytes | None = field(default=None, repr=False)
-    outcome: bytes | None = field(default=None, repr=False)
+    result: TaskResult | None = None
+    outcome: Outcome | None = None

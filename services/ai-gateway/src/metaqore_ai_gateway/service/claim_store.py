@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from metaqore_ai_gateway.domain.claim import Claim, Standing
+from metaqore_ai_gateway.domain.outcome import Outcome
+from metaqore_ai_gateway.domain.task_result import TaskResult
 
 
 class ClaimStore(Protocol):
@@ -22,7 +24,7 @@ class ClaimStore(Protocol):
         """
         ...
 
-    async def conclude(self, task: str, result: bytes, outcome: bytes | None) -> None:
+    async def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> None:
         """Store the result, and the outcome that is still to be recorded, and delete the body."""
         ...
 
@@ -36,4 +38,8 @@ class ClaimStore(Protocol):
 
     async def unfinished(self) -> list[Standing]:
         """What this writer claimed and has not finished, oldest first."""
+        ...
+
+    async def find(self, task: str) -> Standing:
+        """How the claim of `task` stands now."""
         ...

@@ -1,0 +1,105 @@
+"""Results and outcomes as the JSON that is stored and sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from metaqore_ai_gateway.domain.outcome import Outcome, Usage
+from metaqore_ai_gateway.domain.task_result import TaskResult
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.records import Commitment
+from metaqore_governance_core.residency import Locality
+from metaqore_governance_core.task import TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    code: str
+    message: str
+    kind: ErrorKind
+    retryable: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredOutcome:
+    task: str
+    organization: str
+    receipt: str
+    decision: str
+    state: TaskState
+    attempts: int
+    duration_us: int
+    usage: Usage
+    model: str | None
+    provider: str | None
+    locality: Locality | None
+    answer: Commitment | None
+    error: _Error | None
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_RESULTS: Final = msgspec.json.Decoder(TaskResult)
+_OUTCOMES: Final = msgspec.json.Decoder(_StoredOutcome)
+
+
+def encode_result(result: TaskResult) -> bytes:
+    """A result as JSON: what is stored and, as contract `TaskCompleted`, sent."""
+    return _ENCODER.encode(result)
+
+
+def decode_result(raw: bytes) -> TaskResult:
+    """What `encode_result` wrote."""
+    return _RESULTS.decode(raw)
+
+
+def encode_outcome(outcome: Outcome) -> bytes:
+    """An outcome as JSON, its error in full."""
+    error = outcome.error
+    return _ENCODER.encode(
+        _StoredOutcome(
+            task=outcome.task,
+            organization=outcome.organization,
+            receipt=outcome.receipt,
+            decision=outcome.decision,
+            state=outcome.state,
+            attempts=outcome.attempts,
+            duration_us=outcome.duration_us,
+            usage=outcome.usage,
+            model=outcome.model,
+            provider=outcome.provider,
+            locality=outcome.locality,
+            answer=outcome.answer,
+            error=None
+            if error is None
+            else _Error(error.code, error.message, error.kind, error.retryable, error.reasons),
+        )
+    )
+
+
+def decode_outcome(raw: bytes) -> Outcome:
+    """What `encode_outcome` wrote."""
+    stored = _OUTCOMES.decode(raw)
+    error = stored.error
+    return Outcome(
+        task=stored.task,
+        organization=stored.organization,
+        receipt=stored.receipt,
+        decision=stored.decision,
+        state=stored.state,
+        attempts=stored.attempts,
+        duration_us=stored.duration_us,
+        usage=stored.usage,
+        model=stored.model,
+        provider=stored.provider,
+        locality=stored.locality,
+        answer=stored.answer,
+        error=None
+        if error is None
+        else MetaQoreError(
+            error.code, error.message, kind=error.kind, retryable=error.retryable, reasons=error.reasons
+        ),
+    )

@@ -1,0 +1,165 @@
+"""Take tasks from the bus: claim them, and work on each claim until it is finished."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from metaqore_ai_gateway.domain.chat import ChatTask
+from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin
+from metaqore_ai_gateway.domain.rulebook import Rulebook
+from metaqore_ai_gateway.domain.task_result import RequestName, TaskResult, refusal
+from metaqore_ai_gateway.service.authenticate import authenticate, require_scope
+from metaqore_ai_gateway.service.claim_ports import Histories, ResultChannel
+from metaqore_ai_gateway.service.claim_store import ClaimStore
+from metaqore_ai_gateway.service.ports import Keys
+from metaqore_ai_gateway.service.resume_claim import ResumeClaim
+from metaqore_ai_gateway.service.run_claim import NotBegunError, RunClaim
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.identity import Door, Scope
+
+FIRST_DELAY_S: Final = 0.1
+LONGEST_DELAY_S: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A task that could be read. `authorization` is the header's text; it goes no further than its check."""
+
+    request: RequestName
+    authorization: str | None = field(repr=False)
+    reply_key: bytes
+    task: ChatTask
+
+
+class TakeTasks:
+    """Work on claims in the background, at most about `limit` at a time; whoever submits more waits."""
+
+    def __init__(
+        self,
+        *,
+        keys: Keys,
+        rulebook: Rulebook,
+        store: ClaimStore,
+        results: ResultChannel,
+        histories: Histories,
+        run: RunClaim,
+        resume: ResumeClaim,
+        writer: str,
+        limit: int,
+    ) -> None:
+        self._keys = keys
+        self._rulebook = rulebook
+        self._store = store
+        self._results = results
+        self._histories = histories
+        self._run = run
+        self._resume = resume
+        self._writer = writer
+        self._limit = limit
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Condition()
+
+    @property
+    def working(self) -> int:
+        """How many claims are worked on now."""
+        return len(self._working)
+
+    async def __call__(self, submissions: Sequence[Submission]) -> None:
+        """Return when each task is claimed, or answered for good: its record on the bus is no longer needed.
+
+        Raises `MetaQoreError`, retryable, where that could not be done; submitting all again does no harm.
+        """
+        await self._wait_for_room()
+        claims: list[tuple[Claim, ChatTask]] = []
+        answers: list[tuple[TaskResult, bytes]] = []
+        for submission in submissions:
+            try:
+                claims.append((self._claim(submission), submission.task))
+            except MetaQoreError as error:
+                refused = refusal(error, submission.request, model=submission.task.model)
+                answers.append((refused, submission.reply_key))
+        if claims:
+            standings = await self._store.claim([claim for claim, _ in claims])
+            for (claim, task), standing in zip(claims, standings, strict=True):
+                if standing is None:
+                    self._start(claim.task, claim, task)
+                elif standing.state is ClaimState.DONE:
+                    if standing.result is not None:
+                        answers.append((standing.result, standing.reply_key))
+                elif standing.writer == self._writer:
+                    self._start(standing.task)
+        if answers:
+            await asyncio.gather(*(self._results.send(result, key) for result, key in answers))
+
+    async def resume_all(self) -> None:
+        """Take up, at start, what was left unfinished."""
+        left = await self._store.unfinished()
+        tasks = {standing.task for standing in left}
+        orphans = [
+            (task, decision)
+            for task, decision in self._histories.open.items()
+            if decision.door == Door.KAFKA and task not in tasks
+        ]
+        for task, decision in orphans:
+            _log.warning("claim.orphan_interrupted", task=task)
+            await self._resume.interrupt_orphan(task, decision)
+        for standing in left:
+            self._start(standing.task)
+        if left:
+            _log.info("claims.resumed", claims=len(left))
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for the claims in work. What is not finished in time stays claimed, and is resumed at the next start."""
+        if self._working:
+            await asyncio.wait(self._working.values(), timeout=timeout_s)
+        if self._working:
+            _log.warning("claims.left", claims=len(self._working))
+
+    def _claim(self, submission: Submission) -> Claim:
+        caller = authenticate(self._keys, submission.authorization)
+        require_scope(caller, Scope.TASKS_SUBMIT)
+        task = submission.task
+        self._rulebook.routes(task.model)
+        origin = Origin(caller.organization, submission.request.source, submission.request.id)
+        return Claim(origin, task.id, caller, submission.reply_key, task.digest_input)
+
+    async def _wait_for_room(self) -> None:
+        if len(self._working) >= self._limit:
+            async with self._room:
+                await self._room.wait_for(lambda: len(self._working) < self._limit)
+
+    def _start(self, task: str, claim: Claim | None = None, chat: ChatTask | None = None) -> None:
+        if task not in self._working:
+            self._working[task] = asyncio.create_task(self._work(task, claim, chat))
+
+    async def _work(self, task: str, claim: Claim | None, chat: ChatTask | None) -> None:
+        try:
+            await self._until_finished(task, claim, chat)
+        finally:
+            del self._working[task]
+            if len(self._working) == self._limit - 1:
+                async with self._room:
+                    self._room.notify_all()
+
+    async def _until_finished(self, task: str, claim: Claim | None, chat: ChatTask | None) -> None:
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                if claim is not None and chat is not None:
+                    return await self._run(claim, chat)
+                return await self._resume(task)
+            except NotBegunError as error:
+                reason = error.__cause__
+            except Exception as error:  # noqa: BLE001  whatever it is, the claim is ours to finish
+                reason, claim = error, None
+            code = reason.code if isinstance(reason, MetaQoreError) else type(reason).__name__
+            _log.warning("claim.delayed", task=task, error=code, delay_s=delay_s)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
