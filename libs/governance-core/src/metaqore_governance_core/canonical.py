@@ -1,8 +1,9 @@
-"""The one form of each value: JSON by RFC 8785, the bytes under every hash and signature, and lower-case hex."""
+"""The one spelling of each value: JSON by RFC 8785, lower-case hex, padded base64."""
 
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from typing import Any, Final
 
 import rfc8785
@@ -22,3 +23,11 @@ def from_hex(text: str) -> bytes:
     if _HEX.fullmatch(text) is None:
         raise ValueError("This is not lower-case hex.")
     return bytes.fromhex(text)
+
+
+def from_base64(text: str) -> bytes:
+    """The bytes of base64 (RFC 4648 section 4) in its one exact spelling. Raises `ValueError` for any other."""
+    raw = b64decode(text, validate=True)
+    if b64encode(raw).decode() != text:
+        raise ValueError("This is not canonical base64.")
+    return raw

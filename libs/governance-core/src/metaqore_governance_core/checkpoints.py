@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from metaqore_governance_core.canonical import from_base64
 from metaqore_governance_core.merkle import HASH_BYTES
 from metaqore_governance_core.notes import NoteError, Verifier, open_note, sign_note
 
@@ -40,11 +41,11 @@ def parse_checkpoint(text: str) -> Checkpoint:
         raise NoteError("checkpoint_invalid", "A checkpoint has an origin, a size and a root, each on its line.")
     origin, digits, encoded = lines[:_LINES]
     try:
-        root = b64decode(encoded, validate=True)
-        size = int(digits) if digits.isascii() and digits.isdigit() else -1
+        root = from_base64(encoded)
+        size = int(digits)
     except ValueError:
         root, size = b"", -1
-    if not origin or str(size) != digits or len(root) != HASH_BYTES or b64encode(root).decode() != encoded:
+    if not origin or size < 0 or str(size) != digits or len(root) != HASH_BYTES:
         raise NoteError("checkpoint_invalid", "A checkpoint's size is a decimal number, its root 32 bytes in base64.")
     return Checkpoint(origin, size, root)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from metaqore_governance_core.canonical import from_base64
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.keys import SignatureInvalidError, verify_signature
 
@@ -58,7 +59,7 @@ def parse_vkey(text: str) -> Verifier:
     """The key in a vkey line. Raises `NoteError` `vkey_invalid` where it is not an Ed25519 key or its hash differs."""
     try:
         name, digits, encoded = text.strip().split("+", 2)
-        raw = b64decode(encoded, validate=True)
+        raw = from_base64(encoded)
         fits = raw[:1] == ALGORITHM_ED25519 and len(raw) == 1 + PUBLIC_KEY_BYTES
         check_name(name)
     except ValueError:
@@ -118,7 +119,7 @@ def _check_text(text: str) -> None:
 def _signature(line: str) -> tuple[str, bytes, bytes]:
     try:
         dash, name, encoded = line.split(" ")
-        raw = b64decode(encoded, validate=True)
+        raw = from_base64(encoded)
         fits = dash == "—" and len(raw) > KEY_HASH_BYTES
         check_name(name)
     except ValueError:
