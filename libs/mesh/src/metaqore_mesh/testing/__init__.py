@@ -1,0 +1,1 @@
+"""Real parts for tests, as pytest fixtures."""
