@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MEMBERS = sorted(path.parent for pattern in ("libs/*", "services/*", "proto") for path in ROOT.glob(pattern + "/pyproject.toml"))
+MEMBERS = sorted(
+    path.parent for pattern in ("libs/*", "services/*", "proto") for path in ROOT.glob(pattern + "/pyproject.toml")
+)
 TARGETS = {"lint", "test", "build"}
 
 
@@ -34,7 +36,9 @@ def test_nx_knows_the_dependencies_that_python_has(member):
 @pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.lock")), ids=lambda path: path.name)
 def test_every_pin_has_a_hash_and_no_lock_names_a_host_or_a_place(lock):
     text = lock.read_text()
-    pins = re.split(r"\n(?=[a-z0-9])", "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")))
+    pins = re.split(
+        r"\n(?=[a-z0-9])", "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    )
     assert pins
     assert all("==" in pin and "--hash=sha256:" in pin for pin in pins)
     assert "://" not in text
@@ -46,12 +50,14 @@ def test_no_tracked_file_names_a_registry_or_a_lock_with_hosts():
     files = [name for name in tracked.stdout.split("\0") if name]
     assert "uv.lock" not in files
     hosts = re.compile(r"py[p]i\.org|pythonhoste[d]\.org|registry\.npmj[s]\.org|deb\.debia[n]\.org")
-    named = [name for name in files if (ROOT / name).is_file() and hosts.search((ROOT / name).read_text(errors="ignore"))]
+    named = [
+        name for name in files if (ROOT / name).is_file() and hosts.search((ROOT / name).read_text(errors="ignore"))
+    ]
     assert named == []
 
 
 def test_every_target_of_make_is_explained():
     makefile = (ROOT / "Makefile").read_text()
-    phony = {name for line in re.findall(r"^\.PHONY:(.*)$", makefile, re.M) for name in line.split()}
-    explained = set(re.findall(r"^([a-z][a-z-]*):.*## ", makefile, re.M))
+    phony = {name for line in re.findall(r"^\.PHONY:(.*)$", makefile, re.MULTILINE) for name in line.split()}
+    explained = set(re.findall(r"^([a-z][a-z-]*):.*## ", makefile, re.MULTILINE))
     assert phony - explained == {"check"}

@@ -62,7 +62,7 @@ def test_a_proof_in_a_file_is_verified_offline_and_a_changed_one_is_not(mesh, tm
     assert json.loads(refused.stdout)["faults"]
 
 
-def test_another_key_verifies_nothing(mesh, tmp_path):
+def test_another_key_verifies_nothing(mesh):
     receipt = mesh.json("task", "submit", "Hi", "--max-tokens", "2")["receipt"]
     writer = next((mesh.run_dir / "public" / "writers").glob("*.pub"))
     refused = mesh.run("audit", "verify", receipt, "--key", str(writer), "--json", check=False)
@@ -94,7 +94,9 @@ def test_keys_are_made_used_listed_and_revoked(mesh):
     def status():
         body = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
         headers = {"x-api-key": made["secret"]}
-        return httpx.post(mesh.endpoints["rest"] + "/v1/chat/completions", json=body, headers=headers, timeout=60).status_code
+        return httpx.post(
+            mesh.endpoints["rest"] + "/v1/chat/completions", json=body, headers=headers, timeout=60
+        ).status_code
 
     eventually(lambda: status() == 200, within_s=5)
     assert made["key"] in [key["key"] for key in mesh.json("key", "list")]
@@ -115,7 +117,9 @@ def test_a_key_without_the_scope_is_refused(mesh):
         assert "scope" in done.stderr
 
 
-@pytest.mark.parametrize("command", [(), ("task",), ("key",), ("audit",), ("up",), ("task", "submit"), ("audit", "verify")])
+@pytest.mark.parametrize(
+    "command", [(), ("task",), ("key",), ("audit",), ("up",), ("task", "submit"), ("audit", "verify")]
+)
 def test_help_teaches(mesh, command):
     assert "Usage" in mesh.run(*command, "--help").stdout
 

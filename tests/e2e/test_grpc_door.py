@@ -7,9 +7,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from metaqore.audit.v1 import audit_pb2, audit_pb2_grpc
 from metaqore.gateway.v1 import gateway_pb2, gateway_pb2_grpc
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.receipts import parse_token
 from metaqore_mesh.errors import call_errors
-from metaqore_governance_core.errors import MetaQoreError
 from running_mesh import eventually
 
 
@@ -25,20 +25,28 @@ def metadata(mesh):
 
 
 def request(text, **rest):
-    return gateway_pb2.SubmitTaskRequest(messages=[gateway_pb2.Message(role="user", content=text)], max_tokens=4, **rest)
+    return gateway_pb2.SubmitTaskRequest(
+        messages=[gateway_pb2.Message(role="user", content=text)], max_tokens=4, **rest
+    )
 
 
 def test_services_are_listed_and_described_by_reflection(channel):
     database = ProtoReflectionDescriptorDatabase(channel)
     services = set(database.get_services())
-    assert {"metaqore.gateway.v1.TaskService", "metaqore.gateway.v1.KeyService", "metaqore.audit.v1.AuditService"} <= services
+    assert {
+        "metaqore.gateway.v1.TaskService",
+        "metaqore.gateway.v1.KeyService",
+        "metaqore.audit.v1.AuditService",
+    } <= services
     pool = DescriptorPool(database)
     assert pool.FindServiceByName("metaqore.gateway.v1.TaskService").methods_by_name["SubmitTask"].server_streaming
 
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_task_is_accepted_answered_and_concluded(channel, metadata, stream):
-    call = gateway_pb2_grpc.TaskServiceStub(channel).SubmitTask(request("Hello", stream=stream), metadata=metadata, timeout=60)
+    call = gateway_pb2_grpc.TaskServiceStub(channel).SubmitTask(
+        request("Hello", stream=stream), metadata=metadata, timeout=60
+    )
     receipt = parse_token(dict(call.initial_metadata())["metaqore-receipt"])
     events = [response.WhichOneof("event") for response in call]
     assert events[0] == "accepted"
@@ -103,7 +111,9 @@ def test_one_organization_sees_nothing_of_another(mesh, channel):
     other = mesh.json("key", "create", "stranger", "--organization", "new")
     metadata = [("authorization", f"Bearer {other['secret']}")]
     tasks, audit = gateway_pb2_grpc.TaskServiceStub(channel), audit_pb2_grpc.AuditServiceStub(channel)
-    eventually(lambda: _code(lambda: tasks.ListTasks(gateway_pb2.ListTasksRequest(), metadata=metadata)) is None, within_s=5)
+    eventually(
+        lambda: _code(lambda: tasks.ListTasks(gateway_pb2.ListTasksRequest(), metadata=metadata)) is None, within_s=5
+    )
     assert list(tasks.ListTasks(gateway_pb2.ListTasksRequest(), metadata=metadata).tasks) == []
     assert _code(lambda: tasks.GetTask(gateway_pb2.GetTaskRequest(id=mine["task"]), metadata=metadata)) == "NOT_FOUND"
     asked = audit_pb2.GetReceiptRequest(receipt_id=mine["receipt"])

@@ -46,7 +46,8 @@ class Door:
                 if result["request"]["source"] == self.source:
                     found.append((result, dict(message.headers)))
                     if len(found) == count:
-                        return found
+                        break
+        return found
 
 
 @pytest.fixture

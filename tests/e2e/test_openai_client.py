@@ -82,9 +82,9 @@ def test_a_denial_carries_a_receipt_and_a_bad_request_none(client):
 
 def test_a_bad_key_is_401(mesh):
     for key in ("mq_wrong", mesh.api_key[:-1] + ("A" if mesh.api_key[-1] != "A" else "B"), "x" * 5000):
-        with openai.OpenAI(base_url=mesh.endpoints["rest"] + "/v1", api_key=key, max_retries=0) as client:
-            with pytest.raises(openai.AuthenticationError):
-                client.chat.completions.create(model=MODEL, messages=ask("Hi"))
+        client = openai.OpenAI(base_url=mesh.endpoints["rest"] + "/v1", api_key=key, max_retries=0)
+        with client, pytest.raises(openai.AuthenticationError):
+            client.chat.completions.create(model=MODEL, messages=ask("Hi"))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,9 @@ def test_a_bad_key_is_401(mesh):
     [
         pytest.param(b"{", 400, id="malformed JSON"),
         pytest.param(b'{"model": "m", "model": "n", "messages": []}', 400, id="a duplicate key"),
-        pytest.param(b'{"model": "smollm2-135m", "messages": [{"role": "user", "content": "\xff"}]}', 400, id="no UTF-8"),
+        pytest.param(
+            b'{"model": "smollm2-135m", "messages": [{"role": "user", "content": "\xff"}]}', 400, id="no UTF-8"
+        ),
         pytest.param(b'{"model": NaN}', 400, id="NaN"),
         pytest.param(b"[" * 100_000, 400, id="nested without end"),
         pytest.param(b" " * (64 << 20), 413, id="a body without end"),

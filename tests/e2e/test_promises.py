@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -28,7 +29,7 @@ def test_a_secret_in_a_prompt_is_nowhere_afterwards(mesh):
     assert chat(mesh, f"{marker} {secret}", model="gpt-unknown").status_code == 404
     mesh.run("task", "submit", f"{marker} {secret}", check=False)
     time.sleep(2)
-    metrics = httpx.get(mesh.endpoints["metrics"]).text
+    metrics = httpx.get(f"http://{mesh.endpoints['metrics']}/metrics").text
     listed = mesh.run("audit", "tail", "-n", "1000", "--json").stdout + mesh.run("task", "list", "--json").stdout
     for text in (metrics, listed):
         assert marker not in text
@@ -93,14 +94,19 @@ def test_a_part_that_dies_comes_back(tmp_path):
         for name in ("inference", "compliance-auditor", "ai-gateway", "broker", "postgres"):
             pid = next(part["pid"] for part in mesh.status["parts"] if part["name"] == name)
             os.kill(pid, signal.SIGKILL)
-            eventually(lambda: all(part["ready"] for part in mesh.status["parts"]) and _new(mesh, name, pid), within_s=40)
-            eventually(lambda: mesh.run("task", "submit", "Hi", "--max-tokens", "2", check=False).returncode == 0, within_s=30)
+            eventually(partial(_is_back, mesh, name, pid), within_s=40)
+            eventually(partial(_answers, mesh), within_s=30)
         eventually(lambda: mesh.json("audit", "verify", "--all")["without_outcome"] == 0)
         assert mesh.json("audit", "verify", "--all")["faults"] == []
 
 
-def _new(mesh, name, pid):
-    return all(part["pid"] != pid for part in mesh.status["parts"] if part["name"] == name)
+def _is_back(mesh, name, pid):
+    parts = mesh.status["parts"]
+    return all(part["ready"] and (part["name"], part["pid"]) != (name, pid) for part in parts)
+
+
+def _answers(mesh):
+    return mesh.run("task", "submit", "Hi", "--max-tokens", "2", check=False).returncode == 0
 
 
 @pytest.mark.parametrize("policy", ["enterprise", "compliance_local_only"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Self
 
 import grpc
 
@@ -24,12 +25,14 @@ class Client:
 
     def __init__(self, connection: Connection) -> None:
         self._channel = grpc.insecure_channel(connection.grpc)
+        channel: Any = self._channel
         self._metadata = (("authorization", f"Bearer {connection.api_key}"),)
-        self._tasks = gateway_grpc.TaskServiceStub(self._channel)
-        self._keys = gateway_grpc.KeyServiceStub(self._channel)
-        self._audit = audit_grpc.AuditServiceStub(self._channel)
+        # The stubs are typed for grpc.aio; over a blocking channel the same calls block.
+        self._tasks: Any = gateway_grpc.TaskServiceStub(channel)
+        self._keys: Any = gateway_grpc.KeyServiceStub(channel)
+        self._audit: Any = audit_grpc.AuditServiceStub(channel)
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,7 +50,8 @@ class Client:
     def get_task(self, task_id: str) -> gateway.Task:
         """One task of the caller's organization."""
         with call_errors():
-            return self._tasks.GetTask(gateway.GetTaskRequest(id=task_id), **self._call).task
+            found: gateway.GetTaskResponse = self._tasks.GetTask(gateway.GetTaskRequest(id=task_id), **self._call)
+        return found.task
 
     def list_tasks(self, limit: int) -> list[gateway.Task]:
         """The newest `limit` tasks."""
@@ -67,7 +71,8 @@ class Client:
         """A new API key; its secret is in the answer, and nowhere else."""
         with call_errors():
             ask = gateway.CreateKeyRequest(caller=caller, scopes=scopes, organization=organization)
-            return self._keys.CreateKey(ask, **self._call)
+            made: gateway.CreateKeyResponse = self._keys.CreateKey(ask, **self._call)
+        return made
 
     def list_keys(self) -> list[gateway.ApiKey]:
         """The keys of the caller's organization, revoked ones too."""
@@ -77,12 +82,15 @@ class Client:
     def revoke_key(self, key_id: str) -> gateway.ApiKey:
         """Ends a key."""
         with call_errors():
-            return self._keys.RevokeKey(gateway.RevokeKeyRequest(id=key_id), **self._call).key
+            ended: gateway.RevokeKeyResponse = self._keys.RevokeKey(gateway.RevokeKeyRequest(id=key_id), **self._call)
+        return ended.key
 
     def get_receipt(self, receipt_id: str) -> audit.GetReceiptResponse:
         """What a receipt stands for, with proofs. Raises `receipt_not_sealed` until the log holds it."""
         with call_errors():
-            return self._audit.GetReceipt(audit.GetReceiptRequest(receipt_id=receipt_id), **self._call)
+            ask = audit.GetReceiptRequest(receipt_id=receipt_id)
+            found: audit.GetReceiptResponse = self._audit.GetReceipt(ask, **self._call)
+        return found
 
     def records(self, request: audit.ListRecordsRequest) -> Iterator[audit.LogRecord]:
         """Records in the log's order; with `follow` it goes on for ever."""
@@ -94,7 +102,9 @@ class Client:
     def checkpoint(self) -> str:
         """The newest signed checkpoint, as a C2SP note."""
         with call_errors():
-            return self._audit.GetCheckpoint(audit.GetCheckpointRequest(), **self._call).checkpoint
+            ask = audit.GetCheckpointRequest()
+            found: audit.GetCheckpointResponse = self._audit.GetCheckpoint(ask, **self._call)
+        return found.checkpoint
 
     def verify_log(self) -> Iterator[audit.VerifyLogResponse]:
         """What the auditor finds when it reads the whole log again."""
@@ -102,6 +112,5 @@ class Client:
             yield from self._audit.VerifyLog(audit.VerifyLogRequest(), timeout=TASK_DEADLINE_S, metadata=self._metadata)
 
     @property
-    def _call(self) -> dict[str, object]:
+    def _call(self) -> dict[str, Any]:
         return {"timeout": DEADLINE_S, "metadata": self._metadata}
-

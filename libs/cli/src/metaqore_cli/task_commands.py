@@ -21,8 +21,8 @@ SENSITIVITIES = ["PUBLIC", "INTERNAL", "SENSITIVE", "CRITICAL"]
 
 
 @app.command(
-    epilog='Examples: metaqore task submit "What is a Merkle tree?"   |   metaqore task submit --stream --file prompt.txt'
-    "   |   git diff | metaqore task submit --file - --sensitivity INTERNAL"
+    epilog='Examples: metaqore task submit "What is a Merkle tree?"   |   metaqore task submit --stream '
+    "--file prompt.txt   |   git diff | metaqore task submit --file - --sensitivity INTERNAL"
 )
 def submit(
     prompt: Annotated[str | None, typer.Argument(help="The question. Or give --file.")] = None,

@@ -9,7 +9,7 @@ from metaqore_cli.connection import run_directory
 from metaqore_governance_core.checkpoints import log_origin, parse_checkpoint
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.notes import parse_vkey
-from metaqore_mesh.keys import read_public_key
+from metaqore_mesh.keys import load_public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def trusted(key: str | None) -> Trust:
         if text.count("+") >= 2 and not text.startswith("-----"):  # noqa: PLR2004 - name, hash and key of a vkey
             verifier = parse_vkey(text)
             return Trust(verifier.public_key, origin=verifier.name)
-        return Trust(read_public_key(path))
+        return Trust(load_public_key(path))
     run = run_directory()
     if not run.log_public_key.is_file():
         raise MetaQoreError(
@@ -52,4 +52,4 @@ def trusted(key: str | None) -> Trust:
             kind=ErrorKind.NOT_FOUND,
         )
     mesh = run.mesh_id.read_text().strip() if run.mesh_id.is_file() else None
-    return Trust(read_public_key(run.log_public_key), mesh=mesh)
+    return Trust(load_public_key(run.log_public_key), mesh=mesh)

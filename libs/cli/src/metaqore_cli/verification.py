@@ -17,7 +17,7 @@ from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.proofs import ReceiptProof, verify_receipt_proof
 from metaqore_governance_core.receipts import Receipt, verify, verify_record
 from metaqore_governance_core.records import parse_record
-from metaqore_mesh.keys import read_public_key
+from metaqore_mesh.keys import load_public_key
 
 REPORT_EVERY = 10_000
 
@@ -50,7 +50,7 @@ def verify_receipt(proof: ReceiptProof, trust: Trust, promise: Receipt | None, r
         origin = trust.origin_of(organization, proof.decision.checkpoint)
         proven = verify_receipt_proof(proof, origin, trust.public_key)
         if promise is not None:
-            verify(promise, read_public_key(run_directory().writers / f"{promise.writer}.pub"))
+            verify(promise, load_public_key(run_directory().writers / f"{promise.writer}.pub"))
             verify_record(promise, proof.decision.record)
     except MetaQoreError as error:
         result.faults.append({"code": error.code, "message": f"{proof.receipt}: {error.message}"})

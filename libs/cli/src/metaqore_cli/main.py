@@ -1,0 +1,28 @@
+"""The `metaqore` command: puts its parts together."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from metaqore_cli import audit_commands, key_commands, mesh_commands, task_commands
+from metaqore_cli.output import guarded
+
+app = typer.Typer(
+    help="Run a MetaQore mesh, send tasks through it, and verify what it did.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog='Start with: metaqore up --detach   |   then: metaqore task submit "Hello"   |   metaqore audit verify --all',
+)
+app.command(epilog="Examples: metaqore up   |   metaqore up --detach --config metaqore.yaml")(mesh_commands.up)
+app.command("status", epilog="Example: metaqore status --json | jq .endpoints")(mesh_commands.show_status)
+app.command(epilog="Example: metaqore down")(mesh_commands.down)
+app.add_typer(task_commands.app, name="task")
+app.add_typer(key_commands.app, name="key")
+app.add_typer(audit_commands.app, name="audit")
+
+
+def main() -> None:
+    """The entry point of the `metaqore` script."""
+    sys.exit(guarded(app))

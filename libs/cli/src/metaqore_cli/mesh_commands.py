@@ -1,0 +1,189 @@
+"""`metaqore up`, `status` and `down`: the life of a mesh on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from metaqore_cli.connection import run_directory
+from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table, screen
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_mesh.embedded.control import MeshStatus, status, stop
+from metaqore_mesh.embedded.mesh import up as run_mesh
+from metaqore_mesh.embedded.mesh_file import MeshState, read_mesh
+from metaqore_mesh.embedded.part import PartState, Progress
+from metaqore_mesh.embedded.run_lock import lock_holder
+from metaqore_mesh.embedded.settings import UpSettings
+from metaqore_mesh.run_directory import RunDirectory
+
+POLL_S = 0.1
+STOP_TIMEOUT_S = 180.0
+ERROR_TAIL_LINES = 12
+
+
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Start it in the background.")] = False,
+    free_ports: Annotated[
+        bool, typer.Option("--free-ports", help="Take free ports instead of the default ones (REST 8001, gRPC 8002).")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="metaqore.yaml: policy, allowpaths, providers, models.", exists=True)
+    ] = None,
+) -> None:
+    """Start the mesh and keep it running: broker, PostgreSQL, auditor, inference and gateway.
+
+    Everything that must survive is in METAQORE_RUN_DIR (default ~/.local/state/metaqore).
+    """
+    settings = _settings(free_ports=free_ports, config=config)
+    if detach:
+        _up_in_background(settings)
+    else:
+        run_mesh(settings, lambda progress: notes.print(_told(progress), highlight=False), ready=_tell_ready)
+
+
+def show_status(json_: Annotated[bool, JSON_OPTION] = False) -> None:
+    """Every part's health, and where the doors are. The exit code is 0 only when all is well."""
+    found = asyncio.run(status(run_directory().path))
+    if json_:
+        print_json(_status_dict(found))
+    else:
+        _print_status(found)
+    if not found.healthy:
+        raise typer.Exit(1)
+
+
+def down(
+    timeout: Annotated[float, typer.Option(help="How long to wait, in seconds.", min=1)] = STOP_TIMEOUT_S,
+) -> None:
+    """Stop the mesh: no more tasks are taken, those that run are finished, every record is sealed."""
+    with notes.status("finishing what runs, sealing the records ..."):
+        asyncio.run(stop(run_directory().path, timeout))
+    notes.print("[dim]the mesh has stopped; its data stays in[/] " + str(run_directory().path), highlight=False)
+
+
+def _settings(*, free_ports: bool, config: Path | None) -> UpSettings:
+    given: dict[str, Any] = {}
+    if free_ports:
+        given["free_ports"] = True
+    if config:
+        given["config"] = config
+    return UpSettings(**given)
+
+
+def _tell_ready() -> None:
+    mesh = read_mesh(run_directory().path)
+    notes.print(f"[bold green]the mesh is ready[/]: REST {mesh.endpoints['rest']}, gRPC {mesh.endpoints['grpc']}, "
+                f"Kafka {mesh.endpoints['kafka']}", highlight=False)  # fmt: skip
+    notes.print(f'[dim]API key in {mesh.api_key_file}; try: metaqore task submit "Hello"[/]', highlight=False)
+
+
+def _up_in_background(settings: UpSettings) -> None:
+    """Starts `metaqore up` as a process of its own, and returns once it is ready or has given up."""
+    run = RunDirectory(settings.run_dir)
+    run.create()
+    if holder := lock_holder(run.path):
+        raise MetaQoreError(
+            "mesh_running",
+            f"Process {holder} already runs a mesh in {run.path}. See `metaqore status`, or stop it with "
+            "`metaqore down`.",
+            kind=ErrorKind.CONFLICT,
+        )
+    command = [sys.executable, "-m", "metaqore_cli", "up"]
+    command += ["--free-ports"] if settings.free_ports else []
+    command += ["--config", str(settings.config)] if settings.config else []
+    log = run.log_of("supervisor")
+    log.unlink(missing_ok=True)
+    with log.open("wb") as output:
+        started = subprocess.Popen(  # noqa: S603 - our own program
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
+        )
+    asyncio.run(_until_ready(run, started, log))
+    _tell_ready()
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "METAQORE_RUN_DIR": str(run_directory().path), "NO_COLOR": "1"}
+
+
+async def _until_ready(run: RunDirectory, started: subprocess.Popen[bytes], log: Path) -> None:
+    told: set[str] = set()
+    with notes.status("starting ...") as spinner:
+        while True:
+            if started.poll() is not None:
+                last = log.read_text(errors="replace").splitlines()[-ERROR_TAIL_LINES:]
+                raise MetaQoreError(
+                    "mesh_not_started",
+                    "The mesh did not start:\n" + "\n".join(last) + f"\nMore in {run.logs}.",
+                    kind=ErrorKind.UNAVAILABLE,
+                )
+            with suppress(MetaQoreError):
+                mesh = read_mesh(run.path)
+                if mesh.supervisor.pid == started.pid:
+                    for part in mesh.parts:
+                        if part.state is PartState.READY and part.name not in told:
+                            told.add(part.name)
+                            notes.print(f"  [green]ready[/] {part.name}", highlight=False)
+                        elif part.state is PartState.STARTING:
+                            spinner.update(f"starting {part.name} ...")
+                    if mesh.state is MeshState.RUNNING:
+                        return
+            await asyncio.sleep(POLL_S)
+
+
+def _told(progress: Progress) -> str:
+    colour = {PartState.READY: "green", PartState.RESTARTING: "yellow"}.get(progress.state, "dim")
+    return f"  [{colour}]{progress}[/]"
+
+
+def _status_dict(found: MeshStatus) -> dict[str, Any]:
+    mesh = found.mesh
+    return {
+        "state": str(mesh.state),
+        "healthy": found.healthy,
+        "endpoints": mesh.endpoints,
+        "api_key_file": mesh.api_key_file,
+        "run_dir": mesh.run_dir,
+        "supervisor_pid": mesh.supervisor.pid,
+        "parts": [
+            {
+                "name": part.entry.name,
+                "state": str(part.entry.state),
+                "ready": part.healthy,
+                "reason": part.reason,
+                "pid": part.entry.process.pid if part.entry.process else None,
+                "restarts": part.entry.restarts,
+                "checks": json.loads(json.dumps(part.checks)),
+            }
+            for part in found.parts
+        ],
+    }
+
+
+def _print_status(found: MeshStatus) -> None:
+    mesh = found.mesh
+    colour = "green" if found.healthy else "red"
+    screen.print(f"[bold {colour}]{mesh.state}[/] in {mesh.run_dir}", highlight=False)
+    print_table(
+        ("part", "state", "health", "pid", "restarts"),
+        (
+            (
+                part.entry.name,
+                str(part.entry.state),
+                "[green]ok[/]" if part.healthy else f"[red]{part.reason}[/]",
+                str(part.entry.process.pid) if part.entry.process else "",
+                str(part.entry.restarts),
+            )
+            for part in found.parts
+        ),
+    )
+    for name, endpoint in mesh.endpoints.items():
+        screen.print(f"[bold]{name:>8}[/]  {endpoint}", highlight=False)
+    screen.print(f"[bold]{'API key':>8}[/]  {mesh.api_key_file}", highlight=False)
