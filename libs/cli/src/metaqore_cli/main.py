@@ -13,7 +13,8 @@ app = typer.Typer(
     help="Run a MetaQore mesh, send tasks through it, and verify what it did.",
     no_args_is_help=True,
     rich_markup_mode="rich",
-    epilog='Start with: metaqore up --detach   |   then: metaqore task submit "Hello"   |   metaqore audit verify --all',
+    pretty_exceptions_enable=False,  # it would show local variables, and with them keys and prompts
+    epilog='Start: metaqore up --detach   |   then: metaqore task submit "Hello"   |   metaqore audit verify --all',
 )
 app.command(epilog="Examples: metaqore up   |   metaqore up --detach --config metaqore.yaml")(mesh_commands.up)
 app.command("status", epilog="Example: metaqore status --json | jq .endpoints")(mesh_commands.show_status)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,7 +106,7 @@ def _up_in_background(settings: UpSettings) -> None:
         started = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
         )
-    asyncio.run(_until_ready(run, started, log))
+    _until_ready(run, started, log)
     _tell_ready()
 
 
@@ -113,7 +114,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "METAQORE_RUN_DIR": str(run_directory().path), "NO_COLOR": "1"}
 
 
-async def _until_ready(run: RunDirectory, started: subprocess.Popen[bytes], log: Path) -> None:
+def _until_ready(run: RunDirectory, started: subprocess.Popen[bytes], log: Path) -> None:
     told: set[str] = set()
     with notes.status("starting ...") as spinner:
         while True:
@@ -135,7 +136,7 @@ async def _until_ready(run: RunDirectory, started: subprocess.Popen[bytes], log:
                             spinner.update(f"starting {part.name} ...")
                     if mesh.state is MeshState.RUNNING:
                         return
-            await asyncio.sleep(POLL_S)
+            time.sleep(POLL_S)
 
 
 def _told(progress: Progress) -> str:
