@@ -1,0 +1,34 @@
+"""The audit spool: where a record becomes durable before anything acts on it, and stays until it is sealed."""
+
+from metaqore_mesh.spool.errors import (
+    RecordTooLarge,
+    SpoolBehindLog,
+    SpoolClosed,
+    SpoolCorrupt,
+    SpoolFailed,
+    SpoolFull,
+    SpoolLocked,
+    SpoolTrimmed,
+)
+from metaqore_mesh.spool.file_spool import SEALED, FileSpool
+from metaqore_mesh.spool.groups import Appended, StoredGroup
+from metaqore_mesh.spool.limits import SpoolLimits
+from metaqore_mesh.spool.port import Build, Spool
+
+__all__ = [
+    "SEALED",
+    "Appended",
+    "Build",
+    "FileSpool",
+    "RecordTooLarge",
+    "Spool",
+    "SpoolBehindLog",
+    "SpoolClosed",
+    "SpoolCorrupt",
+    "SpoolFailed",
+    "SpoolFull",
+    "SpoolLimits",
+    "SpoolLocked",
+    "SpoolTrimmed",
+    "StoredGroup",
+]
