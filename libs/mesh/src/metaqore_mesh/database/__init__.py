@@ -1,0 +1,1 @@
+"""PostgreSQL: pools, migrations, an inbox and an outbox."""

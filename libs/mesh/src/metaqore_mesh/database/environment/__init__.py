@@ -1,0 +1,1 @@
+"""The directory in which Alembic looks for its environment."""

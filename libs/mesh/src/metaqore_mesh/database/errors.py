@@ -1,0 +1,45 @@
+"""PostgreSQL's errors as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+
+_CONFLICTS = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+)
+_UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InterfaceError,
+)
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turns what a repeat may mend into `MetaQoreError`: `database_unavailable` or `database_conflict`.
+
+    A constraint that is violated or a statement that is wrong stays asyncpg's: its place to be told is the adapter
+    that wrote the statement, and anywhere else it is a fault.
+    """
+    try:
+        yield
+    except _CONFLICTS as error:
+        message = "Something else changed the same data at the same time. Try again."
+        raise MetaQoreError("database_conflict", message, kind=ErrorKind.UNAVAILABLE, retryable=True) from error
+    except _UNREACHABLE as error:
+        if isinstance(error, ValueError):
+            raise  # asyncpg refused an argument or the URL: nothing that a repeat mends
+        message = "The database does not answer. Try again; if it stays, check that it runs and METAQORE_DATABASE__URL."
+        raise MetaQoreError("database_unavailable", message, kind=ErrorKind.UNAVAILABLE, retryable=True) from error

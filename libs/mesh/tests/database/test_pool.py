@@ -1,0 +1,79 @@
+"""Nothing waits for ever, and what a repeat may mend is told apart from a fault."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_mesh.database.pool import open_pool, transaction
+
+
+async def test_a_statement_that_takes_too_long_is_ended(database_url):
+    async with open_pool(database_url, name="test", statement_timeout_s=0.1) as pool:
+        with pytest.raises(MetaQoreError) as raised:
+            async with transaction(pool) as connection:
+                await connection.execute("select pg_sleep(5)")
+    assert (raised.value.code, raised.value.kind) == ("database_unavailable", ErrorKind.UNAVAILABLE)
+
+
+async def test_a_lock_that_is_held_too_long_is_a_conflict(database_url):
+    async with open_pool(database_url, name="test", lock_timeout_s=0.1) as pool, transaction(pool) as holder:
+        await holder.execute("select pg_advisory_xact_lock(1)")
+        with pytest.raises(MetaQoreError) as raised:
+            async with transaction(pool) as connection:
+                await connection.execute("select pg_advisory_xact_lock(1)")
+    assert (raised.value.code, raised.value.retryable) == ("database_conflict", True)
+
+
+async def test_an_exception_rolls_back(pool):
+    await pool.execute("create table t (x int)")
+
+    async def fail():
+        async with transaction(pool) as connection:
+            await connection.execute("insert into t values (1)")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    assert await pool.fetchval("select count(*) from t") == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "argument", "error"),
+    [
+        ("select $1::int", "no number", asyncpg.DataError),
+        ("insert into t values ($1)", 1, asyncpg.UniqueViolationError),
+        ("selec $1", 1, asyncpg.PostgresSyntaxError),
+    ],
+)
+async def test_a_fault_stays_what_it_is(statement, argument, error, pool):
+    await pool.execute("create table t (x int unique)")
+    await pool.execute("insert into t values (1)")
+    with pytest.raises(error):
+        async with transaction(pool) as connection:
+            await connection.fetch(statement, argument)
+
+
+async def test_a_database_that_is_not_there_is_unavailable(unused_tcp_port):
+    with pytest.raises(MetaQoreError) as raised:
+        async with open_pool(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nothing", name="test"):
+            pass
+    assert raised.value.code == "database_unavailable"
+
+
+async def test_a_server_that_ends_the_connection_is_unavailable_and_the_pool_recovers(pool):
+    with pytest.raises(MetaQoreError) as raised:
+        async with transaction(pool) as connection:
+            await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+    assert raised.value.code == "database_unavailable"
+    async with transaction(pool) as connection:
+        assert await connection.fetchval("select 1") == 1
+
+
+async def test_the_end_does_not_wait_for_who_does_not_give_back(database_url, monkeypatch):
+    monkeypatch.setattr("metaqore_mesh.database.pool._CLOSE_TIMEOUT_S", 0.1)
+    async with asyncio.timeout(5), open_pool(database_url, name="test") as pool:
+        await pool.acquire()
