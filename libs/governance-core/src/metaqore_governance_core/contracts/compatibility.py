@@ -62,9 +62,8 @@ def _compare(old: _Side, new: _Side, where: str, seen: frozenset[tuple[str, str]
         yield from _compare_one(befores[0], afters[0], where, seen)
         return
     for before in befores:
-        breaks = [list(_compare_one(before, after, where, seen)) for after in afters]
-        if all(breaks):
-            yield min(breaks, key=len)[0] if len(breaks) == 1 else f"{where or '/'}: {_sort(before)} is no longer taken"
+        if all(any(_compare_one(before, after, where, seen)) for after in afters):
+            yield f"{where or '/'}: {_sort(before)} is no longer taken"
 
 
 def _sort(side: _Side) -> str:
