@@ -1,0 +1,95 @@
+"""A whole log checked offline: what fits, and where it does not."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from metaqore_cli.log_check import LogCheck
+from metaqore_governance_core.canonical import canonical
+from metaqore_governance_core.checkpoints import Checkpoint
+from metaqore_governance_core.merkle import leaf_hash, root
+from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal
+
+PROMPT = Commitment(digest="00" * 32, key_id="k", size_bytes=2)
+
+
+def decision(task, number, writer="gw-1"):
+    return DecisionRecord(
+        caller="key_1", door="rest", findings={}, model="m", organization="org_1", organization_sequence=number,
+        personal=Personal("ada"), policy="default_local_first", policy_version="0", project=None, prompt=PROMPT,
+        reasons=("allowed",), receipt=f"r-{task}", sensitivity="PUBLIC", sensitivity_sources=(), sequence=number,
+        task=task, time_us=1, verdict="permit", writer=writer,
+    )  # fmt: skip
+
+
+def outcome(task, number, of, writer="gw-1"):
+    return OutcomeRecord(
+        answer=None, attempts=1, completion_tokens=1, decision=leaf_hash(raw(of)).hex(), duration_us=1, error=None,
+        finish_reason="stop", locality="local", model="m", organization="org_1", organization_sequence=number,
+        prompt_tokens=1, provider="p", receipt=f"r-{task}", sequence=number, state="done", task=task, time_us=2,
+        writer=writer,
+    )  # fmt: skip
+
+
+def raw(record):
+    return canonical(asdict(record))
+
+
+FIRST = decision("a", 1)
+SECOND = decision("b", 2)
+LOG = [FIRST, SECOND, outcome("a", 3, FIRST), outcome("b", 4, SECOND)]
+
+
+def checked(records, checkpoint=None):
+    check = LogCheck()
+    lines = [record if isinstance(record, bytes) else raw(record) for record in records]
+    for line in lines:
+        check.add(line)
+    check.finish(checkpoint or Checkpoint("mesh/org_1", len(lines), root([leaf_hash(line) for line in lines])))
+    return check
+
+
+def test_a_whole_log_fits():
+    check = checked(LOG)
+    assert check.faults == []
+    assert (check.records, check.receipts, check.without_outcome) == (4, 2, 0)
+
+
+def test_an_empty_log_fits():
+    assert checked([]).faults == []
+
+
+def test_a_task_that_still_runs_is_no_fault():
+    check = checked(LOG[:3])
+    assert (check.faults, check.without_outcome) == ([], 1)
+
+
+def test_two_writers_each_have_their_own_numbers():
+    other = decision("c", 1, writer="gw-2")
+    assert checked([FIRST, other, outcome("a", 2, FIRST), outcome("c", 2, other, writer="gw-2")]).faults == []
+
+
+@pytest.mark.parametrize(
+    ("records", "code", "index"),
+    [
+        pytest.param([LOG[0], LOG[2], LOG[3]], "organization_sequence_gap", 1, id="a record is missing"),
+        pytest.param([LOG[1], LOG[0], *LOG[2:]], "organization_sequence_gap", 0, id="two are swapped"),
+        pytest.param([FIRST, decision("a", 2)], "second_decision", 1, id="a task is decided twice"),
+        pytest.param([*LOG, outcome("a", 5, FIRST)], "second_outcome", 4, id="a task ends twice"),
+        pytest.param([FIRST, outcome("x", 2, FIRST)], "outcome_without_decision", 1, id="an outcome of nothing"),
+        pytest.param([FIRST, b"{}"], "record_invalid", 1, id="what is no record"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_place(records, code, index):
+    assert (code, index) in [(fault.code, fault.index) for fault in checked(records).faults]
+
+
+def test_a_changed_record_does_not_hash_to_the_signed_root():
+    signed = Checkpoint("mesh/org_1", 4, root([leaf_hash(raw(record)) for record in LOG]))
+    changed = [replace(FIRST, sensitivity="CRITICAL"), *LOG[1:]]
+    assert "root_mismatch" in [fault.code for fault in checked(changed, signed).faults]
+
+
+def test_a_cut_log_does_not_fit_the_checkpoints_size():
+    signed = Checkpoint("mesh/org_1", 4, root([leaf_hash(raw(record)) for record in LOG]))
+    assert [fault.code for fault in checked(LOG[:3], signed).faults] == ["size_mismatch"]
