@@ -1,0 +1,1 @@
+"""The outside of the auditor: PostgreSQL, Kafka, key files, the wire form of a group."""

@@ -1,0 +1,195 @@
+"""The sealing side of the log store: one advisory lock, and one transaction for each seal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+import structlog
+
+from metaqore_compliance_auditor.adapters.postgres import rows
+from metaqore_compliance_auditor.domain.admission import WriterPosition
+from metaqore_compliance_auditor.domain.protocol import TaskKey, TaskTrail
+from metaqore_compliance_auditor.domain.seals import Head, LogSeal, SealedCheckpoint
+from metaqore_compliance_auditor.service.ports import HeadMovedError, StoreUnavailableError, Tenure
+
+SEALED_CHANNEL: Final = "metaqore_auditor_sealed"
+_LOCK_KEY: Final = 0x4D51_5345_414C  # "MQSEAL"
+_COMMAND_TIMEOUT_S: Final = 30.0
+_UNAVAILABLE: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+log = structlog.get_logger(__name__)
+
+
+class PostgresSealStore:
+    """`SealStore` in PostgreSQL.
+
+    The lock belongs to the session that also runs the seals, so who has lost the one cannot do the other. Between
+    auditor and server there must be no pooler that shares sessions (PgBouncer: `pool_mode = session`).
+    """
+
+    def __init__(self, url: str, *, poll_s: float = 0.5) -> None:
+        self._url = url
+        self._poll_s = poll_s
+
+    @asynccontextmanager
+    async def tenure(self) -> AsyncIterator[Tenure]:
+        """See `SealStore.tenure`. Raises `StoreUnavailableError` where the server cannot be reached."""
+        try:
+            sealing = await asyncpg.connect(self._url, command_timeout=_COMMAND_TIMEOUT_S)
+        except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
+            raise StoreUnavailableError(f"The database of the logs cannot be reached: {error}.") from error
+        try:
+            await self._lock(sealing)
+            looking = await asyncpg.connect(self._url, command_timeout=_COMMAND_TIMEOUT_S)
+            try:
+                yield PostgresTenure(sealing, looking)
+            finally:
+                await _close(looking)
+        except _UNAVAILABLE as error:
+            raise StoreUnavailableError(f"The connection to the database of the logs broke: {error}.") from error
+        finally:
+            await _close(sealing)
+
+    async def _lock(self, connection: asyncpg.Connection) -> None:
+        waiting = False
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK_KEY):
+            if not waiting:
+                log.info("tenure.awaited")
+            waiting = True
+            await asyncio.sleep(self._poll_s)
+        log.info("tenure.began")
+
+
+class PostgresTenure:
+    """`Tenure` over the session that holds the lock, with a second session for lookups beside a running seal."""
+
+    def __init__(self, sealing: asyncpg.Connection, looking: asyncpg.Connection) -> None:
+        self._sealing = sealing
+        self._looking = looking
+        self._turn = asyncio.Lock()
+
+    async def positions(self) -> dict[str, WriterPosition]:
+        """See `Tenure.positions`."""
+        organizations: dict[str, dict[str, int]] = defaultdict(dict)
+        last: dict[str, int] = defaultdict(int)
+        found = await self._sealing.fetch(
+            "SELECT writer, organization, sequence, organization_sequence FROM writer_progress"
+        )
+        for row in found:
+            organizations[row["writer"]][row["organization"]] = row["organization_sequence"]
+            last[row["writer"]] = max(last[row["writer"]], row["sequence"])
+        return {writer: WriterPosition(last[writer], numbers) for writer, numbers in organizations.items()}
+
+    @asynccontextmanager
+    async def _looks(self) -> AsyncIterator[None]:
+        """A turn on the session for lookups."""
+        async with self._turn:
+            try:
+                yield
+            except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
+                raise StoreUnavailableError(f"The logs cannot be read: {error}.") from error
+
+    async def leaf_hashes(self, writer: str, sequences: range) -> dict[int, bytes]:
+        """See `Tenure.leaf_hashes`."""
+        async with self._looks():
+            found = await self._looking.fetch(
+                "SELECT sequence, leaf_hash FROM entries WHERE writer = $1 AND sequence BETWEEN $2 AND $3",
+                writer,
+                sequences.start,
+                sequences.stop - 1,
+            )
+        return {row["sequence"]: row["leaf_hash"] for row in found}
+
+    async def trails(self, tasks: Iterable[TaskKey]) -> dict[TaskKey, TaskTrail]:
+        """See `Tenure.trails`."""
+        keys = list(tasks)
+        found = await self._sealing.fetch(
+            """
+            SELECT e.organization, e.task,
+                (array_agg(e.leaf_hash ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS decision,
+                (array_agg(e.writer ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS writer,
+                (array_agg(e.receipt ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS receipt,
+                bool_or(e.kind = 'outcome') AS ended
+            FROM unnest($1::text[], $2::uuid[]) AS wanted(organization, task)
+            JOIN entries e ON e.organization = wanted.organization AND e.task = wanted.task
+            GROUP BY e.organization, e.task
+            """,
+            [organization for organization, _ in keys],
+            [task for _, task in keys],
+        )
+        return {
+            (row["organization"], str(row["task"])): TaskTrail(
+                decision=row["decision"].hex() if row["decision"] is not None else None,
+                writer=row["writer"],
+                receipt=str(row["receipt"]) if row["receipt"] is not None else None,
+                ended=row["ended"],
+            )
+            for row in found
+        }
+
+    async def commit(self, seals: Sequence[LogSeal]) -> None:
+        """See `Tenure.commit`. Synchronous commit: it returns once the write-ahead log is on disk."""
+        try:
+            async with self._sealing.transaction():
+                await self._swap_heads(seals)
+                await self._sealing.copy_records_to_table(
+                    "entries", columns=rows.ENTRY_COLUMNS, records=rows.entries(seals)
+                )
+                await self._sealing.executemany(rows.INSERT_ATTESTATION, rows.attestations(seals))
+                await self._sealing.executemany(rows.UPSERT_TILE, rows.tiles(seals))
+                await self._sealing.executemany(rows.UPSERT_PROGRESS, rows.progress(seals))
+                await self._sealing.executemany(rows.INSERT_CHECKPOINT, rows.checkpoints(seals))
+                await self._sealing.executemany(rows.INSERT_FAULT, rows.faults(rows.faults_of(seals)))
+                for seal in seals:
+                    await self._sealing.execute("SELECT pg_notify($1, $2)", SEALED_CHANNEL, seal.organization)
+        except asyncpg.UniqueViolationError as error:
+            raise HeadMovedError(f"Another auditor has sealed some of these records: {error}.") from error
+        except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
+            raise StoreUnavailableError(f"The seal could not be committed: {error}.") from error
+
+    async def _swap_heads(self, seals: Sequence[LogSeal]) -> None:
+        """Heads first, in one order, so that two sealers that race meet here and not in a deadlock."""
+        for seal in sorted(seals, key=lambda each: each.organization):
+            swapped = await self._sealing.execute(*_swap(seal.organization, seal.before, seal.checkpoint.head))
+            if not swapped.endswith(" 1"):
+                raise HeadMovedError(f"The log of {seal.organization} is no longer at size {seal.before.size}.")
+
+    async def unpublished(self, limit: int) -> list[SealedCheckpoint]:
+        """See `Tenure.unpublished`."""
+        async with self._looks():
+            found = await self._looking.fetch(
+                """
+                SELECT c.* FROM logs l JOIN checkpoints c USING (organization)
+                WHERE l.published_size < l.size AND c.size > l.published_size ORDER BY c.organization, c.size LIMIT $1
+                """,
+                limit,
+            )
+        return [rows.checkpoint_from(row) for row in found]
+
+    async def mark_published(self, sizes: Mapping[str, int]) -> None:
+        """See `Tenure.mark_published`."""
+        async with self._looks():
+            await self._looking.executemany(
+                "UPDATE logs SET published_size = $2 WHERE organization = $1 AND published_size < $2",
+                list(sizes.items()),
+            )
+
+
+def _swap(organization: str, before: Head, after: Head) -> tuple[str, *tuple[object, ...]]:
+    if before.size == 0:
+        insert = "INSERT INTO logs (organization, size, root) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+        return insert, organization, after.size, after.root
+    update = "UPDATE logs SET size = $2, root = $3 WHERE organization = $1 AND size = $4 AND root = $5"
+    return update, organization, after.size, after.root, before.size, before.root
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.close(timeout=2.0)
+    except _UNAVAILABLE:
+        connection.terminate()

@@ -1,0 +1,101 @@
+"""The audit topic: every message is one group commit, offered to the sealer and, where it can never fit, buried."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from metaqore_compliance_auditor.adapters.wire import parse_group
+from metaqore_compliance_auditor.domain.admission import Append, Hold, Skip
+from metaqore_compliance_auditor.domain.groups import Refused, Unreadable
+from metaqore_compliance_auditor.service import metrics
+from metaqore_compliance_auditor.service.ports import StoreUnavailableError
+from metaqore_compliance_auditor.service.sealing import Blocked, Sealer
+from metaqore_governance_core.contracts.topics import AUDIT_RECORDS
+from metaqore_mesh.kafka import BrokerProbe, DeadLetters, KafkaRecord, PoisonRecord, TopicReader
+from metaqore_mesh.settings import KafkaSettings
+
+CONSUMER: Final = "compliance-auditor"
+_TRACE_HEADERS: Final = frozenset({"traceparent", "ce_traceparent"})
+
+log = structlog.get_logger(__name__)
+
+
+class AuditIntake:
+    """`Intake` from Kafka: all partitions of the audit topic, without a group, as the log alone knows what it has."""
+
+    def __init__(self, settings: KafkaSettings, dead_letters: DeadLetters, probe: BrokerProbe) -> None:
+        self._settings = settings
+        self._dead_letters = dead_letters
+        self._probe = probe
+
+    async def __call__(self, sealer: Sealer) -> None:
+        """See `Intake`. Raises `StoreUnavailableError`, which ends the tenure."""
+        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def handle(records: Sequence[KafkaRecord]) -> Sequence[object]:
+            try:
+                return await take(sealer, records)
+            except StoreUnavailableError as error:
+                if not broken.done():
+                    broken.set_exception(error)
+                raise
+
+        reader = TopicReader(
+            self._settings,
+            topics=[AUDIT_RECORDS],
+            name=CONSUMER,
+            handler=handle,
+            dead_letters=self._dead_letters,
+            probe=self._probe,
+        )
+        await reader.start()
+        try:
+            await broken
+        finally:
+            await reader.stop()
+
+
+async def take(sealer: Sealer, records: Sequence[KafkaRecord]) -> list[PoisonRecord | None]:
+    """Offer each record in order; gives what is to be buried, one result for each record."""
+    return [await _offer(sealer, record) for record in records]
+
+
+async def _offer(sealer: Sealer, record: KafkaRecord) -> PoisonRecord | None:
+    try:
+        verdict = await sealer.offer(parse_group(record.value or b""), _traceparents(record))
+    except Unreadable as unreadable:
+        metrics.GROUPS.labels(outcome="unreadable").inc()
+        log.warning("group.unreadable", code=unreadable.code, message=unreadable.message, **_place(record))
+        return None
+    except Refused as refused:
+        metrics.GROUPS.labels(outcome="refused").inc()
+        metrics.REFUSED.labels(code=refused.code).inc()
+        log.warning("group.refused", code=refused.code, message=refused.message, **_place(record))
+        return PoisonRecord(refused.code, refused.message)
+    metrics.GROUPS.labels(outcome=_outcome(verdict)).inc()
+    return None
+
+
+def _outcome(verdict: Append | Skip | Hold | Blocked) -> str:
+    match verdict:
+        case Append():
+            return "appended"
+        case Skip():
+            return "skipped"
+        case Hold():
+            return "held"
+        case Blocked():
+            return "blocked"
+
+
+def _traceparents(record: KafkaRecord) -> list[str]:
+    values = (value for name, value in record.headers if name in _TRACE_HEADERS and value)
+    return [value.decode("ascii", "replace") for value in values]
+
+
+def _place(record: KafkaRecord) -> dict[str, int]:
+    return {"partition": record.partition, "offset": record.offset}

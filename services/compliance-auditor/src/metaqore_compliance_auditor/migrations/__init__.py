@@ -1,0 +1,1 @@
+"""The schema of the auditor's database, as Alembic migrations."""

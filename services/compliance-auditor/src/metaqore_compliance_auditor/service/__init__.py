@@ -1,0 +1,1 @@
+"""The auditor's use cases, and the ports they need."""
