@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from metaqore_mesh.health import Health
+from metaqore_mesh.ports import require_free
 
 _REQUEST_TIMEOUT_S = 5.0
 _HEAD_LIMIT_BYTES = 16_384
@@ -26,7 +27,7 @@ async def serve_probes(
     """Serve probes and metrics until the block ends; gives the port, which matters where `port` is 0.
 
     One request a connection, GET only, no body: what Prometheus, Kubernetes and curl send, and nothing else to
-    get wrong on a port beside the hot path.
+    get wrong on a port beside the hot path. Raises `MetaQoreError` where the port is held.
     """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,6 +41,8 @@ async def serve_probes(
         finally:
             writer.close()
 
+    if port:
+        require_free(host, {"METAQORE_TELEMETRY__METRICS_PORT": port})
     server = await asyncio.start_server(answer, host, port, limit=_HEAD_LIMIT_BYTES)
     try:
         yield server.sockets[0].getsockname()[1]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 import uvloop
 
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.health import Check, Health
 from metaqore_mesh.probes import serve_probes
 from metaqore_mesh.settings import TelemetrySettings
@@ -50,9 +51,13 @@ class _Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, number)
-        async with serve_probes(self.health, telemetry.metrics_host, telemetry.metrics_port) as port:
-            _log.info("service.started", service=self.name, metrics_port=port, pid=os.getpid())
-            status = await self._until_ended(asyncio.create_task(self._live(start)))
+        try:
+            async with serve_probes(self.health, telemetry.metrics_host, telemetry.metrics_port) as port:
+                _log.info("service.started", service=self.name, metrics_port=port, pid=os.getpid())
+                status = await self._until_ended(asyncio.create_task(self._live(start)))
+        except MetaQoreError as error:
+            self._tell(error)
+            return 1
         _log.info("service.stopped", service=self.name, status=status)
         return status
 
@@ -69,6 +74,13 @@ class _Process:
             await self.stopping.wait()
             self.phase = "draining"
 
+    def _tell(self, error: BaseException) -> None:
+        """A refusal says what to do; anything else is a defect and shows where it came from."""
+        if isinstance(error, MetaQoreError):
+            _log.error("service.refused", service=self.name, code=error.code, reason=error.message)
+        else:
+            _log.error("service.failed", service=self.name, phase=self.phase, exc_info=error)
+
     async def _until_ended(self, life: asyncio.Task[None]) -> int:
         stop = asyncio.create_task(self.stopping.wait())
         await asyncio.wait((life, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -83,6 +95,6 @@ class _Process:
             return 1
         with contextlib.suppress(asyncio.CancelledError):
             if error := life.exception():
-                _log.error("service.failed", service=self.name, phase=self.phase, exc_info=error)
+                self._tell(error)
                 return 1
         return 0

@@ -12,7 +12,7 @@ from typing import Any
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.asking import Answer, ask
-from metaqore_mesh.embedded.mesh_file import Mesh, MeshState, PartEntry, not_running, read_mesh
+from metaqore_mesh.embedded.mesh_file import Mesh, MeshState, PartEntry, Process, not_running, read_mesh
 from metaqore_mesh.embedded.part import PartState
 from metaqore_mesh.embedded.run_lock import lock_holder
 
@@ -71,20 +71,19 @@ async def _part_status(entry: PartEntry) -> PartStatus:
     return PartStatus(entry, answer.reason, answer.checks)
 
 
-async def wait_until_running(run_dir: Path, timeout_s: float) -> Mesh:
-    """Wait for a mesh that somebody is starting. Raises `MetaQoreError` where it has given up or takes too long."""
+async def wait_until_running(run_dir: Path, pid: int, timeout_s: float) -> Mesh:
+    """Wait for the mesh that process `pid` starts. Raises `MetaQoreError` where that ends first or takes too long."""
     began = asyncio.get_running_loop().time()
-    seen = False
     while asyncio.get_running_loop().time() - began < timeout_s:
-        held = lock_holder(run_dir) is not None
-        if held:
-            seen = True
-            with suppress(MetaQoreError):
-                mesh = read_mesh(run_dir)
-                if mesh.state is MeshState.RUNNING and mesh.supervisor.alive():
-                    return mesh
-        elif seen:
-            raise not_running(run_dir)
+        starter = Process.of(pid)
+        if not starter:
+            raise MetaQoreError(
+                "mesh_not_started", f"Process {pid} ended before the mesh ran.", kind=ErrorKind.UNAVAILABLE
+            )
+        with suppress(MetaQoreError):
+            mesh = read_mesh(run_dir)
+            if mesh.state is MeshState.RUNNING and mesh.supervisor == starter:
+                return mesh
         await asyncio.sleep(_POLL_S)
     raise MetaQoreError(
         "mesh_not_ready",

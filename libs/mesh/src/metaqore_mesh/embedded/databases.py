@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 import asyncpg
 
@@ -60,7 +60,8 @@ async def ensure_databases(url: str, names: Iterable[str]) -> None:
 def with_database(url: str, name: str) -> str:
     """`url` with its database replaced by `name`."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{quote(name)}")) if parts.netloc else f"{parts.scheme}:///{quote(name)}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}/{quote(name)}{query}"
 
 
 @asynccontextmanager

@@ -16,11 +16,11 @@ from metaqore_mesh.config import load_config
 from metaqore_mesh.embedded.broker import EmbeddedBroker, ensure_topics
 from metaqore_mesh.embedded.databases import AUDITOR, GATEWAY, ensure_databases, make_databases, with_database
 from metaqore_mesh.embedded.part import Part, Progress
-from metaqore_mesh.embedded.ports import free_ports
 from metaqore_mesh.embedded.postgres import ADMIN, EmbeddedPostgres
 from metaqore_mesh.embedded.settings import UpSettings
 from metaqore_mesh.embedded.supervisor import Supervisor
 from metaqore_mesh.embedded.tied import tied
+from metaqore_mesh.ports import free_ports
 from metaqore_mesh.run_directory import RunDirectory, write_once
 
 #: The settings group of each service: only it is given the variables of that group.

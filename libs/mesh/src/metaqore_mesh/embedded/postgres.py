@@ -27,7 +27,9 @@ ADMIN = "metaqore_admin"
 _VERSION = "18"
 _DEFAULT_PORT = 5432
 _SOCKET_PATH_LIMIT_BYTES = 107  # unix(7): sun_path without its final zero
-_SWEEP_TIMEOUT_S = 5.0
+#: What is sent to a server left over, after how many seconds: it is about to end by itself, then it is told to, and
+#: then it has to.
+_SWEEP = ((1.0, signal.SIGQUIT), (2.0, signal.SIGKILL))
 
 #: A role may enter the database of its own name and no other. The socket lies in a directory that only this user
 #: can enter, which is what `trust` relies on; over TCP a password is asked.
@@ -125,15 +127,14 @@ class EmbeddedPostgres:
         return None
 
     async def _end_leftovers(self) -> None:
-        """Kill a server of this cluster whose supervisor was killed, and backends that outlived their server."""
-        deadline = asyncio.get_running_loop().time() + _SWEEP_TIMEOUT_S
-        number = signal.SIGQUIT
+        """End a server of this cluster whose supervisor was killed, and backends that outlived their server."""
+        began = asyncio.get_running_loop().time()
         while left := _servers_in(self.directory):
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            if asyncio.get_running_loop().time() > deadline:
-                number = signal.SIGKILL
+            waited_s = asyncio.get_running_loop().time() - began
+            for number in [number for after_s, number in _SWEEP if waited_s >= after_s][-1:]:
+                for pid in left:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
             await asyncio.sleep(0.05)
 
 

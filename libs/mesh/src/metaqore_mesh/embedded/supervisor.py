@@ -12,9 +12,9 @@ from itertools import groupby
 from metaqore_mesh.embedded.keeper import Keeper
 from metaqore_mesh.embedded.mesh_file import Mesh, MeshState, Process, read_mesh
 from metaqore_mesh.embedded.part import Part, Progress
-from metaqore_mesh.embedded.ports import require_free
 from metaqore_mesh.embedded.run_lock import run_lock
 from metaqore_mesh.embedded.settings import Backoff
+from metaqore_mesh.ports import require_free
 from metaqore_mesh.run_directory import RunDirectory
 
 #: What a killed supervisor's parts may still take to end by themselves, and to be gone once they are killed.

@@ -1,0 +1,186 @@
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_mesh.embedded import account
+from metaqore_mesh.embedded.databases import AUDITOR, GATEWAY, ensure_databases, make_databases, with_database
+from metaqore_mesh.embedded.mesh_file import Process
+from metaqore_mesh.embedded.postgres import ADMIN, EmbeddedPostgres
+from metaqore_mesh.ports import free_ports
+
+
+@contextlib.asynccontextmanager
+async def running(server):
+    await server.prepare()
+    process = await asyncio.create_subprocess_exec(*server.command(), stderr=asyncio.subprocess.DEVNULL)
+    try:
+        while reason := await server.unready():
+            assert process.returncode is None, reason
+            await asyncio.sleep(0.03)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        await process.wait()
+
+
+async def query(url, text):
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(text)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A cluster that was made and never started."""
+    fresh = EmbeddedPostgres(tmp_path_factory.mktemp("cluster") / "postgres")
+    asyncio.run(fresh.prepare())
+    return fresh.directory
+
+
+@pytest.fixture
+def server(tmp_path, cluster):
+    shutil.copytree(cluster, tmp_path / "postgres")
+    return EmbeddedPostgres(tmp_path / "postgres")
+
+
+async def test_each_service_owns_its_database_and_enters_no_other(server):
+    async with running(server):
+        for _ in range(2):
+            await make_databases(server.url("postgres", role=ADMIN), [GATEWAY, AUDITOR])
+        assert await query(server.url(GATEWAY), "select current_user::text") == GATEWAY
+        assert not await query(server.url(GATEWAY), "select rolsuper from pg_roles where rolname = current_user")
+        await query(server.url(GATEWAY), "create table here (id int)")
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+            await query(server.url(AUDITOR, role=GATEWAY), "select 1")
+
+
+async def test_only_its_user_reaches_it_and_it_opens_no_port(server):
+    async with running(server):
+        assert await query(server.url("postgres", role=ADMIN), "show listen_addresses") == ""
+        assert await query(server.url("postgres", role=ADMIN), "show fsync") == "on"
+        assert server.socket_directory.stat().st_mode & 0o777 == 0o700
+        assert server.directory.stat().st_mode & 0o777 == 0o700
+
+
+async def test_over_tcp_a_password_is_asked(server):
+    server = replace(server, port=free_ports(1)[0])
+    async with running(server):
+        await make_databases(server.url("postgres", role=ADMIN), [GATEWAY], password="it's")
+        assert await query(server.tcp_url(GATEWAY, "it's"), "select 1") == 1
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await query(server.tcp_url(GATEWAY, "wrong"), "select 1")
+
+
+async def test_it_starts_again_after_everything_was_killed(server, until):
+    async with running(server) as process:
+        await make_databases(server.url("postgres", role=ADMIN), [GATEWAY])
+        await query(server.url(GATEWAY), "create table kept as select 7 as n")
+        backends = [child for child in map(Process.of, _children(process.pid)) if child]
+        process.kill()
+        for backend in backends[:1]:
+            backend.end(signal.SIGSTOP)  # one that does not notice that its server is gone
+    (server.directory / "postmaster.pid").write_text(f"{os.getpid()}\n{server.directory}\n1\n5432\n\n\n0 0\n")
+    async with running(server):
+        assert await query(server.url(GATEWAY), "select n from kept") == 7
+    for backend in backends:
+        await until(lambda backend=backend: not backend.alive())
+
+
+def _children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def test_a_server_left_running_is_ended_first(server):
+    async with running(server) as old, running(server):
+        assert old.returncode is not None
+
+
+async def test_a_cut_off_first_start_leaves_nothing_that_looks_whole(tmp_path):
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    fresh = server.directory.with_name("postgres.new")
+    fresh.mkdir()
+    (fresh / "PG_VERSION").write_text("18\n")
+    async with running(server):
+        assert not fresh.exists()
+
+
+async def test_a_long_run_directory_has_its_socket_elsewhere(tmp_path):
+    server = EmbeddedPostgres(tmp_path / ("long" * 30) / "postgres")
+    assert len(os.fsencode(server.socket_directory / server.socket_name)) <= 107
+    async with running(server):
+        assert server.socket_directory.stat().st_mode & 0o777 == 0o700
+    server.socket_directory.rmdir()
+
+
+async def test_a_socket_directory_of_somebody_else_is_refused(server):
+    server.socket_directory.mkdir(mode=0o755)
+    with pytest.raises(MetaQoreError, match="Remove it"):
+        await server.prepare()
+
+
+async def test_another_major_version_says_what_to_do(server):
+    (server.directory / "PG_VERSION").write_text("17\n")
+    with pytest.raises(MetaQoreError, match="made by PostgreSQL 17"):
+        await server.prepare()
+
+
+async def test_missing_databases_of_ones_own_server_are_made_where_the_role_may(server):
+    async with running(server):
+        admin = server.url("postgres", role=ADMIN)
+        await ensure_databases(admin, [GATEWAY])
+        await ensure_databases(admin, [GATEWAY])
+        assert await query(server.url(GATEWAY, role=ADMIN), "select 1") == 1
+        await make_databases(admin, [AUDITOR])
+        with pytest.raises(MetaQoreError, match='CREATE DATABASE "other"'):
+            await ensure_databases(server.url(AUDITOR), ["other"])
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:p@h:1/x?sslmode=require", "postgresql://u:p@h:1/metaqore_gateway?sslmode=require"),
+        ("postgresql://u@/x?host=%2Frun", "postgresql://u@/metaqore_gateway?host=%2Frun"),
+        ("postgresql:///x?host=/run", "postgresql:///metaqore_gateway?host=/run"),
+    ],
+)
+def test_a_url_is_moved_to_another_database(url, expected):
+    assert with_database(url, GATEWAY) == expected
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused by PostgreSQL")
+class TestAsRoot:
+    def test_root_without_namespaces_and_within_private_directories_is_told_the_ways_out(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(account, "_namespaces_work", lambda: False)
+        private = tmp_path / "private"
+        private.mkdir(mode=0o700)
+        with pytest.raises(MetaQoreError, match="METAQORE_DATABASE__URL"):
+            account.choose_account(private / "run" / "postgres", Path("/usr/bin"))
+
+    async def test_without_namespaces_an_unprivileged_user_runs_it(self, monkeypatch, short_open_directory):
+        monkeypatch.setattr(account, "_namespaces_work", lambda: False)
+        monkeypatch.setattr(account, "_others_reach", lambda _: True)
+        server = EmbeddedPostgres(short_open_directory / "run" / "postgres")
+        async with running(server):
+            assert server.directory.stat().st_uid != 0
+            assert await query(server.url("postgres", role=ADMIN), "select 1") == 1
+
+
+@pytest.fixture
+def short_open_directory(tmp_path_factory):
+    """A directory that every user may pass through; pytest's own is private."""
+    directory = Path(tempfile.mkdtemp(prefix="mq"))
+    directory.chmod(0o711)
+    yield directory
+    shutil.rmtree(directory)
