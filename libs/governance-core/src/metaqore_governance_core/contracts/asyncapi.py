@@ -91,10 +91,12 @@ def _message(event: type[Event]) -> dict[str, Any]:
 
 
 def _dead_letter() -> dict[str, Any]:
+    names = ("dlq_code", "dlq_message", "dlq_consumer", "dlq_topic", "dlq_partition", "dlq_offset", "dlq_time")
     return {
         "name": "dead letter",
-        "summary": "A message that could not be read, as it came; its headers tell why.",
-        "payload": True,
+        "summary": "A message that could not be read, as it came, less its credentials; dlq_ headers tell why.",
+        "headers": {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": [*names]},
+        "payload": {},
     }
 
 
