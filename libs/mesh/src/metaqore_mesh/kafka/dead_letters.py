@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from metaqore_mesh.kafka.errors import RecordTooLarge
 from metaqore_mesh.kafka.metrics import DEAD_LETTERS
+from metaqore_mesh.kafka.topics import TopicSpec
 
 if TYPE_CHECKING:
     from metaqore_governance_core.errors import MetaQoreError
     from metaqore_mesh.kafka.publisher import Publisher
     from metaqore_mesh.kafka.records import Headers, KafkaRecord
 
+MAX_DEAD_LETTER_BYTES = 2 * 1_048_576
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 """Headers (lower case) that carry credentials; no dead letter has them."""
 
@@ -20,6 +22,12 @@ SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x
 def dead_letter_topic(topic: str, consumer: str) -> str:
     """Where `consumer` puts what it cannot handle of `topic`."""
     return f"{topic}.{consumer}.dlq"
+
+
+def dead_letter_spec(topic: str, consumer: str) -> TopicSpec:
+    """The topic for it: one partition, and room for the cause beside the largest record."""
+    configs = {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}
+    return TopicSpec(dead_letter_topic(topic, consumer), partitions=1, configs=configs)
 
 
 class DeadLetters:

@@ -175,7 +175,7 @@ class Lane:
         return True
 
     def _finish(self, record: KafkaRecord) -> None:
-        self.offsets.done(record.offset)
+        self.offsets.done(record)
         self._held_records -= 1
         self._held_bytes -= record.size_bytes
 

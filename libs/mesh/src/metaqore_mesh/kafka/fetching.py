@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import OffsetAndMetadata
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka import TopicPartition as Assigned
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
 from metaqore_mesh.kafka.connection import client_options
 from metaqore_mesh.kafka.records import record_from
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiokafka import ConsumerRecord
     from aiokafka.abc import ConsumerRebalanceListener
@@ -59,6 +62,25 @@ class FetchingConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka has n
         super().__init__(*topics, **options)
         self._intake = intake
 
+    @property
+    def member(self) -> Member:
+        """This client's membership now."""
+        coordinator = self._coordinator
+        return Member(coordinator.generation, coordinator.member_id)
+
+    async def commit_as(self, member: Member, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit as `member`, once. Raises `CommitFailedError` where that is no longer us, else `KafkaError`.
+
+        aiokafka's own commit() waits for the coordinator, then commits as whoever we are by then. A member that the
+        group has forgotten is nobody, and what nobody commits to an empty group counts: past records that were never
+        handled. Here the request is built in the same step as the membership is compared.
+        """
+        coordinator, assignment = self._coordinator, self._subscription.subscription.assignment
+        if self.member != member or assignment is None:
+            raise CommitFailedError("the membership has ended")
+        wanted = {partition: OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+        await coordinator._do_commit_offsets(assignment, wanted)  # noqa: SLF001 - see above
+
     async def getmany(
         self, *_: TopicPartition, timeout_ms: float = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[Raw]]:
@@ -84,6 +106,13 @@ class FetchingConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka has n
                 return batches
 
 
+class Member(NamedTuple):
+    """Who we are to the group: a commit counts only under the generation that assigned its partitions."""
+
+    generation: int
+    id: str
+
+
 class Subscription:
     """One client's life: connected, fetching into an intake, closed."""
 
@@ -94,6 +123,7 @@ class Subscription:
         *,
         client_id: str,
         topics: Sequence[str] = (),
+        partitions: Sequence[TopicPartition] = (),
         group: str | None = None,
         listener: ConsumerRebalanceListener | None = None,
         batch_records: int,
@@ -106,6 +136,7 @@ class Subscription:
             batch=True,
             batch_timeout_ms=int(POLL_S * 1000),
             max_records=batch_records,
+            partitions=[Assigned(part.topic, part.partition) for part in partitions],
             group_id=group,
             listener=listener,
             ack_policy=AckPolicy.MANUAL,
@@ -117,9 +148,12 @@ class Subscription:
         self._subscriber(self._take)
 
     @property
-    def consumer(self) -> AIOKafkaConsumer:
+    def consumer(self) -> FetchingConsumer:
         """The client, once `start` has made it."""
-        return self._subscriber.consumer
+        consumer = self._subscriber.consumer
+        if not isinstance(consumer, FetchingConsumer):
+            raise RuntimeError("connect first")  # noqa: TRY004 - the type tells whether it is there
+        return consumer
 
     async def start(self) -> None:
         """Connect, and with a group join it. Takes as long as the broker takes; raises `KafkaError`."""

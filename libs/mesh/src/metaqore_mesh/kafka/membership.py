@@ -1,182 +1,127 @@
-"""One membership of a consumer group, from joining to leaving: intake, rebalances, commits."""
+"""One membership of a consumer group, from joining to leaving: its rebalances and its commits."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka import ConsumerRebalanceListener
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 
-from metaqore_mesh.kafka.delivery import ConsumerLimits, Handler, Lane
-from metaqore_mesh.kafka.fetching import Subscription
+from metaqore_mesh.kafka.fetching import Member, Subscription
 from metaqore_mesh.kafka.metrics import CONNECTED
+from metaqore_mesh.kafka.session import Plan, Session, by_partition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from metaqore_mesh.kafka.dead_letters import DeadLetters
+    from aiokafka import TopicPartition
+
     from metaqore_mesh.kafka.records import KafkaRecord
-    from metaqore_mesh.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
 _COMMIT_TIMEOUT_S = 3.0
+_MOVED_ON = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
-@dataclass(frozen=True, slots=True)
-class GroupPlan:
-    """What a member of a group consumes, and what becomes of it."""
+class Membership(Session, ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """A session in which the group says which partitions are ours.
 
-    settings: KafkaSettings
-    topics: tuple[str, ...]
-    group: str
-    handler: Handler
-    dead_letters: DeadLetters
-    limits: ConsumerLimits
+    aiokafka rebalances behind the back of whoever fetches, and takes everything away before it gives anything new.
+    So each assignment is a generation: records fetched in an older one are dropped, and come again from what is
+    committed. Put behind records of the new one they would let offsets be committed past records never handled.
+    """
 
-
-class Membership(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    """One membership of the group, from joining to leaving."""
-
-    def __init__(self, plan: GroupPlan) -> None:
-        self.lanes: dict[TopicPartition, Lane] = {}
-        self.assigned = asyncio.Event()
-        self._plan = plan
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
         self._generation = 0
         self._fetched_in = 0
-        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._progress = asyncio.Event()
-        self._committing: asyncio.Task[None] | None = None
-        self._closed = False
-        self._subscription = Subscription(
+        self._member = Member(-1, "")
+        self.subscription = self._subscribed = Subscription(
             plan.settings,
             self,
-            client_id=plan.group,
+            client_id=plan.name,
             topics=plan.topics,
-            group=plan.group,
+            group=plan.name,
             listener=self,
-            batch_records=self._plan.limits.batch_records,
+            batch_records=plan.limits.batch_records,
         )
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Consume until `stopping` is set; raises what breaks the client."""
-        stop: asyncio.Future[Any] = asyncio.create_task(stopping.wait())
-        start: asyncio.Future[Any] = asyncio.create_task(self._subscription.start())
-        try:
-            await asyncio.wait([start, stop], return_when=asyncio.FIRST_COMPLETED)
-            if start.done():
-                start.result()
-                self._committing = asyncio.create_task(self._commit_always())
-                await asyncio.wait([self._broken, self._committing, stop], return_when=asyncio.FIRST_COMPLETED)
-                if self._committing.done():
-                    self._committing.result()
-                if self._broken.done():
-                    self._broken.result()
-        finally:
-            for task in (start, stop):
-                task.cancel()
-            await asyncio.wait([start, stop])
-
-    async def close(self, grace_s: float) -> None:
-        """Drain within `grace_s`, commit, leave the group."""
-        self._closed = True
-        await self._release(grace_s)
-        if self._committing:
-            self._committing.cancel()
-            await asyncio.wait([self._committing])
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            await asyncio.wait_for(self._subscription.stop(), _COMMIT_TIMEOUT_S)
-        if not self._broken.done():
-            self._broken.cancel()
-
-    # The intake.
-
-    def room(self) -> Sequence[TopicPartition] | None:
-        if self._closed:
-            return ()
-        free = [partition for partition, lane in self.lanes.items() if not lane.full]
-        return None if len(free) == len(self.lanes) else free
+    async def connect(self) -> None:
+        """See `Session`. Returns once the group has told the first assignment."""
+        await self._subscribed.start()
 
     def mark(self) -> None:
+        """See `Intake`."""
         self._fetched_in = self._generation
 
     def take(self, records: Sequence[KafkaRecord]) -> None:
-        if self._closed or self._fetched_in != self._generation:
-            return  # of an assignment that is gone: they come again from what is committed
-        of_partition: dict[TopicPartition, list[KafkaRecord]] = {}
-        for record in records:
-            of_partition.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-        for partition, batch in of_partition.items():
+        """See `Intake`."""
+        if self.closed or self._fetched_in != self._generation:
+            return
+        for partition, batch in by_partition(records).items():
             self.lanes[partition].put(batch)
 
-    def broken(self, error: BaseException) -> None:
-        if not self._broken.done():
-            self._broken.set_exception(error)
-
-    # Rebalances. aiokafka takes everything away before it gives anything new.
-
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Finish what is in flight within the grace and commit it, while the old assignment still holds."""
         self._generation += 1
-        self.assigned.clear()
-        await self._release(self._plan.limits.revoke_grace_s)
-        log.info("kafka.partitions_revoked", group=self._plan.group, partitions=len(revoked))
+        self.ready.clear()
+        await self.release(self.plan.limits.revoke_grace_s)
+        log.info("kafka.partitions_revoked", group=self.plan.name, partitions=len(revoked))
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        plan = self._plan
-        self.lanes = {
-            partition: Lane(
-                topic=partition.topic,
-                consumer=plan.group,
-                handler=plan.handler,
-                dead_letters=plan.dead_letters,
-                limits=plan.limits,
-                progressed=self._progress.set,
-            )
-            for partition in assigned
-        }
-        self.assigned.set()
-        CONNECTED.labels(client=plan.group).set(1)
-        log.info("kafka.partitions_assigned", group=plan.group, partitions=len(assigned))
+        """Open a lane for each partition."""
+        self._member = self.consumer.member
+        self.lanes = {partition: self.new_lane(partition) for partition in assigned}
+        self.ready.set()
+        CONNECTED.labels(client=self.plan.name).set(1)
+        log.info("kafka.partitions_assigned", group=self.plan.name, partitions=len(assigned))
 
-    async def _release(self, grace_s: float) -> None:
-        lanes = self.lanes
-        await asyncio.gather(*(lane.close(grace_s) for lane in lanes.values()))
+    async def release(self, grace_s: float) -> None:
+        """See `Session`."""
+        await asyncio.gather(*(lane.close(grace_s) for lane in self.lanes.values()))
+        await self._try_commit()
+        self.lanes = {}
+
+    async def watch(self) -> None:
+        """Commit whenever something is done, at most once in an interval."""
+        while True:
+            await self.progress.wait()
+            self.progress.clear()
+            if not await self._try_commit():
+                self.progress.set()
+            await asyncio.sleep(self.plan.limits.commit_interval_s)
+
+    async def _try_commit(self) -> bool:
         try:
             await asyncio.wait_for(self._commit(), _COMMIT_TIMEOUT_S)
         except (KafkaError, OSError) as error:
-            log.warning("kafka.commit_failed", group=self._plan.group, error=type(error).__name__)
-        self.lanes = {}
-
-    # Commits.
-
-    async def _commit_always(self) -> None:
-        while True:
-            await self._progress.wait()
-            self._progress.clear()
-            try:
-                await asyncio.wait_for(self._commit(), _COMMIT_TIMEOUT_S)
-            except (KafkaError, OSError) as error:
-                log.warning("kafka.commit_failed", group=self._plan.group, error=type(error).__name__)
-                self._progress.set()
-            await asyncio.sleep(self._plan.limits.commit_interval_s)
+            log.warning("kafka.commit_failed", group=self.plan.name, error=type(error).__name__)
+            return False
+        return True
 
     async def _commit(self) -> None:
-        """Commit the floor of every partition held; explicit offsets only (aiokafka issues 929 and 933)."""
+        """Commit the floor of every partition held: explicit offsets only (aiokafka issues 929 and 933)."""
+        lanes = self.lanes
         floors = {
             partition: lane.offsets.floor
-            for partition, lane in self.lanes.items()
+            for partition, lane in lanes.items()
             if lane.offsets.floor is not None and lane.offsets.floor != lane.committed
         }
         if not floors:
             return
-        lanes = self.lanes
         try:
-            await self._subscription.consumer.commit(floors)
-        except (CommitFailedError, IllegalStateError):
-            return  # the group has moved on: their new owner, or our next assignment, gets them again
+            await self.consumer.commit_as(self._member, floors)
+        except _MOVED_ON:
+            self.ready.clear()
+            return  # their next owner gets them again
         for partition, floor in floors.items():
             lanes[partition].committed = floor

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 
 from metaqore_mesh.kafka.backoff import Backoff
 from metaqore_mesh.kafka.connection import client_options
@@ -23,6 +23,7 @@ from metaqore_mesh.kafka.metrics import PUBLISHED, RESTARTS
 if TYPE_CHECKING:
     from aiokafka.structs import RecordMetadata
 
+    from metaqore_mesh.kafka.probe import BrokerProbe
     from metaqore_mesh.kafka.records import Headers
     from metaqore_mesh.settings import KafkaSettings
 
@@ -56,7 +57,8 @@ class Publisher:
         self,
         settings: KafkaSettings,
         *,
-        client_id: str = "metaqore-publisher",
+        client_id: str,
+        probe: BrokerProbe,
         delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
         linger_ms: int = 0,
         max_unacked_records: int = 10_000,
@@ -70,7 +72,10 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._making = asyncio.Lock()
         self._stopped = False
-        self._first: asyncio.Task[None] | None = None
+        self._ahead: asyncio.Task[None] | None = None
+        self._probe = probe
+        if settings.embedded:
+            probe.on_loss(self._abandon)
 
     @property
     def connected(self) -> bool:
@@ -79,14 +84,14 @@ class Publisher:
 
     async def start(self) -> None:
         """Begin to connect; does not wait for a broker that is not there."""
-        self._first = asyncio.create_task(self._connect_ahead())
+        self._ahead = asyncio.create_task(self._connect_ahead())
 
     async def stop(self) -> None:
         """Send what is held, wait for its acks, close. Sends fail from now on."""
         self._stopped = True
-        if self._first:
-            self._first.cancel()
-            await asyncio.wait([self._first])
+        if self._ahead:
+            self._ahead.cancel()
+            await asyncio.wait([self._ahead])
         async with self._making:
             producer, self._producer = self._producer, None
             if producer:
@@ -170,6 +175,20 @@ class Publisher:
             self._closing = asyncio.create_task(_close(producer, 1.0))
         return BrokerUnavailable(f"The broker did not take the record: {type(error).__name__}.")
 
+    def _abandon(self) -> None:
+        """Drop the producer and fail what it holds, before it can reach the broker's successor.
+
+        The embedded broker takes records for a topic that it has not made yet, and hides them when it then makes it.
+        A new producer asks for the topic first.
+        """
+        producer, self._producer = self._producer, None
+        if producer:
+            error = KafkaConnectionError("the connection was lost")
+            producer._message_accumulator.fail_all(error)  # noqa: SLF001 - stop() would wait for the dead broker
+            producer._sender.sender_task.cancel()  # noqa: SLF001 - see above
+            self._closing = asyncio.create_task(_close(producer, 1.0))
+            self._ahead = asyncio.create_task(self._connect_ahead())
+
     async def _connect_ahead(self) -> None:
         attempt = 0
         while not self._producer:
@@ -185,6 +204,10 @@ class Publisher:
                 raise BrokerUnavailable("The publisher is stopped.")
             if self._producer:
                 return self._producer
+            try:
+                await asyncio.wait_for(self._probe.wait_connected(), self._timeout_s)
+            except TimeoutError:
+                raise BrokerUnavailable("The broker cannot be reached.") from None
             producer = AIOKafkaProducer(
                 **client_options(self._settings, self._client_id),
                 acks="all",

@@ -36,8 +36,11 @@ class Topics:
 
     async def ensure(self, specs: Sequence[TopicSpec]) -> None:
         """Create what is missing; what exists stays as it is. Raises `BrokerUnavailable`."""
+        if not specs:
+            return
+        # aiokafka takes -1 replicas only together with assignments, which may be empty.
         wanted = [
-            NewTopic(spec.name, spec.partitions, self._replication(spec), topic_configs=dict(spec.configs))
+            NewTopic(spec.name, spec.partitions, spec.replication, {}, topic_configs=dict(spec.configs))
             for spec in specs
         ]
         try:
@@ -58,8 +61,16 @@ class Topics:
         except (KafkaError, OSError) as error:
             raise BrokerUnavailable("The topics could not be listed: no answer from the broker.") from error
 
-    def _replication(self, spec: TopicSpec) -> int:
-        return 1 if self._settings.embedded and spec.replication == -1 else spec.replication
+    async def partitions(self, names: Sequence[str]) -> dict[str, int]:
+        """How many partitions each topic of `names` has; those that do not exist are left out. Raises
+        `BrokerUnavailable`.
+        """
+        try:
+            async with _Admin(self._settings, self._client_id) as admin:
+                described = await admin.describe_topics(list(names))
+        except (KafkaError, OSError) as error:
+            raise BrokerUnavailable("The topics could not be described: no answer from the broker.") from error
+        return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["partitions"]}
 
 
 class _Admin:
