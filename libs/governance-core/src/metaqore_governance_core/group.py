@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
-from metaqore_governance_core.canonical import CanonicalizationError, canonical, from_hex
+from metaqore_governance_core.canonical import CanonicalizationError, canonical, canonical_plain, from_hex
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.keys import SignatureInvalidError, key_id, verify_signature
 from metaqore_governance_core.merkle import ProofError, leaf_hash
@@ -50,14 +50,26 @@ class Group:
     records: tuple[bytes, ...]
 
 
+def head_fields(head: GroupHead) -> dict[str, int | str]:
+    """The head as a JSON object."""
+    return {
+        "count": head.count,
+        "first_sequence": head.first_sequence,
+        "key_id": head.key_id,
+        "root": head.root,
+        "time_us": head.time_us,
+        "writer": head.writer,
+    }
+
+
 def signed_bytes(head: GroupHead) -> bytes:
     """The bytes under a group's Ed25519 signature: a context line, then the canonical head."""
-    return SIGNATURE_CONTEXT + canonical(asdict(head))
+    return SIGNATURE_CONTEXT + canonical_plain(head_fields(head))
 
 
 def group_value(head: GroupHead, signature: bytes, records: Sequence[bytes]) -> bytes:
     """A group as it is stored and sent: canonical JSON around records that are canonical already."""
-    shell = canonical(asdict(head) | {"records": [], "signature": signature.hex(), "version": GROUP_VERSION})
+    shell = canonical_plain(head_fields(head) | {"records": [], "signature": signature.hex(), "version": GROUP_VERSION})
     before, _, after = shell.partition(b'"records":[]')
     return b'%b"records":[%b]%b' % (before, b",".join(records), after)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
-from metaqore_governance_core.canonical import CanonicalizationError, canonical, from_hex
+from metaqore_governance_core.canonical import canonical_plain, from_hex
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.group import GroupHead, verify_head
+from metaqore_governance_core.group import GroupHead, head_fields, verify_head
 from metaqore_governance_core.merkle import ProofError, leaf_hash, verify_inclusion
 
 RECEIPT_VERSION: Final = 1
@@ -42,11 +42,19 @@ class ReceiptError(MetaQoreError):
 
 def token(receipt: Receipt) -> str:
     """The receipt as base64url (RFC 4648 section 5, no padding) of its canonical JSON; fit for a header."""
-    return urlsafe_b64encode(_canonical(receipt)).rstrip(b"=").decode()
-
-
-def _canonical(receipt: Receipt) -> bytes:
-    return canonical(asdict(receipt) | {"version": RECEIPT_VERSION})
+    fields = {
+        "head": head_fields(receipt.head),
+        "id": receipt.id,
+        "leaf_hash": receipt.leaf_hash,
+        "organization": receipt.organization,
+        "path": receipt.path,
+        "sequence": receipt.sequence,
+        "signature": receipt.signature,
+        "task": receipt.task,
+        "version": RECEIPT_VERSION,
+        "writer": receipt.writer,
+    }
+    return urlsafe_b64encode(canonical_plain(fields)).rstrip(b"=").decode()
 
 
 def parse_token(text: str) -> Receipt:
@@ -55,7 +63,7 @@ def parse_token(text: str) -> Receipt:
         fields = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         receipt = _receipt(fields)
         exact = token(receipt) == text
-    except (ValueError, KeyError, TypeError, RecursionError, CanonicalizationError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ReceiptError("receipt_invalid", "This is not a receipt token; copy it whole.") from error
     if not exact:
         raise ReceiptError("receipt_invalid", "This receipt token was changed; copy it as it was given.")
