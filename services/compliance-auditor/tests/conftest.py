@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import uuid
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
@@ -69,18 +69,20 @@ class Author:
     def _record(self, kind, task, organization, receipt, fields):
         self.sequence += 1
         self.numbers[organization] = self.numbers.get(organization, 0) + 1
-        return canonical({
-            "kind": kind,
-            "organization": organization,
-            "organization_sequence": self.numbers[organization],
-            "receipt": receipt,
-            "sequence": self.sequence,
-            "task": task,
-            "time_us": 1_700_000_000_000_000,
-            "version": 1,
-            "writer": self.writer,
-            **fields,
-        })
+        return canonical(
+            {
+                "kind": kind,
+                "organization": organization,
+                "organization_sequence": self.numbers[organization],
+                "receipt": receipt,
+                "sequence": self.sequence,
+                "task": task,
+                "time_us": 1_700_000_000_000_000,
+                "version": 1,
+                "writer": self.writer,
+                **fields,
+            }
+        )
 
     def group(self, *records, **head):
         """The wire form of a group of the last records made; `head` overrides fields of the signed head."""
@@ -134,7 +136,7 @@ class Parts:
         self.store = PostgresSealStore(self.url, poll_s=0.02)
         self.verify = VerifyLog(self.reader, self.notary, self.trusting, parse_facts)
         self.checks = CheckLogs(self.verify, self.reader, self.book)
-        self.reading = LogReading(self.reader, lambda _: 0)
+        self.reading = LogReading(self.reader, lambda _: 0, asyncio.Event())
 
     def sealer(self, tenure, positions, limits=SealLimits(delay_s=0.01)):
         return Sealer(
@@ -164,9 +166,7 @@ class Parts:
     async def faults(self, organization=ACME):
         """The codes and leaf indexes that a verification finds."""
         return [
-            (fault.code, fault.leaf_index)
-            async for progress in self.verify(organization)
-            for fault in progress.faults
+            (fault.code, fault.leaf_index) async for progress in self.verify(organization) for fault in progress.faults
         ]
 
     async def tamper(self, *statements):

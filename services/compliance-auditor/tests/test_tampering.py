@@ -18,7 +18,8 @@ async def log(parts, author):
     return parts
 
 
-SAME_LENGTH = "overlay(record placing '\\x39'::bytea from position('\"time_us\":1'::bytea in record) + 10)"
+SAME_LENGTH = "overlay(record placing '\\x32'::bytea from position('\"time_us\":1'::bytea in record) + 10)"
+
 
 @pytest.mark.parametrize(
     ("statements", "found"),
@@ -33,7 +34,14 @@ SAME_LENGTH = "overlay(record placing '\\x39'::bytea from position('\"time_us\":
                 f"UPDATE entries SET record = {SAME_LENGTH} WHERE leaf_index = 7",
                 "UPDATE entries SET leaf_hash = sha256('\\x00'::bytea || record) WHERE leaf_index = 7",
             ],
-            {("attestation_mismatch", 7), ("root_mismatch", 199)},
+            {
+                ("attestation_mismatch", 7),
+                ("tile_mismatch", 7),
+                ("tile_mismatch", 0),
+                ("root_mismatch", 199),
+                ("head_mismatch", 599),
+                ("decision_mismatch", 107),
+            },
             id="a changed record with its hash",
         ),
         pytest.param(
@@ -43,7 +51,12 @@ SAME_LENGTH = "overlay(record placing '\\x39'::bytea from position('\"time_us\":
         ),
         pytest.param(
             ["DELETE FROM entries WHERE leaf_index = 300"],
-            {("missing_entry", 300), ("organization_sequence_gap", 301), ("sequence_gap", None)},
+            {
+                ("missing_entry", 300),
+                ("organization_sequence_gap", 301),
+                ("sequence_gap", None),
+                ("outcome_without_decision", 450),
+            },
             id="a record removed from the middle",
         ),
         pytest.param(
@@ -52,7 +65,14 @@ SAME_LENGTH = "overlay(record placing '\\x39'::bytea from position('\"time_us\":
                 "UPDATE entries SET leaf_index = 300 WHERE leaf_index = 301",
                 "UPDATE entries SET leaf_index = 301 WHERE leaf_index = 100000",
             ],
-            {("organization_sequence_gap", 300), ("sequence_out_of_order", 301), ("root_mismatch", 499)},
+            {
+                *(("organization_sequence_gap", index) for index in (300, 301, 302)),
+                ("sequence_out_of_order", 301),
+                ("tile_mismatch", 300),
+                ("tile_mismatch", 256),
+                ("root_mismatch", 499),
+                ("head_mismatch", 599),
+            },
             id="two records swapped",
         ),
         pytest.param(
@@ -105,7 +125,13 @@ SAME_LENGTH = "overlay(record placing '\\x39'::bytea from position('\"time_us\":
                 "UPDATE logs SET size = 500, root = (SELECT root FROM checkpoints WHERE size = 500)",
                 "DELETE FROM checkpoints WHERE size = 600",
             ],
-            {("entry_beyond_head", 500), ("tile_mismatch", 500), ("progress_mismatch", None)},
+            {
+                ("entry_beyond_head", 500),
+                ("tile_mismatch", 500),
+                ("tile_mismatch", 256),
+                ("tile_surplus", None),
+                ("progress_mismatch", None),
+            },
             id="the last seal taken back in part",
         ),
         pytest.param(
@@ -151,7 +177,10 @@ async def test_a_changed_log_is_reported_until_a_check_finds_it_whole(log):
 @pytest.mark.parametrize(
     ("statement", "code"),
     [
-        ("UPDATE tiles SET hashes = set_byte(hashes, 0, 255 - get_byte(hashes, 0)) WHERE tile_number = 2", "root_mismatch"),
+        (
+            "UPDATE tiles SET hashes = set_byte(hashes, 0, 255 - get_byte(hashes, 0)) WHERE tile_number = 2",
+            "root_mismatch",
+        ),
         ("DELETE FROM tiles WHERE tile_number = 2", "tile_missing"),
         ("UPDATE logs SET root = sha256('')", "head_mismatch"),
         ("DELETE FROM logs", "head_mismatch"),

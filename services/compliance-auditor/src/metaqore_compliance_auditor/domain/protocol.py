@@ -6,10 +6,24 @@ hide the evidence, and its writer could never go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from metaqore_compliance_auditor.domain.groups import Leaf
+
+BREACHES: Final = frozenset(
+    {
+        "second_decision",
+        "decision_after_outcome",
+        "second_outcome",
+        "outcome_without_decision",
+        "decision_mismatch",
+        "foreign_outcome",
+        "receipt_mismatch",
+    }
+)
+"""The codes of what a writer did, which stays in the log; every other fault is of the log itself."""
 
 TaskKey = tuple[str, str]
 """Organization and task."""
@@ -72,6 +86,3 @@ def walk(trails: dict[TaskKey, TaskTrail], leaf: Leaf) -> Iterator[Breach]:
     found = tuple(breaches(trail, leaf))
     trails[key] = follow(trail, leaf)
     yield from found
-
-
-Trails = Mapping[TaskKey, TaskTrail]

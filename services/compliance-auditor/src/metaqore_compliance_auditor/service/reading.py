@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,10 +40,14 @@ class OutOfLogError(MetaQoreError):
 
 @dataclass(frozen=True, slots=True)
 class LogReading:
-    """Reads, each scoped to the organization it names."""
+    """Reads, each scoped to the organization it names.
+
+    `received` tells a writer's last accepted sequence; once `stopping` is set, streams that follow a log end.
+    """
 
     reader: LogReader
     received: Callable[[str], int]
+    stopping: asyncio.Event
 
     async def receipt(self, organization: str, receipt: str) -> ReceiptProof:
         """Decision and, once sealed, outcome, each proven under the newest checkpoint."""
@@ -86,6 +91,8 @@ class LogReading:
                 if not follow or left == 0:
                     return
                 await anext(rings)
+                if self.stopping.is_set():
+                    return
 
     async def _pages(self, organization: str, start: int, left: int | None) -> AsyncIterator[list[StoredEntry]]:
         end = await self._size(organization)

@@ -65,8 +65,8 @@ class VerifyLog:
     async def __call__(self, organization: str) -> AsyncIterator[Progress]:
         """Progress page by page, the last one `finished`. It stops early after `MAX_FAULTS`: then all is in doubt."""
         await self.writers.reread()
-        head = await self.reader.head(organization)
-        newest = await self.reader.newest_checkpoint(organization, head.size if head else None)
+        newest = await self.reader.newest_checkpoint(organization)
+        head = await self.reader.head(organization)  # second: a log that grows meanwhile has the larger head
         size = max(head.size if head else 0, newest.head.size if newest else 0)
         replay, found = Replay(organization), 0
         for start in range(0, size, PAGE):

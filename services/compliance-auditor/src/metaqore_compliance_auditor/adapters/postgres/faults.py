@@ -8,6 +8,8 @@ import asyncpg
 
 from metaqore_compliance_auditor.adapters.postgres import rows
 from metaqore_compliance_auditor.domain.faults import Fault
+from metaqore_mesh.database.errors import database_errors
+from metaqore_mesh.database.pool import transaction
 
 
 class PostgresFaultBook:
@@ -20,7 +22,7 @@ class PostgresFaultBook:
         """See `FaultBook.record`."""
         if not faults:
             return 0
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with transaction(self._pool) as connection:
             before: int = await connection.fetchval("SELECT count(*) FROM faults")
             await connection.executemany(rows.INSERT_FAULT, rows.faults(faults))
             after: int = await connection.fetchval("SELECT count(*) FROM faults")
@@ -28,5 +30,6 @@ class PostgresFaultBook:
 
     async def count(self) -> int:
         """See `FaultBook.count`."""
-        count: int = await self._pool.fetchval("SELECT count(*) FROM faults")
+        with database_errors():
+            count: int = await self._pool.fetchval("SELECT count(*) FROM faults")
         return count

@@ -16,6 +16,7 @@ from metaqore_compliance_auditor.domain.admission import WriterPosition
 from metaqore_compliance_auditor.domain.protocol import TaskKey, TaskTrail
 from metaqore_compliance_auditor.domain.seals import Head, LogSeal, SealedCheckpoint
 from metaqore_compliance_auditor.service.ports import HeadMovedError, StoreUnavailableError, Tenure
+from metaqore_mesh.database.pool import CONNECT_TIMEOUT_S, LOCK_TIMEOUT_S, STATEMENT_TIMEOUT_S, server_settings
 
 SEALED_CHANNEL: Final = "metaqore_auditor_sealed"
 _LOCK_KEY: Final = 0x4D51_5345_414C  # "MQSEAL"
@@ -40,12 +41,12 @@ class PostgresSealStore:
     async def tenure(self) -> AsyncIterator[Tenure]:
         """See `SealStore.tenure`. Raises `StoreUnavailableError` where the server cannot be reached."""
         try:
-            sealing = await asyncpg.connect(self._url, command_timeout=_COMMAND_TIMEOUT_S)
+            sealing = await self._connect()
         except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
             raise StoreUnavailableError(f"The database of the logs cannot be reached: {error}.") from error
         try:
             await self._lock(sealing)
-            looking = await asyncpg.connect(self._url, command_timeout=_COMMAND_TIMEOUT_S)
+            looking = await self._connect()
             try:
                 yield PostgresTenure(sealing, looking)
             finally:
@@ -55,6 +56,12 @@ class PostgresSealStore:
         finally:
             await _close(sealing)
 
+    async def _connect(self) -> asyncpg.Connection:
+        settings = server_settings("auditor-sealer", STATEMENT_TIMEOUT_S, LOCK_TIMEOUT_S)
+        return await asyncpg.connect(
+            self._url, timeout=CONNECT_TIMEOUT_S, command_timeout=_COMMAND_TIMEOUT_S, server_settings=settings
+        )
+
     async def _lock(self, connection: asyncpg.Connection) -> None:
         waiting = False
         while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK_KEY):
@@ -62,7 +69,6 @@ class PostgresSealStore:
                 log.info("tenure.awaited")
             waiting = True
             await asyncio.sleep(self._poll_s)
-        log.info("tenure.began")
 
 
 class PostgresTenure:
