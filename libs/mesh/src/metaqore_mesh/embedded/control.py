@@ -12,7 +12,7 @@ from typing import Any
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.asking import Answer, ask
-from metaqore_mesh.embedded.mesh_file import Mesh, MeshState, PartEntry, Process, not_running, read_mesh
+from metaqore_mesh.embedded.mesh_file import Mesh, MeshState, PartEntry, not_running, read_mesh
 from metaqore_mesh.embedded.part import PartState
 from metaqore_mesh.embedded.run_lock import lock_holder
 
@@ -69,28 +69,6 @@ async def _part_status(entry: PartEntry) -> PartStatus:
         return PartStatus(entry, entry.reason or "not running", {})
     answer = await ask(entry.probe) if entry.probe else Answer()
     return PartStatus(entry, answer.reason, answer.checks)
-
-
-async def wait_until_running(run_dir: Path, pid: int, timeout_s: float) -> Mesh:
-    """Wait for the mesh that process `pid` starts. Raises `MetaQoreError` where that ends first or takes too long."""
-    began = asyncio.get_running_loop().time()
-    while asyncio.get_running_loop().time() - began < timeout_s:
-        starter = Process.of(pid)
-        if not starter:
-            raise MetaQoreError(
-                "mesh_not_started", f"Process {pid} ended before the mesh ran.", kind=ErrorKind.UNAVAILABLE
-            )
-        with suppress(MetaQoreError):
-            mesh = read_mesh(run_dir)
-            if mesh.state is MeshState.RUNNING and mesh.supervisor == starter:
-                return mesh
-        await asyncio.sleep(_POLL_S)
-    raise MetaQoreError(
-        "mesh_not_ready",
-        f"The mesh in {run_dir} is not running after {timeout_s:g} s; `metaqore status` says which part is not ready.",
-        kind=ErrorKind.DEADLINE_EXCEEDED,
-        retryable=True,
-    )
 
 
 async def stop(run_dir: Path, timeout_s: float) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.run_directory import RunDirectory
+
+_TRIES = 5
+_TRY_EVERY_S = 0.05
 
 
 @contextmanager
@@ -20,7 +25,7 @@ def run_lock(run: RunDirectory) -> Iterator[None]:
     """
     with run.lock.open("a+", encoding="ascii") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError as error:
             holder = run.lock.read_text(encoding="ascii").strip()
             raise MetaQoreError(
@@ -33,6 +38,15 @@ def run_lock(run: RunDirectory) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _lock(file: IO[str]) -> None:
+    """Take the lock. `lock_holder` takes it too, for microseconds, so one refusal says nothing."""
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(_TRY_EVERY_S)
+    return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def lock_holder(run_dir: Path) -> int | None:
