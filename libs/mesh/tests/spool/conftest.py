@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal
 
+from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal
 from metaqore_mesh.keys import WriterKey
 from metaqore_mesh.spool import FileSpool, SpoolLimits
 

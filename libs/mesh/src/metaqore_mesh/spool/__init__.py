@@ -14,13 +14,18 @@ from metaqore_mesh.spool.file_spool import SEALED, FileSpool
 from metaqore_mesh.spool.groups import Appended, StoredGroup
 from metaqore_mesh.spool.limits import SpoolLimits
 from metaqore_mesh.spool.port import Build, Spool
+from metaqore_mesh.spool.shipper import GroupPublisher, Pace, SealedProgress, Shipper
 
 __all__ = [
     "SEALED",
     "Appended",
     "Build",
     "FileSpool",
+    "GroupPublisher",
+    "Pace",
     "RecordTooLarge",
+    "SealedProgress",
+    "Shipper",
     "Spool",
     "SpoolBehindLog",
     "SpoolClosed",

@@ -23,7 +23,7 @@ from metaqore_mesh.spool.errors import RecordTooLarge, SpoolClosed, SpoolFailed,
 from metaqore_mesh.spool.groups import Appended, Clock, GroupSigner, StoredGroup
 from metaqore_mesh.spool.limits import SpoolLimits
 from metaqore_mesh.spool.port import Build
-from metaqore_mesh.spool.readable import Cursor, Readable, Tail
+from metaqore_mesh.spool.readable import Readable, Reader, Tail
 from metaqore_mesh.spool.record_codec import encode_record
 from metaqore_mesh.spool.recovery import Recovered, recover
 from metaqore_mesh.spool.segments import Segment
@@ -167,29 +167,41 @@ class FileSpool:
 
     async def read(self, from_sequence: int) -> AsyncIterator[StoredGroup]:
         """See `Spool.read`."""
-        cursor = Cursor(self._readable, from_sequence)
+        reader = self.reader(from_sequence)
         while True:
-            await self.wait_for(cursor.position)
-            for group in await cursor.next_groups():
+            for group in await reader.next_groups():
                 yield group
+
+    def reader(self, from_sequence: int) -> Reader:
+        """As `read`, for those who want all groups that are there at once, and their place."""
+        return Reader(self._readable, self.wait_for, from_sequence)
 
     async def wait_for(self, sequence: int) -> None:
         """Return once `sequence` is durable. Raises `SpoolFailed` or `SpoolClosed` where it never will be."""
         while self._readable.durable_through < sequence:
             if self._failure is not None or self._ended.done():
                 raise self._refusal()
-            waiter = self._loop.create_future()
-            self._waiters.add(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.discard(waiter)
+            await self._change()
+
+    @property
+    def sealed_through(self) -> int:
+        """Up to which sequence signed checkpoints cover the records; 0 before the auditor's first word."""
+        return self._released[SEALED]
+
+    async def sealed(self) -> None:
+        """Return once every record appended so far is sealed. Raises `SpoolFailed` where one never will be durable."""
+        through = self._state.next_sequence - 1
+        while self.sealed_through < through:
+            if self._failure is not None and self.sealed_through >= self.durable_through:
+                raise self._refusal()
+            await self._change()
 
     def release(self, holder: str, through_sequence: int) -> None:
         """See `Spool.release`. Raises `KeyError` for a holder that `open` was not told of."""
         if through_sequence <= self._released[holder]:
             return
         self._released[holder] = through_sequence
+        self._wake()
         if self._trimming is None and self._readable.removable(min(self._released.values())):
             self._trimming = self._loop.create_task(self._trim())
 
@@ -283,6 +295,15 @@ class FileSpool:
         if not self._ended.done():
             self._ended.set_result(None)
         self._wake()
+
+    async def _change(self) -> None:
+        """Wait until a group is durable, a holder releases, or the spool fails or ends."""
+        waiter = self._loop.create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
 
     def _wake(self) -> None:
         for waiter in self._waiters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from metaqore_mesh.spool.errors import SpoolCorrupt, SpoolTrimmed
@@ -83,16 +84,22 @@ class Readable:
 
 
 @dataclass(slots=True)
-class Cursor:
-    """One reader's place. `position` is the next record it wants."""
+class Reader:
+    """One reader's place in a spool. `position` is the next record it wants."""
 
     readable: Readable
+    wait_for: Callable[[int], Awaitable[None]]
     position: int
     _segment: Segment | None = field(default=None, init=False)
     _offset: int = field(default=0, init=False)
 
     async def next_groups(self) -> list[StoredGroup]:
-        """The next durable groups, which there must be. Raises `SpoolTrimmed`, `SpoolCorrupt`."""
+        """The next durable groups, about a megabyte at most and one at least; waits for the first.
+
+        Raises `SpoolTrimmed`, `SpoolCorrupt`; `SpoolFailed` or `SpoolClosed` where no more will come. After a
+        cancellation the place is what it was.
+        """
+        await self.wait_for(self.position)
         groups = self.readable.tail.from_sequence(self.position, READ_BYTES)
         if groups:
             self._segment = None
