@@ -1,4 +1,5 @@
 """What can go wrong on the bus, each with a stable code."""
+# ruff: noqa: N818 - these name what has happened
 
 from __future__ import annotations
 

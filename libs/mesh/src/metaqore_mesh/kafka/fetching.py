@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 _STALLED_POLL_S = 0.02
+_SESSION_MS = 10_000
+_EMBEDDED_SESSION_MS = 3_000  # it lets a group wait for half of this before it begins
 _NOWHERE = TopicPartition("", 0)
 
 
@@ -53,6 +55,13 @@ class Intake(Protocol):
 
     def broken(self, error: BaseException) -> None:
         """The client raised this; it may not recover by itself."""
+
+
+class Member(NamedTuple):
+    """Who we are to the group: a commit counts only under the generation that assigned its partitions."""
+
+    generation: int
+    id: str
 
 
 class FetchingConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka has no types
@@ -105,12 +114,13 @@ class FetchingConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka has n
                 self._intake.mark()
                 return batches
 
-
-class Member(NamedTuple):
-    """Who we are to the group: a commit counts only under the generation that assigned its partitions."""
-
-    generation: int
-    id: str
+    async def stop(self) -> None:
+        """Leave the group and hang up."""
+        if self._group_id and self._coordinator and self._coordinator.generation == 0:
+            # The embedded broker counts generations from 0, which aiokafka takes for none: it would not leave, and
+            # the next member would wait until this one's session ends.
+            self._coordinator.generation = 1
+        await super().stop()
 
 
 class Subscription:
@@ -129,11 +139,14 @@ class Subscription:
         batch_records: int,
     ) -> None:
         options = client_options(settings, client_id)
+        session_ms = _EMBEDDED_SESSION_MS if settings.embedded else _SESSION_MS
         self._intake = intake
         self._broker = KafkaBroker(**options, consumer_only=True, apply_types=False, logger=None)
         self._subscriber: BatchSubscriber = self._broker.subscriber(
             *topics,
             batch=True,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 5,
             batch_timeout_ms=int(POLL_S * 1000),
             max_records=batch_records,
             partitions=[Assigned(part.topic, part.partition) for part in partitions],
