@@ -98,7 +98,7 @@ def apart(plan):
     process.wait()
 
 
-async def test_they_die_with_a_killed_supervisor_and_start_again(apart, plan, foundations, run, until, supervising):
+async def test_they_die_with_a_killed_supervisor_and_start_again(apart, plan, foundations, *, run, until, supervising):
     await until(lambda: run.mesh_json.exists() and read_mesh(run.path).state is MeshState.RUNNING)
     processes = [process_of(run, "postgres"), process_of(run, "broker")]
     backends = [Process.of(pid) for pid in _children(processes[0].pid)]

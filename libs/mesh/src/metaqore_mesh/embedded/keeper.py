@@ -28,15 +28,23 @@ _TAIL_BYTES = 2_000
 
 
 class Keeper:
-    """One part and its present process. `changed` is called after every change."""
+    """One part and its present process. `entered` is told of each state, `changed` that `entry` is another."""
 
     def __init__(
-        self, part: Part, log: Path, backoff: Backoff, start_timeout_s: float, changed: Callable[[Progress], None]
+        self,
+        part: Part,
+        log: Path,
+        backoff: Backoff,
+        *,
+        start_timeout_s: float,
+        entered: Callable[[Progress], None],
+        changed: Callable[[], None],
     ) -> None:
         self.part = part
         self._log = log
         self._backoff = backoff
         self._start_timeout_s = start_timeout_s
+        self._entered = entered
         self._changed = changed
         self._state = PartState.WAITING
         self._reason = ""
@@ -94,7 +102,7 @@ class Keeper:
                 start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to answer
             )
         self._identity = Process.of(self._process.pid)
-        self._enter(PartState.STARTING)
+        self._changed()
         try:
             async with asyncio.timeout(self._start_timeout_s):
                 while reason := await self._unready(self._process):
@@ -176,7 +184,8 @@ class Keeper:
 
     def _enter(self, state: PartState, *, seconds: float = 0.0, reason: str = "") -> None:
         self._state, self._reason = state, reason
-        self._changed(Progress(self.part.name, state, seconds, reason))
+        self._changed()
+        self._entered(Progress(self.part.name, state, seconds, reason))
 
     def _failed(self, why: str) -> MetaQoreError:
         return MetaQoreError(

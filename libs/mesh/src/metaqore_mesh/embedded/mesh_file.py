@@ -86,30 +86,32 @@ class Mesh:
 
 
 def read_mesh(run_dir: Path) -> Mesh:
-    """What mesh.json says. Raises `MetaQoreError` `mesh_not_running` where no mesh was ever started in `run_dir`."""
+    """What mesh.json says. Raises `MetaQoreError`: `mesh_not_running` where no mesh was ever started in `run_dir`."""
     path = RunDirectory(run_dir).mesh_json
     try:
-        content = json.loads(path.read_bytes())
+        return _mesh(json.loads(path.read_bytes()))
     except FileNotFoundError as error:
         raise not_running(run_dir) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise MetaQoreError(
+            "mesh_file_invalid", f"{path} was not written by this version. Stop that mesh and remove the file."
+        ) from error
+
+
+def _mesh(content: dict[str, Any]) -> Mesh:
     return Mesh(
         state=MeshState(content["state"]),
         run_dir=content["run_dir"],
         api_key_file=content["api_key_file"],
         endpoints=content["endpoints"],
         supervisor=Process(**content["supervisor"]),
-        parts=tuple(
-            PartEntry(
-                name=part["name"],
-                state=PartState(part["state"]),
-                process=Process(**part["process"]) if part["process"] else None,
-                restarts=part["restarts"],
-                reason=part["reason"],
-                probe=part["probe"],
-            )
-            for part in content["parts"]
-        ),
+        parts=tuple(map(_part, content["parts"])),
     )
+
+
+def _part(content: dict[str, Any]) -> PartEntry:
+    process = Process(**content["process"]) if content["process"] else None
+    return PartEntry(**{**content, "state": PartState(content["state"]), "process": process})
 
 
 def not_running(run_dir: Path) -> MetaQoreError:

@@ -51,14 +51,20 @@ class Supervisor:
         self._run = run
         self._endpoints = dict(endpoints or {})
         self._before = before
-        self._progress = progress
         self._state = MeshState.STARTING
         self._supervisor = Process(os.getpid(), 0)
         self._stopping = asyncio.Event()
         self._running = asyncio.Event()
-        log_of = run.log_of
         self._keepers = [
-            Keeper(part, log_of(part.name), backoff or Backoff(), start_timeout_s, self._changed) for part in parts
+            Keeper(
+                part,
+                run.log_of(part.name),
+                backoff or Backoff(),
+                start_timeout_s=start_timeout_s,
+                entered=progress,
+                changed=self._write,
+            )
+            for part in parts
         ]
 
     async def run(self) -> None:
@@ -120,10 +126,6 @@ class Supervisor:
     def _require_ports(self) -> None:
         for host, keepers in groupby(self._keepers, key=lambda keeper: keeper.part.host):
             require_free(host, {variable: port for keeper in keepers for variable, port in keeper.part.ports.items()})
-
-    def _changed(self, progress: Progress) -> None:
-        self._write()
-        self._progress(progress)
 
     def _enter(self, state: MeshState) -> None:
         self._state = state
