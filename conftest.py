@@ -1,3 +1,3 @@
 """What all tests share."""
 
-pytest_plugins = ["metaqore_mesh.testing.plugin"]
+pytest_plugins = ["metaqore_mesh.testing.plugin", "metaqore_mesh.testing.kafka_plugin"]
