@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
+import os
+import socket
+import subprocess
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,13 +28,18 @@ from metaqore_compliance_auditor.service.checking import CheckLogs
 from metaqore_compliance_auditor.service.reading import LogReading
 from metaqore_compliance_auditor.service.sealing import Sealer, SealLimits
 from metaqore_compliance_auditor.service.verifying import VerifyLog
+from metaqore_compliance_auditor.settings import AuditorGroup, AuditorSettings
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.group import GroupHead, group_value, signed_bytes
 from metaqore_governance_core.keys import key_id
 from metaqore_governance_core.merkle import leaf_hash, root
+from metaqore_mesh.embedded.broker import EmbeddedBroker
+from metaqore_mesh.run_directory import RunDirectory
+from metaqore_mesh.settings import DatabaseSettings, KafkaSettings
 
 ACME = "org_acme"
 GLOBEX = "org_globex"
+LIMITS = SealLimits(delay_s=0.01)
 _ids = itertools.count(1)
 
 
@@ -54,6 +63,10 @@ class Author:
     def trusted(self):
         public = self.key.public_key().public_bytes_raw()
         return {key_id(public): WriterKey(self.writer, public)}
+
+    def publish(self, run):
+        raw = self.key.public_key().public_bytes_raw()
+        (run.writers / f"{self.writer}.pub").write_bytes(base64.b64encode(raw))
 
     def decision(self, task, organization=ACME, **fields):
         receipt = self.receipts.setdefault(task, new_id())
@@ -138,7 +151,7 @@ class Parts:
         self.checks = CheckLogs(self.verify, self.reader, self.book)
         self.reading = LogReading(self.reader, lambda _: 0, asyncio.Event())
 
-    def sealer(self, tenure, positions, limits=SealLimits(delay_s=0.01)):
+    def sealer(self, tenure, positions, limits=LIMITS):
         return Sealer(
             tenure,
             positions,
@@ -206,3 +219,35 @@ async def parts(database_url, notary, author):
         for statement in v0001_logs.statements():
             await pool.execute(statement)
         yield Parts(database_url, pool, notary, Trusting([author]))
+
+
+@pytest.fixture(scope="session")
+def kafka():
+    """A broker: the Apache Kafka that is given, or an embedded one of this session."""
+    if given := os.environ.get("METAQORE_TEST_KAFKA"):
+        yield KafkaSettings(bootstrap_servers=given)
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    broker = EmbeddedBroker(port)
+    with subprocess.Popen(broker.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield KafkaSettings(bootstrap_servers=broker.bootstrap_servers, embedded=True)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def settings(tmp_path, database_url, kafka, author):
+    """An auditor's settings, with the author's key in the trust directory."""
+    run = RunDirectory(tmp_path / "run")
+    run.create()
+    run.make_mesh_token()
+    author.publish(run)
+    return AuditorSettings(
+        run_dir=run.path,
+        kafka=kafka,
+        database=DatabaseSettings(url=database_url, pool_size=3),
+        auditor=AuditorGroup(grpc_port=0, seal_delay_s=0.05),
+    )

@@ -18,20 +18,24 @@ async def log(parts, author):
     return parts
 
 
-SAME_LENGTH = "overlay(record placing '\\x32'::bytea from position('\"time_us\":1'::bytea in record) + 10)"
+CHANGED = """
+    UPDATE entries SET record = overlay(
+        record placing '\\x32'::bytea from position('"time_us":1'::bytea in record) + 10
+    ) WHERE leaf_index = 7
+"""
 
 
 @pytest.mark.parametrize(
     ("statements", "found"),
     [
         pytest.param(
-            [f"UPDATE entries SET record = {SAME_LENGTH} WHERE leaf_index = 7"],
+            [CHANGED],
             {("leaf_hash_mismatch", 7)},
             id="a changed record",
         ),
         pytest.param(
             [
-                f"UPDATE entries SET record = {SAME_LENGTH} WHERE leaf_index = 7",
+                CHANGED,
                 "UPDATE entries SET leaf_hash = sha256('\\x00'::bytea || record) WHERE leaf_index = 7",
             ],
             {

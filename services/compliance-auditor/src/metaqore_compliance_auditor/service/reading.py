@@ -22,6 +22,8 @@ from metaqore_governance_core.tiles import (
 )
 
 PAGE: Final = 256
+MAX_SIZE: Final = (1 << 63) - 1
+"""What the store can count."""
 
 
 class NotInLogError(MetaQoreError):
@@ -70,7 +72,7 @@ class LogReading:
 
     async def checkpoint(self, organization: str, at_most: int | None = None) -> SealedCheckpoint:
         """The newest checkpoint, or the newest one not larger than `at_most` leaves."""
-        found = await self.reader.newest_checkpoint(organization, at_most)
+        found = await self.reader.newest_checkpoint(organization, None if at_most is None else min(at_most, MAX_SIZE))
         if found is None:
             raise NotInLogError("no_checkpoint", "The log has no such checkpoint: nothing was sealed yet at that size.")
         return found
