@@ -157,9 +157,17 @@ class TakeTasks:
                 return await self._resume(task)
             except NotBegunError as error:
                 reason = error.__cause__
-            except Exception as error:  # noqa: BLE001  whatever it is, the claim is ours to finish
+            except Exception as error:
+                if _cancelling():
+                    raise  # the process ends; the next one resumes
                 reason, claim = error, None
             code = reason.code if isinstance(reason, MetaQoreError) else type(reason).__name__
             _log.warning("claim.delayed", task=task, error=code, delay_s=delay_s)
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+
+
+def _cancelling() -> bool:
+    """Whether this task was cancelled, even if another error took the cancellation's place."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
