@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 
 from metaqore_mesh.embedded.keeper import Keeper
@@ -132,14 +133,16 @@ class Supervisor:
         self._write()
 
     def _write(self) -> None:
-        Mesh(
+        mesh = Mesh(
             state=self._state,
             run_dir=str(self._run.path),
             api_key_file=str(self._run.api_key),
             endpoints=self._endpoints,
             supervisor=self._supervisor,
             parts=tuple(keeper.entry() for keeper in self._keepers),
-        ).write()
+        )
+        with suppress(OSError):  # on a full disk the parts are kept all the same, and the next change tries again
+            mesh.write()
 
 
 async def _end_orphans(run: RunDirectory) -> None:
