@@ -44,7 +44,7 @@ $(BIN)/uv: requirements/bootstrap.lock
 	@touch $(BIN)/uv
 
 $(VENV)/.runtime: $(BIN)/uv requirements/runtime.lock $(addsuffix /pyproject.toml,$(MEMBERS))
-	@echo "Installing the pinned packages ..."
+	@echo "Installing the pinned packages (under a minute the first time) ..."
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLES)
 	@touch $@
