@@ -49,7 +49,8 @@ def service(port):
 
     def start(entering="pass", within="pass", leaving="pass", drain_s=5):
         code = SERVICE.format(entering=entering, within=within, leaving=leaving, drain_s=drain_s)
-        started.append(subprocess.Popen([sys.executable, "-c", code, str(port)], stdout=subprocess.PIPE, text=True))
+        command = [sys.executable, "-c", code, str(port)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         return started[-1]
 
     yield start

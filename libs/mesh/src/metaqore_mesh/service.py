@@ -17,6 +17,8 @@ from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.health import Check, Health
 from metaqore_mesh.probes import serve_probes
 from metaqore_mesh.settings import TelemetrySettings
+from metaqore_mesh.telemetry.logging import configure_logging
+from metaqore_mesh.telemetry.tracing import tracing
 
 __all__ = ["Check", "Health", "Start", "run_service"]
 
@@ -30,10 +32,15 @@ _log = structlog.get_logger()
 def run_service(name: str, telemetry: TelemetrySettings, start: Start, *, drain_timeout_s: float = 60.0) -> int:
     """Run a service on uvloop until SIGTERM or SIGINT, and give the exit status for `sys.exit`.
 
+    Logs and traces are set up first, traces flushed last; `start` needs to do neither.
     Probes and metrics are served from before `start` is entered until after it is left. The first signal drains,
     for at most `drain_timeout_s`; a second one ends the process at once. The status is 0 after an orderly end, else 1.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    configure_logging(name, level=telemetry.log_level, log_format=telemetry.log_format)
+    with (
+        tracing(name, otlp_endpoint=telemetry.otlp_endpoint),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         return runner.run(_Process(name, drain_timeout_s).run(telemetry, start))
 
 
@@ -53,33 +60,33 @@ class _Process:
             loop.add_signal_handler(number, self._signalled, number)
         try:
             async with serve_probes(self.health, telemetry.metrics_host, telemetry.metrics_port) as port:
-                _log.info("service.started", service=self.name, metrics_port=port, pid=os.getpid())
+                _log.info("service.started", metrics_port=port, pid=os.getpid())
                 status = await self._until_ended(asyncio.create_task(self._live(start)))
         except MetaQoreError as error:
             self._tell(error)
             return 1
-        _log.info("service.stopped", service=self.name, status=status)
+        _log.info("service.stopped", status=status)
         return status
 
     def _signalled(self, number: int) -> None:
         if self.stopping.is_set():
             os._exit(128 + number)
-        _log.info("service.draining", service=self.name, signal=signal.Signals(number).name)
+        _log.info("service.draining", signal=signal.Signals(number).name)
         self.stopping.set()
 
     async def _live(self, start: Start) -> None:
         async with start(self.health):
             self.phase = "running"
-            _log.info("service.ready", service=self.name)
+            _log.info("service.ready")
             await self.stopping.wait()
             self.phase = "draining"
 
     def _tell(self, error: BaseException) -> None:
         """A refusal says what to do; anything else is a defect and shows where it came from."""
         if isinstance(error, MetaQoreError):
-            _log.error("service.refused", service=self.name, code=error.code, reason=error.message)
+            _log.error("service.refused", code=error.code, reason=error.message)
         else:
-            _log.error("service.failed", service=self.name, phase=self.phase, exc_info=error)
+            _log.error("service.failed", phase=self.phase, exc_info=error)
 
     async def _until_ended(self, life: asyncio.Task[None]) -> int:
         stop = asyncio.create_task(self.stopping.wait())
@@ -89,7 +96,7 @@ class _Process:
             life.cancel()  # told to stop before it was ready: nothing to drain
         done, _ = await asyncio.wait((life,), timeout=self.drain_timeout_s)
         if not done:
-            _log.error("service.drain_timed_out", service=self.name, timeout_s=self.drain_timeout_s)
+            _log.error("service.drain_timed_out", timeout_s=self.drain_timeout_s)
             life.cancel()
             await asyncio.wait((life,), timeout=self.drain_timeout_s)
             return 1

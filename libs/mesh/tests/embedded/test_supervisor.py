@@ -65,11 +65,18 @@ async def test_the_rest_of_a_dead_parts_group_dies_too(supervising, run, tmp_pat
 
 async def test_a_part_that_does_not_become_ready_shows_the_end_of_its_log(supervising, run, script):
     bad = script("two", "print('no such model'); raise SystemExit(3)", probe="tcp://127.0.0.1:1")
-    with pytest.raises(MetaQoreError, match=r"(?s)two did not start \(ended with status 3\).*no such model"):
+    with pytest.raises(MetaQoreError, match=r"(?s)two did not start: ended with status 3\..*no such model"):
         async with supervising(script("one"), bad):
             pass
     assert read_mesh(run.path).state is MeshState.STOPPED
     assert pid_of(run, "one") is None
+
+
+async def test_a_part_that_says_why_it_refuses_is_quoted(supervising, script):
+    code = """print('{"event": "service.refused", "reason": "Give it a key."}'); print("bye"); raise SystemExit(1)"""
+    with pytest.raises(MetaQoreError, match=r"^one did not start: Give it a key\.$"):
+        async with supervising(script("one", code, probe="tcp://127.0.0.1:1")):
+            pass
 
 
 async def test_what_must_settle_is_tried_until_it_does(supervising, script):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -188,9 +189,11 @@ class Keeper:
         self._entered(Progress(self.part.name, state, seconds, reason))
 
     def _failed(self, why: str) -> MetaQoreError:
+        end = _end_of(self._log)
+        told = _refusal(end) or f"{why}. The end of {self._log}:\n{end}"
         return MetaQoreError(
             "part_failed",
-            f"{self.part.name} did not start ({why}). The end of {self._log}:\n{_tail(self._log)}",
+            f"{self.part.name} did not start: {told}",
             kind=ErrorKind.UNAVAILABLE,
             retryable=True,
         )
@@ -203,10 +206,20 @@ def _opened(log: Path) -> IO[bytes]:
     return log.open("ab")
 
 
-def _tail(log: Path) -> str:
+def _end_of(log: Path) -> str:
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
         return file.read().decode(errors="replace").strip()
+
+
+def _refusal(lines: str) -> str:
+    """What the service itself says a person should do, where the last lines of its log hold that."""
+    for line in reversed(lines.splitlines()):
+        with suppress(ValueError, TypeError, KeyError):
+            entry = json.loads(line)
+            if entry["event"] == "service.refused":
+                return str(entry["reason"])
+    return ""
 
 
 def _ending(status: int) -> str:
