@@ -18,7 +18,7 @@ _SECRET_NAME = re.compile(
 )
 # An API key of ours or of a provider, a bearer token, the password in a URL.
 _SECRET_TEXT = re.compile(
-    r"\bmq_[\w-]{16,}|\bsk-[\w-]{16,}|(?<=\bBearer )[\w.~+/=-]{8,}|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)", re.IGNORECASE
+    r"\bmq_[\w-]{16,}|\bsk-[\w-]{16,}|(?<=\b[Bb]earer )[\w.~+/=-]{8,}|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"
 )
 
 
@@ -31,7 +31,10 @@ def redacted(name: str, value: Any) -> Any:
 
 def cleaned(text: str) -> str:
     """`text` without what looks like a key, a bearer token or a password in a URL."""
-    return _SECRET_TEXT.sub(REDACTED, text)
+    # Nearly no text holds any of these, and looking for them costs a tenth of the expression.
+    if "mq_" in text or "sk-" in text or "earer " in text or "://" in text:
+        return _SECRET_TEXT.sub(REDACTED, text)
+    return text
 
 
 def _cleaned(value: Any, depth: int) -> Any:
