@@ -14,6 +14,7 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 _LISTENING = "0A"
 _FIRST_FREE = 10_240
+_USUAL_EPHEMERAL = 32_768
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -31,8 +32,9 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     They lie below the ephemeral range, so that no outgoing connection takes one before it is used, or while the
     part that listens on it is restarted.
     """
-    below = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else 32_768
-    candidates = random.SystemRandom().sample(range(_FIRST_FREE, max(below, _FIRST_FREE + 10 * count)), 10 * count)
+    ephemeral = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else _USUAL_EPHEMERAL
+    below = ephemeral if ephemeral > 2 * _FIRST_FREE else _USUAL_EPHEMERAL
+    candidates = random.SystemRandom().sample(range(_FIRST_FREE, below), 10 * count)
     found = [port for port in candidates if is_free(host, port)][:count]
     if len(found) < count:
         raise MetaQoreError(
