@@ -259,6 +259,23 @@ async def test_a_relay_comes_back_after_its_connection_was_cut(pool, broker, rel
     assert broker.values[-1] == 2
 
 
+async def test_a_relay_comes_back_after_its_link_was_dead(pool, broker, link, monkeypatch):
+    for name in ("_RETRY_S", "STATEMENT_TIMEOUT_S", "CONNECT_TIMEOUT_S"):
+        monkeypatch.setattr(f"metaqore_mesh.database.relay.{name}", 0.2)
+    relay = OutboxRelay(link.url, broker.publish, "test", interval_s=0.1)
+    running = asyncio.create_task(relay.run())
+    await committed(pool, 1)
+    await broker.has(1)
+    link.open.clear()
+    await committed(pool, 2)
+    await asyncio.sleep(1)
+    assert broker.values == [1]
+    link.open.set()
+    await drained(pool)
+    assert broker.values == [1, 2]
+    running.cancel()
+
+
 async def test_rows_restored_from_another_server_are_published(pool, broker, relaying):
     await committed(pool, 1)
     await pool.execute("update outbox set transaction_id = '99999999999'")

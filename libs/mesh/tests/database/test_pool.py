@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import asyncpg
 import pytest
@@ -77,3 +78,23 @@ async def test_the_end_does_not_wait_for_who_does_not_give_back(database_url, mo
     monkeypatch.setattr("metaqore_mesh.database.pool._CLOSE_TIMEOUT_S", 0.1)
     async with asyncio.timeout(5), open_pool(database_url, name="test") as pool:
         await pool.acquire()
+
+
+async def test_a_link_that_is_dead_is_given_up_and_found_again(link, monkeypatch):
+    monkeypatch.setattr("metaqore_mesh.database.pool._SLACK_S", 0.2)
+    monkeypatch.setattr("metaqore_mesh.database.pool.CONNECT_TIMEOUT_S", 0.5)
+
+    async def ask():
+        async with transaction(pool) as connection:
+            return await connection.fetchval("select 1")
+
+    async with open_pool(link.url, name="test", size=2, statement_timeout_s=0.2) as pool:
+        assert await ask() == 1
+        link.open.clear()
+        started = time.monotonic()
+        with pytest.raises(MetaQoreError) as raised:
+            await ask()
+        assert raised.value.code == "database_unavailable"
+        assert time.monotonic() - started < 3
+        link.open.set()
+        assert await ask() == 1
