@@ -55,6 +55,12 @@ class BatchConsumer:
         session = self._sessions.current
         return frozenset(session.lanes) if session else frozenset()
 
+    @property
+    def held_records(self) -> int:
+        """How many records are fetched and not done."""
+        session = self._sessions.current
+        return sum(lane.held_records for lane in session.lanes.values()) if session else 0
+
     async def start(self) -> None:
         """Begin to connect and consume; does not wait for a broker that is not there."""
         await self._sessions.start()

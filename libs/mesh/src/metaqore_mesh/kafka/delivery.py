@@ -70,14 +70,14 @@ class Lane:
     ) -> None:
         self.offsets = Offsets()
         self.committed: int | None = None
+        self.held_records = 0
+        self.held_bytes = 0
         self._consumer = consumer
         self._handler = handler
         self._dead_letters = dead_letters
         self._limits = limits
         self._progressed = progressed
         self._waiting: deque[KafkaRecord] = deque()
-        self._held_bytes = 0
-        self._held_records = 0
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._counted = {
@@ -89,15 +89,15 @@ class Lane:
     @property
     def full(self) -> bool:
         """No more should be fetched for now."""
-        return self._held_records >= self._limits.partition_records or self._held_bytes >= self._limits.partition_bytes
+        return self.held_records >= self._limits.partition_records or self.held_bytes >= self._limits.partition_bytes
 
     def put(self, records: Sequence[KafkaRecord]) -> None:
         """Take fetched records, in order. What was taken before is left out."""
         for record in records:
             if self.offsets.take(record.offset):
                 self._waiting.append(record)
-                self._held_records += 1
-                self._held_bytes += record.size_bytes
+                self.held_records += 1
+                self.held_bytes += record.size_bytes
         self._wake.set()
 
     async def close(self, grace_s: float) -> None:
@@ -176,8 +176,8 @@ class Lane:
 
     def _finish(self, record: KafkaRecord) -> None:
         self.offsets.done(record)
-        self._held_records -= 1
-        self._held_bytes -= record.size_bytes
+        self.held_records -= 1
+        self.held_bytes -= record.size_bytes
 
     def _explain(self, record: KafkaRecord, error: Exception) -> None:
         log.warning(

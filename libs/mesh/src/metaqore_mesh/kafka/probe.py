@@ -45,6 +45,7 @@ class BrokerProbe:
         self._watch: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
+        self._stopped = False
         self.losses = 0
 
     @property
@@ -58,6 +59,7 @@ class BrokerProbe:
 
     async def stop(self) -> None:
         """Hang up."""
+        self._stopped = True
         if self._watch:
             self._watch.cancel()
             await asyncio.wait([self._watch])
@@ -127,4 +129,5 @@ class BrokerProbe:
         self._lost.set()
         self._lost.clear()
         CONNECTED.labels(client=self._client_id).set(0)
-        log.warning("kafka.connection_lost", client=self._client_id)
+        if not self._stopped:
+            log.warning("kafka.connection_lost", client=self._client_id)
