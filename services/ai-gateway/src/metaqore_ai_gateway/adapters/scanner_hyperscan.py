@@ -53,7 +53,7 @@ class HyperscanScanner:
         if not raw:
             return {}
         seen: list[int] = []
-        self._database.scan(raw, match_event_handler=_note, context=seen, scratch=self._thread_scratch())
+        self._database.scan(raw, match_event_handler=_note, context=seen.append, scratch=self._thread_scratch())
         counted = {self._rules[index].kind: self._rules[index].count(raw) for index in seen}
         return {kind: count for kind, count in counted.items() if count}
 
@@ -64,8 +64,8 @@ class HyperscanScanner:
         return scratch
 
 
-def _note(index: int, _start: int, _end: int, _flags: int, seen: list[int]) -> None:
-    seen.append(index)
+def _note(index: int, _start: int, _end: int, _flags: int, note: Any) -> None:
+    note(index)
 
 
 def _folded(text: str) -> str:

@@ -74,12 +74,6 @@ class ChatTask:
         """The way by which the task came in."""
         return self.envelope.door
 
-    @property
-    def include_usage(self) -> bool:
-        """Whether the caller of a stream asked for the usage chunk (`stream_options.include_usage`)."""
-        options = self.body.get("stream_options")
-        return isinstance(options, dict) and options.get("include_usage") is True
-
 
 def parse_chat(raw: bytes, envelope: Envelope) -> ChatTask:
     """The chat task in the JSON `raw`. Raises `InvalidJsonError` or `InvalidChatError`, both of kind invalid."""

@@ -23,7 +23,7 @@ from metaqore_ai_gateway.service.settled import settled
 from metaqore_governance_core.allowpaths import model_tool
 from metaqore_governance_core.decision import GENERATE, Decision, Request, decide, denial
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.identity import Caller
+from metaqore_governance_core.identity import Caller, Door
 from metaqore_governance_core.scanner import NOTHING_FOUND, Scanner
 from metaqore_governance_core.task import POLICY_CHANGED, TaskState
 
@@ -43,12 +43,11 @@ class _Run:
     task: ChatTask
     receipt: str
     observation: Observation
-    answer: Digest
     started_us: int
     attempts: int = 1
     decision: str = ""
     route: Route | None = None
-    answered: bool = False
+    answer: Digest | None = None
     usage: Usage = field(default_factory=Usage)
     state: TaskState = TaskState.RUNNING
     error: MetaQoreError | None = None
@@ -71,7 +70,7 @@ class GovernTask:
     outcome could not be made durable: then nobody may be told that the task is complete.
 
     Closing the generator, or cancelling the task that waits on it, ends the provider's call; the outcome `cancelled`
-    is recorded before that returns.
+    is recorded before that returns. Not so for a task from Kafka: its claim stays open, and it is resumed.
     """
 
     rulebook: Rulebook
@@ -119,13 +118,10 @@ class GovernTask:
 
     def _run(self, caller: Caller, task: ChatTask, resumed: Resumed | None) -> _Run:
         observation = self.observer.observe(caller, task)
-        answer = self.digests.start(caller.organization)
         if resumed is None:
-            return _Run(caller, task, self.new_id(), observation, answer, self.now_us())
+            return _Run(caller, task, self.new_id(), observation, self.now_us())
         before = resumed.decision
-        return _Run(
-            caller, task, before.receipt, observation, answer, before.time_us, resumed.attempts, before.leaf_hash
-        )
+        return _Run(caller, task, before.receipt, observation, before.time_us, resumed.attempts, before.leaf_hash)
 
     async def _examined(self, caller: Caller, task: ChatTask) -> Examined:
         if task.size_bytes < LARGE_TEXT_BYTES:
@@ -133,13 +129,12 @@ class GovernTask:
         return await asyncio.to_thread(self._examine, caller, task)
 
     def _examine(self, caller: Caller, task: ChatTask) -> Examined:
-        digest = self.digests.start(caller.organization)
-        digest.update(task.digest_input)
+        prompt = self.digests.commit(caller.organization, task.digest_input)
         try:
-            return Examined(self.scanner.scan(task.text), digest.commitment())
+            return Examined(self.scanner.scan(task.text), prompt)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text is unknown: CRITICAL
             _log.error("scanner.failed", task=task.id, error=type(error).__name__)
-            return Examined(NOTHING_FOUND, digest.commitment(), scanner_failed=True)
+            return Examined(NOTHING_FOUND, prompt, scanner_failed=True)
 
     def _decided(self, caller: Caller, task: ChatTask, examined: Examined) -> Decision:
         return decide(
@@ -182,8 +177,8 @@ class GovernTask:
             async with aclosing(self.route_call(routes, call)) as pieces:
                 async for piece in pieces:
                     if type(piece) is bytes:
-                        if not run.answered:
-                            run.answered = True
+                        if run.answer is None:
+                            run.answer = self.digests.running(run.caller.organization)
                             run.observation.answered()
                         run.answer.update(piece)
                         yield Chunk(piece)
@@ -210,7 +205,7 @@ class GovernTask:
             model=route.model if route else None,
             provider=route.provider if route else None,
             locality=route.locality if route else None,
-            answer=run.answer.commitment() if run.answered else None,
+            answer=None if run.answer is None else run.answer.commitment(),
             error=run.error,
         )
 
@@ -220,10 +215,10 @@ class GovernTask:
         run.observation.concluded(outcome)
 
     async def _cancelled(self, run: _Run, gone: BaseException) -> None:
-        """Record the outcome of a task whose caller left, unless it has one or no decision became durable."""
+        """Record the outcome of a task whose caller left, unless it has one, may not, or will be resumed."""
         if run.recorded:
             return
-        if not run.decision:
+        if not run.decision or run.task.door is Door.KAFKA:
             run.observation.abandoned(gone)
             return
         if run.state is TaskState.RUNNING:

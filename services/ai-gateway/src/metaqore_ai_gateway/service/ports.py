@@ -70,8 +70,12 @@ class Digest(Protocol):
 class Digests(Protocol):
     """Keyed digests that stand for texts in records; each organization has a key of its own."""
 
-    def start(self, organization: str) -> Digest:
-        """The digest of nothing yet."""
+    def commit(self, organization: str, text: bytes) -> Commitment:
+        """What stands for `text`."""
+        ...
+
+    def running(self, organization: str) -> Digest:
+        """The digest of a text that comes in pieces, before the first one."""
         ...
 
 
@@ -100,8 +104,8 @@ class Provider(Protocol):
     def generate(self, call: ProviderCall) -> AsyncGenerator[bytes | Usage, None]:
         """Raw OpenAI JSON: every `chat.completion.chunk` of a stream, or exactly one `chat.completion`; then a `Usage`.
 
-        - Chunks come in order and unchanged, the usage chunk included; none is lost, merged or split. `[DONE]` is no
-          chunk. A stream that breaks off before `[DONE]` is an error, not an end.
+        - Chunks come in order and unchanged; none is lost, merged or split. The chunk that holds nothing but usage is
+          there only where the body asks for it. A stream that breaks off before its end is an error, not an end.
         - Closing the generator, or cancelling the task that waits on it, ends the upstream call at once.
         - It raises `MetaQoreError` alone: `deadline_exceeded` once the deadline is past, `provider_unreachable` where
           no connection could be made, `provider_overloaded`, `provider_refused`, `provider_failed`. Those that may be

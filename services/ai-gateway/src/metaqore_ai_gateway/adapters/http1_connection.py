@@ -1,0 +1,201 @@
+"""One HTTP/1.1 connection of a client (RFC 9112), one exchange at a time, parsed by llhttp."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, cast
+
+import httptools
+
+PAUSE_ABOVE_BYTES: Final = 256 * 1024
+"""From here on unread, the peer is not read from until the reader caught up."""
+
+_INFORMATIONAL: Final = range(100, 200)
+
+
+class ExchangeError(Exception):
+    """The exchange cannot go on. `nothing_received` where not a byte of an answer came."""
+
+    def __init__(self, message: str, *, nothing_received: bool = False) -> None:
+        super().__init__(message)
+        self.nothing_received = nothing_received
+
+
+class ExchangeTimeoutError(ExchangeError):
+    """The exchange took longer than it may."""
+
+
+class Http1Connection(asyncio.Protocol):
+    """Sends a whole request, then gives the head of the answer and its body as it comes.
+
+    The order is `send`, `head`, `read` until it gives None; then the connection may be used again if `reusable`.
+    Whoever does not read to the end calls `abort`, or sets `ending` where nothing but the end is to come.
+    """
+
+    def __init__(self) -> None:
+        self.reused = False
+        self.idle_since = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._lost = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._parts: list[bytes] = []
+        self._unread_bytes = 0
+        self._paused = False
+        self._started = False
+        self._has_head = False
+        self._complete = False
+        self._framed = False
+        self._error: ExchangeError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._keep_alive = False
+        self.ending = False
+        self.headers: dict[bytes, bytes] = {}
+        self.status = 0
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another exchange may follow."""
+        return self._complete and self._keep_alive and not self._lost
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is still open, and silent as an idle connection must be."""
+        return not self._lost and not self._started
+
+    def send(self, request: bytes, deadline: float) -> None:
+        """Begin an exchange. After `deadline`, on the loop's clock, every wait raises `ExchangeTimeoutError`."""
+        assert self._transport is not None  # noqa: S101 - set before create_connection returns
+        if self._complete:
+            self._reset()
+        self._timer = self._loop.call_at(deadline, self._expire)
+        self._transport.write(request)
+
+    async def head(self) -> int:
+        """The status of the answer; `headers` has the rest, names in lower case. Raises `ExchangeError`."""
+        while not self._has_head:
+            await self._wait()
+        return self.status
+
+    async def read(self) -> bytes | None:
+        """What came of the body since the last read; None at its end. Raises `ExchangeError`."""
+        while not self._parts:
+            if self._complete:
+                return None
+            await self._wait()
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._unread_bytes = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def read_all(self, limit_bytes: int) -> bytes:
+        """The whole body. Raises `ExchangeError`, also above `limit_bytes`."""
+        parts: list[bytes] = []
+        size_bytes = 0
+        while (part := await self.read()) is not None:
+            size_bytes += len(part)
+            if size_bytes > limit_bytes:
+                raise ExchangeError(f"the body is larger than {limit_bytes} bytes")
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def abort(self) -> None:
+        """Close at once: the peer sees that nobody reads any more."""
+        self._lost = True
+        self._stop_timer()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: ExchangeError) -> None:
+        if self._error is None and not self._complete:
+            self._error = error
+            self._wake()
+        self.abort()
+
+    def _expire(self) -> None:
+        self._fail(ExchangeTimeoutError("no whole answer before the deadline"))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End of file. It ends the body of an answer that says no length (RFC 9112 section 6.3, rule 8)."""
+        del exc
+        self._lost = True
+        if self._has_head and not self._framed and not self._complete:
+            self.on_message_complete()
+        self._fail(ExchangeError("the connection was closed", nothing_received=not self._started))
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser."""
+        self._started = True
+        if self._complete:
+            self.abort()  # nobody asked for this
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail(ExchangeError("the answer is not HTTP/1.1"))
+        if self._unread_bytes > PAUSE_ABOVE_BYTES and not self._paused and not self._lost and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+
+    # httptools
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header field."""
+        self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is there, unless it is an interim one."""
+        self.status = self._parser.get_status_code()
+        if self.status in _INFORMATIONAL:
+            self.headers.clear()
+            return
+        self._framed = b"content-length" in self.headers or b"transfer-encoding" in self.headers
+        self._has_head = True
+        self._wake()
+
+    def on_body(self, body: bytes) -> None:
+        """Part of the body, out of its transfer coding."""
+        self._parts.append(body)
+        self._unread_bytes += len(body)
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        """The end of the message."""
+        if self.status in _INFORMATIONAL:
+            return
+        self._complete = True
+        self._keep_alive = self._framed and self._parser.should_keep_alive()
+        self._stop_timer()
+        self._started = False
+        self._wake()

@@ -1,0 +1,59 @@
+"""Connections to one HTTP/1.1 origin, kept open between exchanges."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Final
+from urllib.parse import SplitResult
+
+from metaqore_ai_gateway.adapters.http1_connection import Http1Connection
+
+MAX_IDLE_CONNECTIONS: Final = 512
+MAX_IDLE_S: Final = 15.0
+"""Shorter than servers keep an idle connection, so that they seldom close it under a request."""
+
+END_WITHIN_S: Final = 0.5
+"""How long a stream that said its last word has for the end of its message."""
+
+
+class Http1Pool:
+    """The last connection given back is the first to be used again. How many are open at once, its users bound."""
+
+    def __init__(self, origin: SplitResult) -> None:
+        if origin.scheme not in {"http", "https"} or not origin.hostname:
+            raise ValueError("A provider's base_url begins with http:// or https:// and names a host.")
+        self._host = origin.hostname
+        self._port = origin.port or (443 if origin.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if origin.scheme == "https" else None
+        self._idle: list[Http1Connection] = []
+
+    async def take(self, *, timeout_s: float, fresh: bool = False) -> Http1Connection:
+        """An idle connection, or a new one (always with `fresh`). Raises `OSError` or `TimeoutError`."""
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - MAX_IDLE_S
+        while self._idle and not fresh:
+            connection = self._idle.pop()
+            if connection.idle and connection.idle_since > oldest:
+                connection.reused = True
+                return connection
+            connection.abort()
+        async with asyncio.timeout(timeout_s):
+            _, made = await loop.create_connection(Http1Connection, self._host, self._port, ssl=self._tls)
+        return made
+
+    def give_back(self, connection: Http1Connection) -> None:
+        """Keep the connection for another exchange, or close it where that is not possible."""
+        if connection.reusable and len(self._idle) < MAX_IDLE_CONNECTIONS:
+            connection.idle_since = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+        elif connection.ending:
+            connection.ending = False
+            asyncio.get_running_loop().call_later(END_WITHIN_S, self.give_back, connection)
+        else:
+            connection.abort()
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop().abort()
