@@ -2,7 +2,6 @@ import asyncio
 import json
 from dataclasses import replace
 
-import asyncpg
 import pytest
 
 from metaqore_ai_gateway.adapters.inbox import PostgresClaimStore
@@ -149,11 +148,11 @@ async def test_a_day_later_the_result_is_forgotten_and_much_later_the_event(stor
     assert await store.claim([claim("t3")]) == [None]
 
 
-async def test_no_database_means_no_claim(database_url):
-    broken = await asyncpg.create_pool(database_url, min_size=0)
-    await broken.close()
+async def test_no_database_means_no_claim(pool):
+    store = PostgresClaimStore(pool, "writer-1")
+    await pool.close()
     with pytest.raises(MetaQoreError) as refused:
-        await PostgresClaimStore(broken, "writer-1").claim([claim("t1")])
+        await store.claim([claim("t1")])
     assert (refused.value.code, refused.value.retryable) == ("database_unavailable", True)
 
 

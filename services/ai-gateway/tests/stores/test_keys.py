@@ -10,7 +10,6 @@ from metaqore_ai_gateway.adapters.keys_store import PostgresKeyStore
 from metaqore_ai_gateway.service.keys import CreateKey, ListKeys, RevokeKey
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller, Scope
-from metaqore_mesh.embedded.postgres import ADMIN
 
 
 @pytest.fixture
@@ -150,17 +149,14 @@ class TestKeyRing:
         ring = SnapshotKeyRing(pool, poll_s=0.1)
         running = asyncio.create_task(ring.run())
         await until(lambda: ring._version >= 0)
-        await pool.execute("select pg_sleep(0)")
-        connection = await pool.acquire()
-        await connection.execute("set session_replication_role = replica")  # triggers, and so notifications, are off
-        await connection.execute("update api_keys set revoked_at = now()")
-        await connection.execute("update api_key_changes set version = version + 1")
-        await pool.release(connection)
+        await pool.execute("alter table api_keys disable trigger announce_api_key_change")
+        await pool.execute("update api_keys set revoked_at = now()")
+        await pool.execute("update api_key_changes set version = version + 1")
         await until(lambda: not ring._callers)
         running.cancel()
 
     async def test_keeps_the_last_snapshot_while_the_database_is_away_and_comes_back(
-        self, pool, postgres, database_url, admin
+        self, pool, postgres_url, database_url, admin
     ):
         store = PostgresKeyStore(pool)
         key, secret = await CreateKey(store)(admin, "bob", frozenset())
@@ -169,7 +165,7 @@ class TestKeyRing:
         running = asyncio.create_task(ring.run())
         await until(lambda: ring.find(secret))
         name = await pool.fetchval("select current_database()")
-        outside = await asyncpg.connect(postgres.url("postgres", role=ADMIN))
+        outside = await asyncpg.connect(postgres_url)
         await outside.execute(f"alter database {name} allow_connections false")
         await outside.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
         await asyncio.sleep(0.4)

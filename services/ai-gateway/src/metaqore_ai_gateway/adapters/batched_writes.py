@@ -6,24 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
-import asyncpg
 import structlog
+
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_mesh.database.errors import database_errors
 
 ItemT = TypeVar("ItemT")
 
 _FIRST_DELAY_S: Final = 0.05
 _LONGEST_DELAY_S: Final = 2.0
-#: What a database that restarts, is cut off or is overloaded raises; anything else will not pass by waiting.
-OUTAGE: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-)
-
 _log = structlog.get_logger()
 
 
@@ -74,9 +65,12 @@ class BatchedWrites(Generic[ItemT]):
         delay_s = _FIRST_DELAY_S
         while True:
             try:
-                return await self._write(items)
-            except OUTAGE as error:
-                _log.warning("database.write_delayed", write=self._name, items=len(items), error=type(error).__name__)
+                with database_errors():
+                    return await self._write(items)
+            except MetaQoreError as error:
+                if not error.retryable:
+                    raise
+                _log.warning("database.write_delayed", write=self._name, items=len(items), error=error.code)
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
 

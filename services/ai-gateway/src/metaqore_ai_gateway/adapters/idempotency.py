@@ -10,6 +10,7 @@ import asyncpg
 
 from metaqore_ai_gateway.service.idempotency import body_differs, in_flight
 from metaqore_ai_gateway.service.ports import StoredAnswer
+from metaqore_mesh.database.errors import database_errors
 
 KEPT_HOURS: Final = 24
 
@@ -41,9 +42,10 @@ class PostgresIdempotencyStore:
     async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
         """Take the key for this request, and give None; or give the answer that the same request got before."""
         while True:
-            if await self.pool.fetchval(_TAKE, organization, key, body_digest, self.writer):
-                return None
-            row = await self.pool.fetchrow(_HELD, organization, key)
+            with database_errors():
+                if await self.pool.fetchval(_TAKE, organization, key, body_digest, self.writer):
+                    return None
+                row = await self.pool.fetchrow(_HELD, organization, key)
             if row is None:
                 continue  # released between the two statements: it is free to take
             if row["digest"] != body_digest:
@@ -55,19 +57,23 @@ class PostgresIdempotencyStore:
     async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None:
         """Keep the answer for repeats."""
         headers = json.dumps(dict(answer.headers))
-        await self.pool.execute(_FINISH, organization, key, self.writer, answer.status, headers, answer.body)
+        with database_errors():
+            await self.pool.execute(_FINISH, organization, key, self.writer, answer.status, headers, answer.body)
 
     async def release(self, organization: str, key: str) -> None:
         """Forget that the key was taken."""
-        await self.pool.execute(_RELEASE, organization, key, self.writer)
+        with database_errors():
+            await self.pool.execute(_RELEASE, organization, key, self.writer)
 
     async def release_all(self) -> int:
         """Free what this writer held when it crashed, and say how many."""
-        return _count(await self.pool.execute(_RELEASE_ALL, self.writer))
+        with database_errors():
+            return _count(await self.pool.execute(_RELEASE_ALL, self.writer))
 
     async def forget_old(self) -> int:
         """Delete what is older than 24 hours, and say how many."""
-        return _count(await self.pool.execute(_FORGET))
+        with database_errors():
+            return _count(await self.pool.execute(_FORGET))
 
 
 def _count(status: str) -> int:

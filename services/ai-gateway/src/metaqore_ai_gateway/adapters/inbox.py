@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
 
-from metaqore_ai_gateway.adapters.batched_writes import OUTAGE, BatchedWrites
+from metaqore_ai_gateway.adapters.batched_writes import BatchedWrites
 from metaqore_ai_gateway.adapters.inbox_codec import decode_outcome, decode_result, encode_outcome, encode_result
 from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin, Standing
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_ai_gateway.domain.task_result import TaskResult
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
+from metaqore_mesh.database.errors import database_errors
 
 RESULT_KEPT_HOURS: Final = 24
 ORIGIN_KEPT_DAYS: Final = 30
@@ -73,19 +73,12 @@ class PostgresClaimStore:
 
     async def claim(self, claims: Sequence[Claim]) -> list[Standing | None]:
         """Claim all in one round trip; a second one only where something stood there before."""
-        try:
+        with database_errors():
             ours = await self._insert(claims)
             if len(ours) == len(claims):
                 return [None] * len(claims)
             others = [claim for claim in claims if claim.task not in ours]
             standing = await self._find([claim.origin for claim in others])
-        except OUTAGE as error:
-            raise MetaQoreError(
-                "database_unavailable",
-                "The task could not be claimed because the database does not answer. It will be tried again.",
-                kind=ErrorKind.UNAVAILABLE,
-                retryable=True,
-            ) from error
         return [None if claim.task in ours else standing[claim.origin] for claim in claims]
 
     async def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> None:
@@ -98,22 +91,22 @@ class PostgresClaimStore:
 
     async def count_attempt(self, task: str) -> int:
         """Count that the task runs once more, and give the new number of attempts."""
-        while True:
-            try:
-                return int(await self._pool.fetchval(_COUNT_ATTEMPT, task))
-            except OUTAGE:
-                await asyncio.sleep(1.0)
+        with database_errors():
+            return int(await self._pool.fetchval(_COUNT_ATTEMPT, task))
 
     async def find(self, task: str) -> Standing:
         """How the claim of `task` stands now."""
-        row = await self._pool.fetchrow(_BY_TASK, task)
+        with database_errors():
+            row = await self._pool.fetchrow(_BY_TASK, task)
         if row is None:
             raise MetaQoreError("claim_not_found", "There is no claim of this task.", kind=ErrorKind.NOT_FOUND)
         return _standing(row)
 
     async def unfinished(self) -> list[Standing]:
         """What this writer claimed and has not finished, oldest first."""
-        return [_standing(row) for row in await self._pool.fetch(_UNFINISHED, self._writer)]
+        with database_errors():
+            rows = await self._pool.fetch(_UNFINISHED, self._writer)
+        return [_standing(row) for row in rows]
 
     async def forget_old(self) -> None:
         """Drop results after 24 hours, and after 30 days that the event was seen."""

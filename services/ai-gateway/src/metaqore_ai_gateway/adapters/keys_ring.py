@@ -11,7 +11,9 @@ import asyncpg
 import structlog
 
 from metaqore_ai_gateway.service.keys import SECRET_PREFIX, digest_of
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
+from metaqore_mesh.database.errors import database_errors
 
 CHANNEL: Final = "api_keys"
 _LOAD = "select digest, id, organization, caller, scopes from api_keys where revoked_at is null"
@@ -60,10 +62,11 @@ class SnapshotKeyRing:
         connected = True
         while True:
             try:
-                await self._follow()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                with database_errors():
+                    await self._follow()
+            except (MetaQoreError, asyncpg.PostgresError) as error:
                 if connected:
-                    _log.warning("api_keys.refresh_failed", error=type(error).__name__)
+                    _log.warning("api_keys.refresh_failed", error=type(error.__cause__ or error).__name__)
                 connected = False
                 await asyncio.sleep(self._poll_s)
             else:

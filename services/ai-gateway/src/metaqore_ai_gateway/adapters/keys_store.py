@@ -8,12 +8,15 @@ import asyncpg
 
 from metaqore_ai_gateway.domain.api_key import ApiKey
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_mesh.database.errors import database_errors
 
 _COLUMNS = "id, organization, caller, scopes, created_at, revoked_at"
 
 _CREATE = f"""
 insert into api_keys (id, organization, caller, scopes, digest) values ($1, $2, $3, $4, $5) returning {_COLUMNS}
 """  # noqa: S608  constants only, here and below
+
+_CREATE_ORGANIZATION = "insert into organizations (id, name) values ($1, $2) on conflict do nothing"
 
 _OF_ORGANIZATION = f"""
 select {_COLUMNS} from api_keys where organization = $1 order by created_at, id
@@ -36,7 +39,8 @@ class PostgresKeyStore:
     ) -> ApiKey:
         """Keep a new key. Raises `organization_not_found`."""
         try:
-            row = await self.pool.fetchrow(_CREATE, key_id, organization, caller, sorted(scopes), digest)
+            with database_errors():
+                row = await self.pool.fetchrow(_CREATE, key_id, organization, caller, sorted(scopes), digest)
         except asyncpg.ForeignKeyViolationError as error:
             raise MetaQoreError(
                 "organization_not_found",
@@ -48,17 +52,19 @@ class PostgresKeyStore:
 
     async def create_organization(self, organization: str, name: str) -> None:
         """Keep a new organization; one that is there already stays as it is."""
-        await self.pool.execute(
-            "insert into organizations (id, name) values ($1, $2) on conflict do nothing", organization, name
-        )
+        with database_errors():
+            await self.pool.execute(_CREATE_ORGANIZATION, organization, name)
 
     async def of_organization(self, organization: str) -> list[ApiKey]:
         """Its keys, revoked ones too, oldest first."""
-        return [_api_key(row) for row in await self.pool.fetch(_OF_ORGANIZATION, organization)]
+        with database_errors():
+            rows = await self.pool.fetch(_OF_ORGANIZATION, organization)
+        return [_api_key(row) for row in rows]
 
     async def revoke(self, key_id: str, organization: str | None) -> ApiKey | None:
         """The key, revoked now or before; None where there is none."""
-        row = await self.pool.fetchrow(_REVOKE, key_id, organization)
+        with database_errors():
+            row = await self.pool.fetchrow(_REVOKE, key_id, organization)
         return _api_key(row) if row else None
 
 

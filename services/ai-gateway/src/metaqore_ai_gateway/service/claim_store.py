@@ -14,13 +14,14 @@ class ClaimStore(Protocol):
     """Remembers each task of the bus from its claim until a day after its result.
 
     A claim belongs to the writer that made it; no other writer touches it. What a method stored when it returns
-    survives a crash. An outage of the database delays a method, it does not fail it; only `claim` gives up.
+    survives a crash. An outage of the database delays `conclude` and `finish`; the others raise
+    `database_unavailable`, and may be called again.
     """
 
     async def claim(self, claims: Sequence[Claim]) -> list[Standing | None]:
         """Claim all in one round trip. For each: None where it is ours now, or what stood there before.
 
-        Of two claims of the same origin, in one call or two, at most one gets None. Raises `database_unavailable`.
+        Of two claims of the same origin, in one call or two, at most one gets None.
         """
         ...
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from alembic import op
 
+from metaqore_mesh.database.outbox import OUTBOX
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -149,6 +151,7 @@ def statements() -> Iterator[str]:
     """Every statement by itself, as the driver takes them; they stand apart by an empty line."""
     for text in (ORGANIZATIONS_AND_KEYS, IDEMPOTENCY, CLAIMS, TASKS):
         yield from text.split(";\n\n")
+    yield from OUTBOX
 
 
 def upgrade() -> None:
@@ -159,7 +162,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop every table."""
-    op.execute(
-        "drop table task_projection, tasks, task_claims, idempotency_keys, api_key_changes, api_keys, organizations"
-    )
-    op.execute("drop function announce_api_key_change")
+    for table in ("outbox", "task_projection", "tasks", "task_claims", "idempotency_keys", "api_key_changes"):
+        op.execute(f"drop table {table}")
+    op.execute("drop table api_keys, organizations")
+    op.execute("drop function announce_api_key_change, announce_outbox")
