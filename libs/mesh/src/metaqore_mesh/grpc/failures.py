@@ -11,13 +11,14 @@ import structlog
 
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.errors import error_of_call, grpc_code, grpc_trailing_metadata, internal_error
-from metaqore_mesh.grpc.handlers import AroundInterceptor, Context
+from metaqore_mesh.grpc.handlers import Context
 
 _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def _told(method: str, context: Context) -> AsyncIterator[None]:
+async def told(method: str, context: Context) -> AsyncIterator[None]:
+    """Ends a call with the rich status of the error its handler raised. No text of an unknown error leaves."""
     try:
         yield
     except (asyncio.CancelledError, grpc.aio.AbortError):
@@ -34,8 +35,3 @@ async def _told(method: str, context: Context) -> AsyncIterator[None]:
 async def _abort(context: Context, error: MetaQoreError) -> None:
     trailing = (*(context.trailing_metadata() or ()), *grpc_trailing_metadata(error))
     await context.abort(grpc_code(error), error.message, trailing)
-
-
-def failure_interceptor() -> AroundInterceptor:
-    """Ends a call with the rich status of the error its handler raised. No text of an unknown error leaves."""
-    return AroundInterceptor(_told)

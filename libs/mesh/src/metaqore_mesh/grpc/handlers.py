@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ else:  # the stubs are generic where the classes are not
     Handler = grpc.RpcMethodHandler
     ServerInterceptor = grpc.aio.ServerInterceptor
 
+Call = Callable[[Any, Context], Awaitable[Any]]
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
 
 _KINDS: dict[tuple[bool, bool], tuple[str, Callable[..., Handler]]] = {
@@ -31,24 +32,38 @@ _KINDS: dict[tuple[bool, bool], tuple[str, Callable[..., Handler]]] = {
 
 
 class AroundInterceptor(ServerInterceptor):
-    """Runs every call inside `around`. The first interceptor of a server is the outermost."""
+    """Runs every call inside `arounds`, the first outermost. One interceptor, for each costs every call a task step.
 
-    def __init__(self, around: Around) -> None:
-        self._around = around
+    Handlers are coroutine functions or asynchronous generators.
+    """
+
+    def __init__(self, *arounds: Around) -> None:
+        self._arounds = arounds
+        self._made: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """The handler inside `around`; None, which answers UNIMPLEMENTED, where there is no such method."""
+        """The handler inside `arounds`; None, which answers UNIMPLEMENTED, where there is no such method."""
         handler = await continuation(handler_call_details)
-        return handler and _inside(self._around, handler_call_details.method, handler)
+        if not handler:
+            return None
+        method = handler_call_details.method
+        made = self._made.get(method)
+        if made is None or made[0] is not handler:
+            made = self._made[method] = (handler, _inside(self._arounds, method, handler))
+        return made[1]
 
 
-def _inside(around: Around, method: str, handler: Handler) -> Handler:
+def _inside(arounds: Sequence[Around], method: str, handler: Handler) -> Handler:
     kind, make = _KINDS[handler.request_streaming, handler.response_streaming]
-    call = (_streamed if handler.response_streaming else _single)(around, method, getattr(handler, kind))
+    call: Call = getattr(handler, kind)
+    if handler.response_streaming:
+        call = _writing(call)
+    for around in reversed(arounds):
+        call = _entered(around, method, call)
     return make(call, handler.request_deserializer, handler.response_serializer)
 
 
-def _single(around: Around, method: str, answer: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+def _entered(around: Around, method: str, answer: Call) -> Call:
     async def call(request: Any, context: Context) -> Any:
         async with around(method, context):
             return await answer(request, context)
@@ -56,22 +71,21 @@ def _single(around: Around, method: str, answer: Callable[..., Awaitable[Any]]) 
     return call
 
 
-def _streamed(around: Around, method: str, answer: Callable[..., Any]) -> Callable[..., Any]:
+def _writing(answer: Callable[..., Any]) -> Call:
     """A handler that writes itself, so that a client who leaves closes the generator here and now.
 
     If gRPC were given the generator, a cancelled write would leave it suspended until it is collected as garbage.
     """
 
     async def call(request: Any, context: Context) -> None:
-        async with around(method, context):
-            answered = answer(request, context)
-            if isinstance(answered, AsyncGenerator):
-                async with aclosing(answered) as messages:
-                    await _write(messages, context)
-            elif isinstance(answered, AsyncIterable):
-                await _write(answered, context)
-            else:
-                await answered  # the handler writes for itself
+        answered = answer(request, context)
+        if isinstance(answered, AsyncGenerator):
+            async with aclosing(answered) as messages:
+                await _write(messages, context)
+        elif isinstance(answered, AsyncIterable):
+            await _write(answered, context)
+        else:
+            await answered  # the handler writes for itself
 
     return call
 

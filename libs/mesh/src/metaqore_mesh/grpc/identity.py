@@ -10,7 +10,7 @@ from typing import Protocol
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
-from metaqore_mesh.grpc.handlers import Around, AroundInterceptor, Context
+from metaqore_mesh.grpc.handlers import Around, Context
 
 ORGANIZATION_KEY = "metaqore-organization"
 CALLER_KEY = "metaqore-caller"
@@ -78,12 +78,9 @@ def current_caller() -> Caller:
     return caller
 
 
-def identity_interceptor(authenticate: Authenticator) -> AroundInterceptor:
+def identified(authenticate: Authenticator) -> Around:
     """Authenticates every call before its handler, save the services that anyone may call."""
-    return AroundInterceptor(_identified(authenticate))
 
-
-def _identified(authenticate: Authenticator) -> Around:
     @asynccontextmanager
     async def around(method: str, context: Context) -> AsyncIterator[None]:
         if not method.startswith(OPEN_SERVICES):

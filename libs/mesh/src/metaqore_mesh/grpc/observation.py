@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from prometheus_client import Counter, Gauge, Histogram
 
-from metaqore_mesh.grpc.handlers import AroundInterceptor, Context
+from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import metadata_of
 from metaqore_mesh.telemetry.metrics import DURATION_BUCKETS_S, Children
 from metaqore_mesh.telemetry.tracing import SpanKind, enabled, span
@@ -28,7 +28,8 @@ _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 @asynccontextmanager
-async def _observed(method: str, context: Context) -> AsyncIterator[None]:
+async def observed(method: str, context: Context) -> AsyncIterator[None]:
+    """Counts and times every call of a method that is served, and traces it."""
     # Only methods that are served come here, so the label cannot be made to grow by strangers.
     name = method.removeprefix("/")
     running = _RUNNING[name,]
@@ -58,8 +59,3 @@ def _name(code: Any) -> str:
     if isinstance(code, grpc.StatusCode):
         return code.name
     return _NAMES.get(code or 0, "UNKNOWN")
-
-
-def observation_interceptor() -> AroundInterceptor:
-    """Counts and times every call of a method that is served, and traces it."""
-    return AroundInterceptor(_observed)

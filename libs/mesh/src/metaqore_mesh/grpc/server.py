@@ -15,9 +15,10 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_mesh.grpc.failures import failure_interceptor
-from metaqore_mesh.grpc.identity import Authenticator, identity_interceptor
-from metaqore_mesh.grpc.observation import observation_interceptor
+from metaqore_mesh.grpc.failures import told
+from metaqore_mesh.grpc.handlers import AroundInterceptor
+from metaqore_mesh.grpc.identity import Authenticator, identified
+from metaqore_mesh.grpc.observation import observed
 from metaqore_mesh.health import Health
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -47,7 +48,7 @@ async def serve_grpc(
     the port.
     """
     server = grpc.aio.server(
-        interceptors=(observation_interceptor(), failure_interceptor(), identity_interceptor(authenticate)),
+        interceptors=(AroundInterceptor(observed, told, identified(authenticate)),),
         options=_options(max_message_bytes),
     )
     for register in services.values():
