@@ -14,7 +14,7 @@ from metaqore.inference.v1 import inference_pb2_grpc as pb_grpc
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
 from metaqore_mesh.errors import call_errors
-from metaqore_mesh.grpc.identity import current_caller, mesh_metadata
+from metaqore_mesh.grpc.identity import bearer_token, current_caller, mesh_metadata
 
 ANNA = Caller("key_anna", "org_a", "Anna", frozenset({"tasks:submit", "tasks:read"}))
 METHOD = "metaqore.inference.v1.InferenceService"
@@ -72,6 +72,61 @@ async def test_a_peer_without_the_mesh_token_does_not_reach_the_method(token, se
     assert not called
 
 
+async def test_another_authenticator_decides_by_what_the_client_sent(serve, connected, inference):
+    async def by_key(metadata):
+        if bearer_token(metadata) != "mq_anna":
+            raise MetaQoreError("api_key_invalid", "Send a key.", kind=ErrorKind.UNAUTHENTICATED)
+        return ANNA
+
+    callers = []
+
+    async def generate(_request, _context):
+        callers.append(current_caller())
+        yield pb.GenerateResponse()
+
+    inference.generate = generate
+    address = await serve(authenticate=by_key)
+    anna = pb_grpc.InferenceServiceStub(await connected(address, mesh_token="mq_anna"))
+    assert [message async for message in anna.Generate(pb.GenerateRequest())] == [pb.GenerateResponse()]
+    assert callers == [ANNA]
+    other = pb_grpc.InferenceServiceStub(await connected(address, mesh_token="mq_other"))
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        await other.Generate(pb.GenerateRequest()).read()
+    assert raised.value.code == "api_key_invalid"
+    assert callers == [ANNA]
+
+
+async def test_callers_of_calls_that_run_together_are_not_mixed_up(stub, inference):
+    async def list_models(_request, _context):
+        before = current_caller()
+        await asyncio.sleep(0.01)
+        assert current_caller() is before
+        return pb.ListModelsResponse(models=[pb.Model(id=before.organization)])
+
+    inference.list_models = list_models
+    asked = [Caller("key", f"org_{number}", "", frozenset()) for number in range(50)]
+    calls = [stub.ListModels(pb.ListModelsRequest(), metadata=mesh_metadata(caller)) for caller in asked]
+    answers = await asyncio.gather(*calls)
+    assert [answer.models[0].id for answer in answers] == [caller.organization for caller in asked]
+
+
+async def test_a_blocking_client_gets_the_same_error(serve, inference):
+    async def list_models(_request, _context):
+        raise MetaQoreError("queue_full", "Soon.", kind=ErrorKind.EXHAUSTED, retryable=True)
+
+    inference.list_models = list_models
+    address = await serve()
+
+    def ask():
+        with grpc.insecure_channel(address) as channel, call_errors():
+            stub = pb_grpc.InferenceServiceStub(channel)
+            stub.ListModels(pb.ListModelsRequest(), metadata=[("authorization", "Bearer mesh-token")], timeout=5)
+
+    with pytest.raises(MetaQoreError) as raised:
+        await asyncio.to_thread(ask)
+    assert (raised.value.code, raised.value.retryable) == ("queue_full", True)
+
+
 async def test_an_error_of_ours_arrives_as_it_was_raised(stub, inference):
     full = MetaQoreError("queue_full", "Come back soon.", kind=ErrorKind.EXHAUSTED, retryable=True, reasons=("a", "b"))
     with capture_logs() as logs:
@@ -80,13 +135,14 @@ async def test_an_error_of_ours_arrives_as_it_was_raised(stub, inference):
     assert not logs
 
 
-async def test_a_fault_leaves_no_text_and_is_logged_once(stub, inference):
+async def test_a_fault_leaves_no_text_and_is_logged_once(stub, inference, caplog):
     before = served("ListModels", "INTERNAL")
     with capture_logs() as logs:
         got = await failing(RuntimeError("the secret prompt"), stub, inference)
     assert (got.code, got.kind) == ("internal", ErrorKind.INTERNAL)
     assert "secret" not in got.message
     assert [log["event"] for log in logs] == ["grpc.failed"]
+    assert not caplog.records
     assert served("ListModels", "INTERNAL") == before + 1
 
 
