@@ -1,0 +1,74 @@
+"""The door of the bus: records of the topic of tasks become submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from metaqore_ai_gateway.domain.task_request import TaskDefaults, read_task
+from metaqore_ai_gateway.domain.task_result import RequestName
+from metaqore_ai_gateway.service.take_tasks import Submission
+from metaqore_governance_core.contracts.cloudevents import EventAttributes, parse_event_headers
+from metaqore_governance_core.contracts.tasks import TaskSubmitted
+from metaqore_governance_core.contracts.topics import TASK_REQUESTS, consumer_group
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_mesh.kafka import KafkaRecord
+
+TOPIC: Final = TASK_REQUESTS
+GROUP: Final = consumer_group("ai-gateway", "tasks")
+MAX_NAME_BYTES: Final = 1024
+"""Of `ce_source` and `ce_id`, each: together they fit the key of a claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDoor:
+    """Handles batches of the topic of tasks.
+
+    What cannot be read as a task is returned as its error, for the dead letters. All else is claimed or answered when
+    the batch is handled: its offsets may be committed, for from then on the claim carries the task.
+    """
+
+    take: Callable[[Sequence[Submission]], Awaitable[None]]
+    defaults: TaskDefaults
+    new_id: Callable[[], str]
+
+    async def __call__(self, records: Sequence[KafkaRecord]) -> list[MetaQoreError | None]:
+        """For each record None, or why it is dead. Raises where the batch must be tried again."""
+        dead: list[MetaQoreError | None] = []
+        submissions: list[Submission] = []
+        for record in records:
+            try:
+                submissions.append(read_submission(record, self.defaults, self.new_id()))
+                dead.append(None)
+            except MetaQoreError as error:
+                dead.append(error)
+        if submissions:
+            await self.take(submissions)
+        return dead
+
+
+def read_submission(record: KafkaRecord, defaults: TaskDefaults, task: str) -> Submission:
+    """The submission in a record. Raises `MetaQoreError` where it cannot be read as a task."""
+    event = parse_event_headers(record.headers)
+    _check(event)
+    if record.value is None:
+        raise MetaQoreError("task_missing", "Send the task as the value of the record; it is null.")
+    chat = read_task(record.value, task, defaults, event.traceparent)
+    reply_key = event.source.encode() if record.key is None else record.key
+    return Submission(RequestName(event.source, event.id), _authorization(record), reply_key, chat)
+
+
+def _check(event: EventAttributes) -> None:
+    if event.type != TaskSubmitted.ce_type:
+        raise MetaQoreError("event_type_unknown", f"Send ce_type {TaskSubmitted.ce_type}; no other is read here.")
+    for name, text in (("ce_source", event.source), ("ce_id", event.id)):
+        if len(text) > MAX_NAME_BYTES // 4 and len(text.encode()) > MAX_NAME_BYTES:
+            raise MetaQoreError("event_attribute_invalid", f"The header {name} has at most {MAX_NAME_BYTES} bytes.")
+
+
+def _authorization(record: KafkaRecord) -> str | None:
+    for name, value in record.headers:
+        if value is not None and name.lower() == "authorization":
+            return value.decode("utf-8", "replace")
+    return None
