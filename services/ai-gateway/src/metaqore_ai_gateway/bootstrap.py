@@ -1,0 +1,173 @@
+"""Puts the gateway together: the one place where ports meet adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from metaqore_ai_gateway.adapters.configured import providers_of, rulebook_of
+from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
+from metaqore_ai_gateway.adapters.keys_first import make_first_key
+from metaqore_ai_gateway.adapters.keys_ring import SnapshotKeyRing
+from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
+from metaqore_ai_gateway.adapters.task_observer import TelemetryObserver
+from metaqore_ai_gateway.domain.rulebook import Rulebook
+from metaqore_ai_gateway.entrypoints.http import AsgiApp, HttpDoor, nothing_here
+from metaqore_ai_gateway.entrypoints.http_chat import ChatCompletions, ChatLimits
+from metaqore_ai_gateway.entrypoints.http_server import serve_http
+from metaqore_ai_gateway.service.admission import Admission
+from metaqore_ai_gateway.service.govern_task import GovernTask
+from metaqore_ai_gateway.service.interrupt_open import InterruptOpen
+from metaqore_ai_gateway.service.ports import Idempotency, Keys, Provider
+from metaqore_ai_gateway.service.record_decision import RecordDecision
+from metaqore_ai_gateway.service.record_outcome import RecordOutcome
+from metaqore_ai_gateway.service.route_call import RouteCall
+from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
+from metaqore_governance_core.ids import RANDOM_BYTES, uuid7
+from metaqore_governance_core.scanner import Scanner
+from metaqore_mesh.config import load_config
+from metaqore_mesh.database.migrations import migrate
+from metaqore_mesh.database.pool import open_pool
+from metaqore_mesh.grpc.channel import connect
+from metaqore_mesh.health import Health
+from metaqore_mesh.keys import load_mesh_token, make_digest_keys, make_writer_key
+from metaqore_mesh.run_directory import RunDirectory
+from metaqore_mesh.spool import SEALED, FileSpool, SpoolLimits
+from metaqore_mesh.spool.disk import Disk
+
+NAME = "ai-gateway"
+MIGRATIONS = "metaqore_ai_gateway.migrations"
+
+_log = structlog.get_logger()
+
+
+def now_us() -> int:
+    """Microseconds since the Unix epoch."""
+    return time.time_ns() // 1000
+
+
+def new_id() -> str:
+    """A new id for a task or a receipt."""
+    return uuid7(time.time_ns() // 1_000_000, os.urandom(RANDOM_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every door needs to govern a task."""
+
+    rulebook: Rulebook
+    spool: FileSpool
+    govern: GovernTask
+    record_outcome: RecordOutcome
+    admission: Admission
+
+    async def drain(self, group: GatewayGroup) -> None:
+        """Take no more tasks, finish those that run, wait until their records are sealed; all within bounds."""
+        self.admission.close()
+        try:
+            async with asyncio.timeout(group.drain_s):
+                await self.admission.idle()
+        except TimeoutError:
+            _log.warning("gateway.drain_timed_out", running=self.admission.running)
+
+
+@asynccontextmanager
+async def open_core(
+    settings: GatewaySettings,
+    *,
+    holders: tuple[str, ...] = (SEALED,),
+    scanner: Scanner | None = None,
+    providers: Mapping[str, Provider] | None = None,
+    disk: Disk | None = None,
+) -> AsyncIterator[Core]:
+    """The governed task on its spool; what is named besides `settings` replaces what they lead to.
+
+    What the last run left open, and nobody will resume, is ended before this gives anything.
+    """
+    group, run = settings.gateway, RunDirectory(settings.run_dir)
+    run.create()
+    config = load_config(settings.config)
+    rulebook = rulebook_of(config, settings.secure_gateway_policy)
+    async with AsyncExitStack() as stack:
+        spool = await stack.enter_async_context(
+            await FileSpool.open(
+                run.spool,
+                make_writer_key(run),
+                holders=holders,
+                limits=SpoolLimits(disk_bytes=group.spool_bytes, segment_bytes=group.spool_segment_bytes),
+                disk=disk,
+            )
+        )
+        if providers is None:
+            token = load_mesh_token(settings.mesh_token_file)
+            channel = await stack.enter_async_context(connect(settings.inference.endpoint, mesh_token=token))
+            providers = providers_of(config, channel, os.environ)
+        for provider in providers.values():
+            stack.push_async_callback(provider.close)
+        record_outcome = RecordOutcome(spool, now_us)
+        await InterruptOpen(record_outcome, now_us)(dict(spool.state.open))
+        admission = Admission(group.running_tasks)
+        govern = GovernTask(
+            rulebook=rulebook,
+            scanner=scanner or HyperscanScanner(),
+            digests=make_digest_keys(run),
+            record_decision=RecordDecision(spool, now_us),
+            record_outcome=record_outcome,
+            route_call=RouteCall(providers),
+            admission=admission,
+            observer=TelemetryObserver(),
+            now_us=now_us,
+            new_id=new_id,
+        )
+        yield Core(rulebook, spool, govern, record_outcome, admission)
+
+
+def http_door(core: Core, group: GatewayGroup, keys: Keys, idempotency: Idempotency, slow: AsgiApp) -> HttpDoor:
+    """The application behind the REST port."""
+    limits = ChatLimits(group.body_bytes, group.default_deadline_s, group.longest_deadline_s)
+    chat = ChatCompletions(core.govern, keys, idempotency, limits, new_id)
+    return HttpDoor(chat, keys, core.rulebook, slow)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the doors are open."""
+
+    rest: int
+
+
+@asynccontextmanager
+async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[Ports]:
+    """The gateway, serving until the block ends. Then it takes no more tasks, finishes those it has, and closes."""
+    group = settings.gateway
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            open_pool(settings.database.url, name=NAME, size=settings.database.pool_size)
+        )
+        await migrate(settings.database.url, MIGRATIONS)
+        await make_first_key(pool, RunDirectory(settings.run_dir).api_key)
+        keys = SnapshotKeyRing(pool)
+        await keys.refresh()
+        core = await stack.enter_async_context(open_core(settings))
+        health.add_liveness("spool", core.spool.liveness)
+        health.add_readiness("spool", core.spool.readiness)
+        idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
+        await idempotency.release_all()
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        background = [tasks.create_task(keys.run())]
+        door = http_door(core, group, keys, idempotency, nothing_here)
+        try:
+            async with serve_http(door, group.host, group.rest_port) as rest:
+                try:
+                    yield Ports(rest)
+                finally:
+                    await core.drain(group)
+        finally:
+            for task in background:
+                task.cancel()

@@ -1,0 +1,108 @@
+"""What the hot plane reads of an HTTP request: its headers, and its body within bounds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from metaqore_ai_gateway.domain.chat import Envelope
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Door
+from metaqore_governance_core.sensitivity import Sensitivity
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = dict[bytes, bytes]
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class ClientLeftError(Exception):
+    """The client closed the connection before its request was whole."""
+
+
+def headers_of(scope: Scope) -> Headers:
+    """The headers by their names in lower case; of a repeated one the last."""
+    return dict(scope["headers"])
+
+
+def text_of(headers: Headers, name: bytes) -> str | None:
+    """A header's value, None without it (RFC 9110 section 5.5: bytes that are not ASCII are opaque)."""
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def request_id(headers: Headers, otherwise: str) -> str:
+    """The caller's own `X-Request-Id` where it may stand in a header and a log, else `otherwise`."""
+    sent = headers.get(b"x-request-id")
+    return sent.decode("ascii") if sent is not None and _REQUEST_ID.fullmatch(sent) else otherwise
+
+
+def require_json(headers: Headers) -> None:
+    """Raises `unsupported_media_type` for a body that says it is something else than JSON."""
+    sent = headers.get(b"content-type")
+    if sent is not None and sent.partition(b";")[0].strip().lower() != b"application/json":
+        message = "Send the body as JSON, with `Content-Type: application/json`."
+        raise MetaQoreError("unsupported_media_type", message)
+
+
+async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> bytes:
+    """The whole body. Raises `body_too_large` as soon as it is known to be, `ClientLeftError` where it never ends."""
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > limit_bytes:
+        raise _too_large(limit_bytes)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+        return body
+    parts: list[bytes] = []
+    size_bytes = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        parts.append(message.get("body", b""))
+        size_bytes += len(parts[-1])
+        if size_bytes > limit_bytes:
+            raise _too_large(limit_bytes)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+def envelope_of(headers: Headers, task: str, *, default_deadline_s: float, longest_deadline_s: float) -> Envelope:
+    """What the headers say about a task. Raises `MetaQoreError` for a label, project or deadline that is none."""
+    label = text_of(headers, b"x-metaqore-sensitivity")
+    traceparent = headers.get(b"traceparent")
+    return Envelope(
+        id=task,
+        door=Door.REST,
+        deadline_s=min(_deadline_s(headers, default_deadline_s), longest_deadline_s),
+        label=None if label is None else Sensitivity.parse(label),
+        project=text_of(headers, b"x-metaqore-project"),
+        traceparent=traceparent.decode("ascii") if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+    )
+
+
+def _deadline_s(headers: Headers, default_s: float) -> float:
+    sent = headers.get(b"x-metaqore-deadline")
+    if sent is None:
+        return default_s
+    try:
+        seconds = float(sent)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise MetaQoreError("deadline_invalid", "X-MetaQore-Deadline is a number of seconds from now, such as 30.")
+    return seconds
+
+
+def _too_large(limit_bytes: int) -> MetaQoreError:
+    message = f"The body is larger than {limit_bytes} bytes. Send less text."
+    return MetaQoreError("body_too_large", message, kind=ErrorKind.TOO_LARGE)

@@ -1,0 +1,67 @@
+"""Serves an ASGI application with uvicorn, inside a service that has signals and logs of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import uvicorn
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+
+BACKLOG: Final = 2048
+KEEP_ALIVE_S: Final = 75
+END_S: Final = 10
+"""How long connections have to end once the server stops."""
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The service catches signals."""
+        yield
+
+
+@asynccontextmanager
+async def serve_http(app: Any, host: str, port: int) -> AsyncIterator[int]:
+    """Serve `app` until the block ends; gives the port, which matters where `port` is 0. Raises `port_taken`."""
+    listener = _bound(host, port)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=END_S,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)  # noqa: FBT003 - the standard library's
+    except OSError as error:
+        listener.close()
+        message = f"Port {port} on {host} cannot be taken: {error.strerror}. Stop who has it, or choose another."
+        raise MetaQoreError("port_taken", message, kind=ErrorKind.CONFLICT) from error
+    return listener
