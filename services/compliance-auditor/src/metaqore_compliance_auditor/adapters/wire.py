@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Final, Literal
-from uuid import UUID
 
 import msgspec
 
@@ -17,6 +16,8 @@ from metaqore_governance_core.records import MAX_RECORD_BYTES, RECORD_VERSION
 GROUP_VERSION: Final = 1
 MAX_GROUP_BYTES: Final = 16 * 1024 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 
 
@@ -40,12 +41,13 @@ class _Group(msgspec.Struct):
 
 
 class _Record(msgspec.Struct):
+    version: int
     kind: Literal["decision", "outcome"]
     organization: str
     organization_sequence: _Exact
-    receipt: UUID
+    receipt: str
     sequence: _Exact
-    task: UUID
+    task: str
     time_us: _Exact
     writer: str
     decision: str | None = None
@@ -60,10 +62,10 @@ def parse_group(data: bytes) -> SignedGroup:
     """The group in `data`. Raises `Refused` where it is none, `Unreadable` where its version is a later one."""
     if len(data) > MAX_GROUP_BYTES:
         raise Refused("group_too_large", f"A group has at most {MAX_GROUP_BYTES} bytes; this one has {len(data)}.")
+    _check_version("group", data, GROUP_VERSION)
     try:
-        _check_version("group", data, GROUP_VERSION)
         group = _group.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Refused("malformed_group", f"The message is no group commit: {error}.") from error
     if not (_NAME.fullmatch(group.writer) and group.first_sequence > 0 and 0 < group.count == len(group.records)):
         raise Refused("malformed_group", "A group names its writer, starts from 1 or later and counts its records.")
@@ -94,19 +96,23 @@ def parse_leaf(record: bytes) -> Leaf:
 def parse_facts(record: bytes) -> Facts:
     """What the auditor reads of a record. Raises as `parse_group`."""
     try:
-        _check_version("record", record, RECORD_VERSION)
         read = _record.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
+        _check_version("record", record, RECORD_VERSION)
         raise Refused("malformed_record", f"One of the group's records cannot be read: {error}.") from error
-    if not (_NAME.fullmatch(read.organization) and (read.kind == "decision" or read.decision is not None)):
+    if read.version != RECORD_VERSION:
+        _check_version("record", record, RECORD_VERSION)
+    if not _NAME.fullmatch(read.organization) or (read.kind == "outcome" and read.decision is None):
         raise Refused("malformed_record", "A record names its organization, and an outcome its decision.")
+    if not (_UUID.fullmatch(read.task) and _UUID.fullmatch(read.receipt)):
+        raise Refused("malformed_record", "A record's task and receipt are UUIDs in lower case (RFC 9562).")
     return Facts(
         kind=read.kind,
         organization=read.organization,
         organization_sequence=read.organization_sequence,
-        receipt=str(read.receipt),
+        receipt=read.receipt,
         sequence=read.sequence,
-        task=str(read.task),
+        task=read.task,
         time_us=read.time_us,
         writer=read.writer,
         decision=read.decision,
@@ -114,7 +120,10 @@ def parse_facts(record: bytes) -> Facts:
 
 
 def _check_version(what: str, data: bytes, known: int) -> None:
-    version = _version.decode(data).version
+    try:
+        version = _version.decode(data).version
+    except _UNREADABLE as error:
+        raise Refused(f"malformed_{what}", f"This is no {what}: {error}.") from error
     if version > known:
         raise Unreadable("version_unknown", f"A {what} has version {version}; this auditor reads {known}: upgrade it.")
     if version != known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from metaqore_governance_core.group import GroupHead
 
@@ -20,8 +21,7 @@ class Unreadable(Refused):
     """A group of a later version than this auditor knows: it waits for an auditor that can read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the auditor reads of a record. `decision` is the leaf hash, in hex, that an outcome names."""
 
     kind: str
@@ -35,8 +35,7 @@ class Facts:
     decision: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A record's canonical bytes, its RFC 6962 leaf hash, and what it says."""
 
     record: bytes

@@ -7,8 +7,8 @@ hide the evidence, and its writer could never go on.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from metaqore_compliance_auditor.domain.groups import Leaf
 
@@ -29,8 +29,7 @@ TaskKey = tuple[str, str]
 """Organization and task."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskTrail:
+class TaskTrail(NamedTuple):
     """What the log holds of a task: its decision's leaf hash in hex, writer and receipt, and whether it has ended."""
 
     decision: str | None = None
@@ -51,10 +50,10 @@ def follow(trail: TaskTrail, leaf: Leaf) -> TaskTrail:
     """The trail after `leaf`. The first decision and the first outcome count."""
     facts = leaf.facts
     if facts.kind == "outcome":
-        return replace(trail, ended=True)
+        return TaskTrail(trail.decision, trail.writer, trail.receipt, ended=True)
     if trail.decision is not None:
         return trail
-    return replace(trail, decision=leaf.hash.hex(), writer=facts.writer, receipt=facts.receipt)
+    return TaskTrail(leaf.hash.hex(), facts.writer, facts.receipt, trail.ended)
 
 
 def breaches(trail: TaskTrail, leaf: Leaf) -> Iterator[Breach]:

@@ -33,6 +33,9 @@ class Tenure(Protocol):
     `open_log` apart.
     """
 
+    async def lost(self) -> None:
+        """Returns once the right is gone, as far as that can be noticed without using it."""
+
     async def positions(self) -> dict[str, WriterPosition]:
         """How far each writer's records are sealed."""
 

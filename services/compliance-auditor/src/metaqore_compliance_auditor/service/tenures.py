@@ -75,7 +75,9 @@ class Tenures:
             intake = tasks.create_task(self.intake(sealer))
             sealing = tasks.create_task(_seal(sealer, sealed))
             announcing = tasks.create_task(self._announce(tenure, sealed))
+            losing = tasks.create_task(_end_when_lost(tenure))
             await stopping.wait()
+            losing.cancel()
             intake.cancel()
             await sealer.drain()
             await sealing
@@ -107,6 +109,11 @@ async def _seal(sealer: Sealer, sealed: asyncio.Event) -> None:
     while not sealer.drained:
         if await sealer.seal_when_due():
             sealed.set()
+
+
+async def _end_when_lost(tenure: Tenure) -> None:
+    await tenure.lost()
+    raise StoreUnavailableError("The session that holds the right to seal has ended.")
 
 
 def _explain(error: BaseException) -> None:

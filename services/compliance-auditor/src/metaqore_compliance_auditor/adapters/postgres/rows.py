@@ -55,13 +55,15 @@ INSERT_FAULT: Final = """
 def entries(seals: Iterable[LogSeal]) -> Iterator[Row]:
     """Rows of `entries`, in the order of `ENTRY_COLUMNS`."""
     for seal in seals:
+        organization = seal.organization
         for entry in seal.entries:
-            facts, head = entry.leaf.facts, entry.attestation.head
+            leaf, head = entry.leaf, entry.attestation.head
+            facts = leaf.facts
             yield (
-                seal.organization,
+                organization,
                 entry.index,
-                entry.leaf.hash,
-                entry.leaf.record,
+                leaf.hash,
+                leaf.record,
                 facts.kind,
                 facts.task,
                 facts.receipt,
@@ -78,12 +80,12 @@ def attestations(seals: Iterable[LogSeal]) -> list[Row]:
     """Parameters of `INSERT_ATTESTATION`: one for each group and organization."""
     found: dict[Row, Row] = {}
     for seal in seals:
-        for entry in seal.entries:
-            head = entry.attestation.head
+        for attestation in {id(entry.attestation): entry.attestation for entry in seal.entries}.values():
+            head = attestation.head
             key = (seal.organization, head.writer, head.first_sequence, head.count)
             if key not in found:
                 root = bytes.fromhex(head.root)
-                found[key] = (*key, head.key_id, root, head.time_us, entry.attestation.signature)
+                found[key] = (*key, head.key_id, root, head.time_us, attestation.signature)
     return list(found.values())
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import asyncpg
@@ -22,6 +22,18 @@ SEALED_CHANNEL: Final = "metaqore_auditor_sealed"
 _LOCK_KEY: Final = 0x4D51_5345_414C  # "MQSEAL"
 _COMMAND_TIMEOUT_S: Final = 30.0
 _UNAVAILABLE: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+_CLOSE_TIMEOUT_S: Final = 2.0
+_TRAILS: Final = """
+    SELECT e.organization, e.task,
+        (array_agg(e.leaf_hash ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS decision,
+        (array_agg(e.writer ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS writer,
+        (array_agg(e.receipt ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS receipt,
+        bool_or(e.kind = 'outcome') AS ended
+    FROM unnest($1::text[], $2::uuid[]) AS wanted(organization, task)
+    JOIN entries e ON e.organization = wanted.organization AND e.task = wanted.task
+    GROUP BY e.organization, e.task
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -40,27 +52,26 @@ class PostgresSealStore:
     @asynccontextmanager
     async def tenure(self) -> AsyncIterator[Tenure]:
         """See `SealStore.tenure`. Raises `StoreUnavailableError` where the server cannot be reached."""
-        try:
-            sealing = await self._connect()
-        except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
-            raise StoreUnavailableError(f"The database of the logs cannot be reached: {error}.") from error
-        try:
-            await self._lock(sealing)
-            looking = await self._connect()
-            try:
+        async with self._connected() as sealing:
+            with _store_errors():
+                await self._lock(sealing)
+            async with self._connected() as looking:
                 yield PostgresTenure(sealing, looking)
-            finally:
-                await _close(looking)
-        except _UNAVAILABLE as error:
-            raise StoreUnavailableError(f"The connection to the database of the logs broke: {error}.") from error
-        finally:
-            await _close(sealing)
 
-    async def _connect(self) -> asyncpg.Connection:
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
         settings = server_settings("auditor-sealer", STATEMENT_TIMEOUT_S, LOCK_TIMEOUT_S)
-        return await asyncpg.connect(
-            self._url, timeout=CONNECT_TIMEOUT_S, command_timeout=_COMMAND_TIMEOUT_S, server_settings=settings
-        )
+        with _store_errors():
+            connection = await asyncpg.connect(
+                self._url, timeout=CONNECT_TIMEOUT_S, command_timeout=_COMMAND_TIMEOUT_S, server_settings=settings
+            )
+        try:
+            yield connection
+        finally:
+            try:
+                await connection.close(timeout=_CLOSE_TIMEOUT_S)
+            except _UNAVAILABLE:
+                connection.terminate()
 
     async def _lock(self, connection: asyncpg.Connection) -> None:
         waiting = False
@@ -78,14 +89,22 @@ class PostgresTenure:
         self._sealing = sealing
         self._looking = looking
         self._turn = asyncio.Lock()
+        self._over = asyncio.Event()
+        for connection in (sealing, looking):
+            connection.add_termination_listener(lambda _: self._over.set())
+
+    async def lost(self) -> None:
+        """See `Tenure.lost`."""
+        await self._over.wait()
 
     async def positions(self) -> dict[str, WriterPosition]:
         """See `Tenure.positions`."""
         organizations: dict[str, dict[str, int]] = defaultdict(dict)
         last: dict[str, int] = defaultdict(int)
-        found = await self._sealing.fetch(
-            "SELECT writer, organization, sequence, organization_sequence FROM writer_progress"
-        )
+        async with self._looks():
+            found = await self._looking.fetch(
+                "SELECT writer, organization, sequence, organization_sequence FROM writer_progress"
+            )
         for row in found:
             organizations[row["writer"]][row["organization"]] = row["organization_sequence"]
             last[row["writer"]] = max(last[row["writer"]], row["sequence"])
@@ -95,10 +114,8 @@ class PostgresTenure:
     async def _looks(self) -> AsyncIterator[None]:
         """A turn on the session for lookups."""
         async with self._turn:
-            try:
+            with _store_errors():
                 yield
-            except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
-                raise StoreUnavailableError(f"The logs cannot be read: {error}.") from error
 
     async def leaf_hashes(self, writer: str, sequences: range) -> dict[int, bytes]:
         """See `Tenure.leaf_hashes`."""
@@ -114,20 +131,10 @@ class PostgresTenure:
     async def trails(self, tasks: Iterable[TaskKey]) -> dict[TaskKey, TaskTrail]:
         """See `Tenure.trails`."""
         keys = list(tasks)
-        found = await self._sealing.fetch(
-            """
-            SELECT e.organization, e.task,
-                (array_agg(e.leaf_hash ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS decision,
-                (array_agg(e.writer ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS writer,
-                (array_agg(e.receipt ORDER BY e.leaf_index) FILTER (WHERE e.kind = 'decision'))[1] AS receipt,
-                bool_or(e.kind = 'outcome') AS ended
-            FROM unnest($1::text[], $2::uuid[]) AS wanted(organization, task)
-            JOIN entries e ON e.organization = wanted.organization AND e.task = wanted.task
-            GROUP BY e.organization, e.task
-            """,
-            [organization for organization, _ in keys],
-            [task for _, task in keys],
-        )
+        async with self._looks():
+            found = await self._looking.fetch(
+                _TRAILS, [organization for organization, _ in keys], [task for _, task in keys]
+            )
         return {
             (row["organization"], str(row["task"])): TaskTrail(
                 decision=row["decision"].hex() if row["decision"] is not None else None,
@@ -140,7 +147,7 @@ class PostgresTenure:
 
     async def commit(self, seals: Sequence[LogSeal]) -> None:
         """See `Tenure.commit`. Synchronous commit: it returns once the write-ahead log is on disk."""
-        try:
+        with _store_errors():
             async with self._sealing.transaction():
                 await self._swap_heads(seals)
                 await self._sealing.copy_records_to_table(
@@ -153,10 +160,6 @@ class PostgresTenure:
                 await self._sealing.executemany(rows.INSERT_FAULT, rows.faults(rows.faults_of(seals)))
                 for seal in seals:
                     await self._sealing.execute("SELECT pg_notify($1, $2)", SEALED_CHANNEL, seal.organization)
-        except asyncpg.UniqueViolationError as error:
-            raise HeadMovedError(f"Another auditor has sealed some of these records: {error}.") from error
-        except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
-            raise StoreUnavailableError(f"The seal could not be committed: {error}.") from error
 
     async def _swap_heads(self, seals: Sequence[LogSeal]) -> None:
         """Heads first, in one order, so that two sealers that race meet here and not in a deadlock."""
@@ -194,8 +197,12 @@ def _swap(organization: str, before: Head, after: Head) -> tuple[str, *tuple[obj
     return update, organization, after.size, after.root, before.size, before.root
 
 
-async def _close(connection: asyncpg.Connection) -> None:
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """What PostgreSQL or the link to it says, as the port says it."""
     try:
-        await connection.close(timeout=2.0)
-    except _UNAVAILABLE:
-        connection.terminate()
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise HeadMovedError(f"Another auditor has sealed some of these records: {error}.") from error
+    except (*_UNAVAILABLE, asyncpg.PostgresError) as error:
+        raise StoreUnavailableError(f"The database of the logs failed: {error}.") from error
