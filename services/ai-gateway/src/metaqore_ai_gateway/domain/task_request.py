@@ -58,7 +58,7 @@ def read_task(value: bytes, task: str, defaults: TaskDefaults, traceparent: str 
         door=Door.KAFKA,
         deadline_s=_deadline_s(given.get("deadline_s"), defaults),
         label=_label(given.get("sensitivity")),
-        project=_project(given.get("project")),
+        project=check_project(given.get("project")),
         traceparent=traceparent,
     )
     return chat_from_body(body, value, envelope)
@@ -80,7 +80,8 @@ def _label(value: Any) -> Sensitivity | None:
     return Sensitivity.parse(value)
 
 
-def _project(value: Any) -> str | None:
+def check_project(value: Any) -> str | None:
+    """The name of a project, if any. Raises `invalid_type`."""
     if value is None:
         return None
     if type(value) is not str or not 0 < len(value) <= MAX_PROJECT_CHARACTERS or not value.isprintable():
