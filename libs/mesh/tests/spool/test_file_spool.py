@@ -9,7 +9,9 @@ from metaqore_governance_core.group import parse_group, verify_group
 from metaqore_governance_core.receipts import parse_token, token, verify, verify_record
 from metaqore_governance_core.writer_state import RecordOutOfOrderError
 from metaqore_mesh.spool import (
+    BrokerSpool,
     RecordTooLarge,
+    Shipper,
     SpoolClosed,
     SpoolFull,
     SpoolLocked,
@@ -215,8 +217,8 @@ class SpoolContract:
         await spool.close()
         again = await make.spool(limits=SMALL)
         assert again.state == state
-        assert again.durable_through == 9
         await again.append("org_a", make.outcome(3, decided[3].leaf_hash))
+        assert again.durable_through == 10
         assert sequences(await take(again, 1, 10)) == list(range(1, 11))
 
 
@@ -264,3 +266,84 @@ class TestFileSpool(SpoolContract):
         await spool.append("org_a", make.decision(1))
         assert {path.stat().st_mode & 0o777 for path in make.directory.iterdir()} == {0o600}
         assert make.directory.stat().st_mode & 0o777 == 0o700
+
+
+class AckingBroker:
+    """Acks whatever it is sent; nothing is ever sealed."""
+
+    async def send(self, topic, key, value, headers=()):
+        assert topic
+        assert key
+        assert value
+        assert headers
+        ack = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(ack.set_result, None)
+        return ack
+
+    async def progress(self, writer):
+        assert writer
+        return 0
+
+
+class TestBrokerSpool(SpoolContract):
+    """The one that waits for the broker, too."""
+
+    @pytest.fixture
+    async def make(self, make):
+        shipping = []
+
+        class Makes:
+            decision, outcome = staticmethod(make.decision), staticmethod(make.outcome)
+            key, directory = make.key, make.directory
+
+            async def spool(self, **options):
+                inner = await make.spool(**options)
+                broker = AckingBroker()
+                shipper = Shipper(inner, broker, broker.progress)
+                shipping.append(asyncio.create_task(shipper.run()))
+                return Both(inner, shipper)
+
+        class Both(BrokerSpool):
+            """With what the contract asks of the spool underneath."""
+
+            def __getattr__(self, name):
+                return getattr(self._spool, name)
+
+        yield Makes()
+        for task in shipping:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def test_no_append_returns_before_the_brokers_ack(self, make):
+        spool = await make.spool()
+        held = asyncio.get_running_loop().create_future()
+
+        async def send(*_):
+            return held
+
+        spool._shipper._publisher.send = send
+        waiting = spool.append("org_a", make.decision(1))
+        await spool._spool.wait_for(1)
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        assert spool.durable_through == 0
+        held.set_result(None)
+        assert (await waiting).sequence == 1
+        assert spool.durable_through == 1
+
+    async def test_without_acks_decisions_are_refused_and_outcomes_are_not(self, make):
+        spool = await make.spool()
+        decided = await spool.append("org_a", make.decision("first"))
+        spool._unacked_records = 2
+        held = asyncio.get_running_loop().create_future()
+
+        async def send(*_):
+            return held
+
+        spool._shipper._publisher.send = send
+        waiting = [spool.append("org_a", make.decision(n)) for n in range(2)]
+        with pytest.raises(SpoolFull, match="wait for the broker"):
+            spool.append("org_a", make.decision("more"))
+        waiting.append(spool.append("org_a", make.outcome("first", decided.leaf_hash)))
+        held.set_result(None)
+        assert [done.sequence for done in await asyncio.gather(*waiting)] == [2, 3, 4]

@@ -5,12 +5,15 @@ import contextlib
 import random
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import format_trace_id
 
 from metaqore_governance_core.contracts.cloudevents import parse_event_headers
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.group import parse_group, verify_group
 from metaqore_mesh.kafka.backoff import Backoff
 from metaqore_mesh.spool import Pace, Shipper, SpoolBehindLog, SpoolClosed, SpoolFailed
+from metaqore_mesh.telemetry.tracing import provided, span
 
 FAST = Pace(
     poll_s=0.005,
@@ -221,3 +224,19 @@ async def test_shipping_goes_on_while_records_come(make):
         await asyncio.gather(*map(appender, range(20)))
         await sealed(spool)
     assert len(log.records) == len(set(log.records)) == 600
+
+
+async def test_a_message_names_the_recorded_traces_of_its_records(make):
+    provider = TracerProvider()
+    spool, log = await make.spool(), Log()
+    with provided(provider):
+        with span("task") as current:
+            waiting = spool.append("org_a", make.decision(0))
+            trace_id = format_trace_id(current.get_span_context().trace_id)
+        await waiting
+        await spool.append("org_a", make.decision(1))
+    async with shipping(spool, log):
+        await sealed(spool)
+    named = [[value for name, value in headers if name == "traceparent"] for *_, headers in log.messages]
+    assert [len(each) for each in named] == [1, 0]
+    assert trace_id in named[0][0].decode()

@@ -1,5 +1,6 @@
 """The audit spool: where a record becomes durable before anything acts on it, and stays until it is sealed."""
 
+from metaqore_mesh.spool.broker_spool import BrokerSpool
 from metaqore_mesh.spool.errors import (
     RecordTooLarge,
     SpoolBehindLog,
@@ -19,6 +20,7 @@ from metaqore_mesh.spool.shipper import GroupPublisher, Pace, SealedProgress, Sh
 __all__ = [
     "SEALED",
     "Appended",
+    "BrokerSpool",
     "Build",
     "FileSpool",
     "GroupPublisher",

@@ -22,21 +22,24 @@ from metaqore_mesh.spool.segments import Segment, header, segment_path
 class Entry:
     """A numbered record that waits. `snapshot`, where it has one, is the state before it: it opens a new segment."""
 
-    __slots__ = ("future", "leaf_hash", "record", "sequence", "snapshot")
+    __slots__ = ("future", "leaf_hash", "record", "sequence", "snapshot", "traceparent")
 
     def __init__(
         self,
         sequence: int,
         record: bytes,
         leaf_hash: bytes,
+        *,
         snapshot: WriterState | None,
         future: asyncio.Future[Appended],
+        traceparent: str | None,
     ) -> None:
         self.sequence = sequence
         self.record = record
         self.leaf_hash = leaf_hash
         self.snapshot = snapshot
         self.future = future
+        self.traceparent = traceparent
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,8 @@ class Committer:
         self._disk.sync(self._descriptor)
         self.busy_since = None
         self._end += len(content)
-        stored = StoredGroup(first.sequence, len(batch), value)
+        traceparents = tuple([entry.traceparent for entry in batch if entry.traceparent is not None])
+        stored = StoredGroup(first.sequence, len(batch), value, traceparents)
         return Committed(batch, signed, stored, opened, self._end, time.monotonic() - started)
 
     def _open_segment(self, first_sequence: int, snapshot: WriterState) -> Segment:

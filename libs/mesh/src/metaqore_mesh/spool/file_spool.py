@@ -27,6 +27,8 @@ from metaqore_mesh.spool.readable import Readable, Reader, Tail
 from metaqore_mesh.spool.record_codec import encode_record
 from metaqore_mesh.spool.recovery import Recovered, recover
 from metaqore_mesh.spool.segments import Segment
+from metaqore_mesh.telemetry.tracing import carrier
+from metaqore_mesh.telemetry.tracing import enabled as tracing_enabled
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +40,12 @@ STALL_S = 5.0
 
 _FRAME_BYTES = 640
 """At most what a group adds to its records: frame, head and signature."""
+
+
+def sampled_traceparent() -> str | None:
+    """The current span as W3C trace context, where its trace is sampled: the lowest bit of the flags."""
+    traceparent = carrier().get("traceparent")
+    return traceparent if traceparent and int(traceparent[-2:], 16) & 1 else None
 
 
 def _now_us() -> int:
@@ -162,7 +170,10 @@ class FileSpool:
         self._waiting_records += 1
         self._waiting_bytes += size + _FRAME_BYTES
         future: asyncio.Future[Appended] = self._loop.create_future()
-        self._committer.put(Entry(numbers.sequence, encoded, leaf, snapshot, future))
+        traceparent = sampled_traceparent() if tracing_enabled() else None
+        self._committer.put(
+            Entry(numbers.sequence, encoded, leaf, snapshot=snapshot, future=future, traceparent=traceparent)
+        )
         return future
 
     async def read(self, from_sequence: int) -> AsyncIterator[StoredGroup]:

@@ -61,11 +61,15 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class StoredGroup:
-    """A durable group. `value` is its canonical JSON, as it lies on disk and goes to the broker."""
+    """A durable group. `value` is its canonical JSON, as it lies on disk and goes to the broker.
+
+    `traceparents` are the sampled traces that its records belong to, while memory has it; the disk does not.
+    """
 
     first_sequence: int
     count: int
     value: bytes
+    traceparents: tuple[str, ...] = ()
 
     @property
     def last_sequence(self) -> int:

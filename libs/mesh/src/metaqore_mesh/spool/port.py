@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from metaqore_governance_core.records import Numbers, Record
@@ -41,7 +42,7 @@ class Spool(Protocol):
         """The sequence of the last durable record; 0 for none."""
         ...
 
-    def append(self, organization: str, build: Build) -> Awaitable[Appended]:
+    def append(self, organization: str, build: Build) -> asyncio.Future[Appended]:
         """Number, encode and queue a record of `organization`.
 
         Raises `SpoolFull`, `SpoolFailed`, `SpoolClosed`, `RecordTooLarge`, `RecordOutOfOrderError` (an outcome

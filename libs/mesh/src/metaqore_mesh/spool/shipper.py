@@ -20,6 +20,9 @@ from metaqore_mesh.spool.groups import StoredGroup
 
 log = structlog.get_logger(__name__)
 
+MAX_LINKS = 128
+"""Traces that one message names, so that the sealing span can link to them."""
+
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
@@ -70,11 +73,23 @@ class Shipper:
         self._pace = pace or Pace()
         self._sealed = 0
         self._sent = 0
+        self._acked = 0
+        self._waiters: set[asyncio.Future[None]] = set()
 
     @property
-    def sent_through(self) -> int:
-        """The last record that the broker has acked since shipping last began again."""
-        return self._sent
+    def acked_through(self) -> int:
+        """The last record that the broker, which may have forgotten it since, has acked."""
+        return self._acked
+
+    async def acked(self, sequence: int) -> None:
+        """Return once the broker has acked `sequence`."""
+        while self._acked < sequence:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
 
     async def run(self) -> None:
         """Ship until cancelled. Raises `SpoolBehindLog`, after which the spool refuses too, and `SpoolCorrupt`;
@@ -113,6 +128,7 @@ class Shipper:
             log.error("spool.progress_regressed", sealed_through=sealed, before=self._sealed, kept=spool.first_sequence)
         self._sealed = sealed
         spool.release(SEALED, sealed)
+        self._note_acked(sealed)  # to this run or an earlier one
         self._measure()
         return True
 
@@ -145,6 +161,7 @@ class Shipper:
                 acked, refused = await self._send(groups)
                 if acked:
                     self._sent = groups[acked - 1].last_sequence
+                    self._note_acked(self._sent)
                     metrics.SHIPPED_GROUPS.inc(acked)
                     attempt = 0
             attempt += 1
@@ -172,12 +189,21 @@ class Shipper:
                 raise result
         return len(results), None if refused is None else refused.code
 
+    def _note_acked(self, through: int) -> None:
+        if through <= self._acked:
+            return
+        self._acked = through
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
     def _message(self, group: StoredGroup) -> tuple[str, bytes, bytes, Headers]:
         writer = self._spool.writer
         attributes = EventAttributes(
             id=f"{writer}/{group.first_sequence}", source=f"/metaqore/writers/{writer}", type=AuditRecorded.ce_type
         )
-        return AuditRecorded.topic, writer.encode(), group.value, tuple(event_headers(attributes))
+        links = [("traceparent", traceparent.encode()) for traceparent in group.traceparents[:MAX_LINKS]]
+        return AuditRecorded.topic, writer.encode(), group.value, (*event_headers(attributes), *links)
 
     def _measure(self) -> None:
         metrics.UNSEALED_RECORDS.set(self._spool.durable_through - self._spool.sealed_through)
