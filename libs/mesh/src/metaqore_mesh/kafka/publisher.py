@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from metaqore_mesh.kafka.errors import BrokerUnavailable, RecordTooLarge
 from metaqore_mesh.kafka.metrics import PUBLISHED, RESTARTS
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aiokafka.structs import RecordMetadata
 
     from metaqore_mesh.kafka.probe import BrokerProbe
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 DELIVERY_TIMEOUT_S = 10.0
+MAX_BATCH_BYTES = 65_536
 MAX_REQUEST_BYTES = 2 * 1_048_576
 _ACKED = PUBLISHED.labels(outcome="acked")
 _FAILED = PUBLISHED.labels(outcome="failed")
@@ -49,7 +53,8 @@ class Publisher:
 
     - `publish` returns once the broker acked. It tries again, on a new producer where the old one broke, until the
       deadline; then it raises `BrokerUnavailable`. A record may then be there once, twice or not at all.
-    - `send` returns at once with a future of the ack. It does not try again beyond what the producer does itself.
+    - `send` returns with a future of the ack. It does not try again beyond what the producer does itself.
+    - Records of one key keep their order while none fails.
     - No more than `max_unacked_records` are held; a caller beyond waits for room, at most until the deadline.
     """
 
@@ -65,6 +70,7 @@ class Publisher:
     ) -> None:
         self._settings = settings
         self._client_id = client_id
+        self._probe = probe
         self._timeout_s = delivery_timeout_s
         self._linger_ms = linger_ms
         self._room = asyncio.Semaphore(max_unacked_records)
@@ -72,8 +78,7 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._making = asyncio.Lock()
         self._stopped = False
-        self._ahead: asyncio.Task[None] | None = None
-        self._probe = probe
+        self._tasks: set[asyncio.Task[None]] = set()
         if settings.embedded:
             probe.on_loss(self._abandon)
 
@@ -84,70 +89,51 @@ class Publisher:
 
     async def start(self) -> None:
         """Begin to connect; does not wait for a broker that is not there."""
-        self._ahead = asyncio.create_task(self._connect_ahead())
+        self._run(self._connect_ahead())
 
     async def stop(self) -> None:
         """Send what is held, wait for its acks, close. Sends fail from now on."""
         self._stopped = True
-        if self._ahead:
-            self._ahead.cancel()
-            await asyncio.wait([self._ahead])
         async with self._making:
             producer, self._producer = self._producer, None
             if producer:
                 await _close(producer, self._timeout_s)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> Published:
         """Send one record and wait for its ack. Raises `BrokerUnavailable`, `RecordTooLarge`."""
-        deadline = asyncio.get_running_loop().time() + self._timeout_s
-        attempt = 0
-        while True:
-            try:
-                return await (await self.send(topic, key, value, headers))
-            except BrokerUnavailable:
-                attempt += 1
-                delay_s = self._backoff.delay_s(attempt)
-                if self._stopped or asyncio.get_running_loop().time() + delay_s >= deadline:
-                    raise
-                await asyncio.sleep(delay_s)
+        began = time.monotonic()
+        try:
+            return await self._attempt(topic, key, value, headers)
+        except BrokerUnavailable:
+            left_s = began + self._timeout_s - time.monotonic()
+            if self._stopped or left_s <= 0:
+                raise
+        return await self._insist(topic, key, value, headers, left_s)
 
     async def send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
     ) -> asyncio.Future[Published]:
         """Hand one record to the producer. The future holds where it lies, or `BrokerUnavailable`.
 
-        Records of one key keep their order while none fails. Raises `BrokerUnavailable` where there is no room or
-        no producer within the deadline, `RecordTooLarge`.
+        Raises `BrokerUnavailable` where there is no room or no producer within the deadline, `RecordTooLarge`.
         """
-        producer = self._producer or await self._connected_producer()
-        if self._room.locked():
-            await self._wait_for_room()
-        else:
-            await self._room.acquire()
-        try:
-            # A record needs a key or a value, and a null value without a key means nothing.
-            body = b"" if value is None and key is None else value
-            acked = await producer.send(topic, body, key, headers=list(headers))
-        except BaseException as error:
-            self._room.release()
-            if isinstance(error, (KafkaError, OSError)):
-                raise self._failed(producer, error) from error
-            raise
+        producer, acked = await self._hand_over(topic, key, value, headers)
         result: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
 
         def settle(ack: asyncio.Future[RecordMetadata]) -> None:
             self._room.release()
-            error = None if ack.cancelled() else ack.exception()
+            error = asyncio.CancelledError() if ack.cancelled() else ack.exception()
+            failure = self._failed(producer, error) if error else None
             if result.done():
                 return
-            if ack.cancelled():
-                result.cancel()
-            elif error:
-                result.set_exception(self._failed(producer, error))
+            if failure:
+                result.set_exception(failure)
             else:
-                metadata = ack.result()
-                _ACKED.inc()
-                result.set_result(Published(metadata.topic, metadata.partition, metadata.offset))
+                result.set_result(_published(ack.result()))
 
         acked.add_done_callback(settle)
         return result
@@ -157,13 +143,65 @@ class Publisher:
         if self._producer:
             await self._producer.flush()
 
-    async def _wait_for_room(self) -> None:
+    async def _insist(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, timeout_s: float
+    ) -> Published:
+        """Try again and again, for `timeout_s`."""
+        attempt = 0
         try:
-            await asyncio.wait_for(self._room.acquire(), self._timeout_s)
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    attempt += 1
+                    await asyncio.sleep(self._backoff.delay_s(attempt))
+                    with contextlib.suppress(BrokerUnavailable):
+                        return await self._attempt(topic, key, value, headers)
+        except TimeoutError:
+            raise BrokerUnavailable(f"The broker did not take the record within {self._timeout_s:g} s.") from None
+
+    async def _attempt(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> Published:
+        producer, acked = await self._hand_over(topic, key, value, headers)
+        try:
+            return _published(await acked)
+        except (KafkaError, OSError) as error:
+            raise self._failed(producer, error) from error
+        finally:
+            self._room.release()
+
+    async def _hand_over(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> tuple[AIOKafkaProducer, asyncio.Future[RecordMetadata]]:
+        """Put the record into the producer's buffer; it takes up room until the caller gives that back."""
+        producer = self._producer
+        if producer is None or self._room.locked():
+            producer = await self._admitted()
+        else:
+            await self._room.acquire()
+        try:
+            # A record needs a key or a value, and a null value without a key means nothing.
+            body = b"" if value is None and key is None else value
+            return producer, await producer.send(topic, body, key, headers=list(headers))
+        except (KafkaError, OSError) as error:
+            self._room.release()
+            raise self._failed(producer, error) from error
+        except BaseException:
+            self._room.release()
+            raise
+
+    async def _admitted(self) -> AIOKafkaProducer:
+        """Wait for a producer and for room. A timer for each record would double its cost: only here is one."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._room.acquire()
+                try:
+                    return await self._connected_producer()
+                except BaseException:
+                    self._room.release()
+                    raise
         except TimeoutError:
             raise BrokerUnavailable("Too many records wait for the broker: slow down and try again.") from None
 
     def _failed(self, producer: AIOKafkaProducer, error: BaseException) -> BrokerUnavailable | RecordTooLarge:
+        """What `error` means to a caller. A producer that it broke is replaced."""
         _FAILED.inc()
         if isinstance(error, MessageSizeTooLargeError):
             return RecordTooLarge("The record is larger than the broker takes: send a smaller one.")
@@ -171,8 +209,7 @@ class Publisher:
             # aiokafka issue 1017: after OutOfOrderSequenceNumber an idempotent producer never sends again.
             log.warning("kafka.producer_replaced", client=self._client_id, error=type(error).__name__)
             RESTARTS.labels(client=self._client_id).inc()
-            self._producer = None
-            self._closing = asyncio.create_task(_close(producer, 1.0))
+            self._replace()
         return BrokerUnavailable(f"The broker did not take the record: {type(error).__name__}.")
 
     def _abandon(self) -> None:
@@ -181,17 +218,27 @@ class Publisher:
         The embedded broker takes records for a topic that it has not made yet, and hides them when it then makes it.
         A new producer asks for the topic first.
         """
-        producer, self._producer = self._producer, None
-        if producer:
+        if self._producer:
             error = KafkaConnectionError("the connection was lost")
-            producer._message_accumulator.fail_all(error)  # noqa: SLF001 - stop() would wait for the dead broker
-            producer._sender.sender_task.cancel()  # noqa: SLF001 - see above
-            self._closing = asyncio.create_task(_close(producer, 1.0))
-            self._ahead = asyncio.create_task(self._connect_ahead())
+            self._producer._message_accumulator.fail_all(error)  # noqa: SLF001 - stop() waits for the dead broker
+            self._producer._sender.sender_task.cancel()  # noqa: SLF001 - see above
+            self._replace()
+
+    def _replace(self) -> None:
+        if self._producer:
+            self._run(_close(self._producer, 1.0))
+            self._producer = None
+        if not self._stopped:
+            self._run(self._connect_ahead())
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _connect_ahead(self) -> None:
         attempt = 0
-        while not self._producer:
+        while not (self._producer or self._stopped):
             with contextlib.suppress(BrokerUnavailable):
                 await self._connected_producer()
                 return
@@ -199,33 +246,39 @@ class Publisher:
             await asyncio.sleep(self._backoff.delay_s(attempt))
 
     async def _connected_producer(self) -> AIOKafkaProducer:
+        await self._probe.wait_connected()
         async with self._making:
             if self._stopped:
                 raise BrokerUnavailable("The publisher is stopped.")
-            if self._producer:
-                return self._producer
-            try:
-                await asyncio.wait_for(self._probe.wait_connected(), self._timeout_s)
-            except TimeoutError:
-                raise BrokerUnavailable("The broker cannot be reached.") from None
-            producer = AIOKafkaProducer(
-                **client_options(self._settings, self._client_id),
-                acks="all",
-                enable_idempotence=self._settings.idempotent,
-                linger_ms=self._linger_ms,
-                max_batch_size=65_536,
-                max_request_size=MAX_REQUEST_BYTES,
-            )
-            try:
-                await asyncio.wait_for(producer.start(), self._timeout_s)
-            except (KafkaError, OSError) as error:
-                await _close(producer, 1.0)
-                raise BrokerUnavailable("The broker cannot be reached.") from error
-            except BaseException:
-                await _close(producer, 1.0)
-                raise
-            self._producer = producer
-            return producer
+            if not self._producer:
+                self._producer = await self._new_producer()
+            return self._producer
+
+    async def _new_producer(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **client_options(self._settings, self._client_id)
+            # Twice this may pass until a record fails: it waits that long to be sent, and that long for its answer.
+            | {"request_timeout_ms": int(self._timeout_s * 500)},
+            acks="all",
+            enable_idempotence=self._settings.idempotent,
+            linger_ms=self._linger_ms,
+            max_batch_size=MAX_BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+        try:
+            await asyncio.wait_for(producer.start(), self._timeout_s)
+        except (KafkaError, OSError) as error:
+            await _close(producer, 1.0)
+            raise BrokerUnavailable("The broker cannot be reached.") from error
+        except BaseException:
+            await _close(producer, 1.0)
+            raise
+        return producer
+
+
+def _published(metadata: RecordMetadata) -> Published:
+    _ACKED.inc()
+    return Published(metadata.topic, metadata.partition, metadata.offset)
 
 
 def _is_broken(producer: AIOKafkaProducer) -> bool:
@@ -234,5 +287,12 @@ def _is_broken(producer: AIOKafkaProducer) -> bool:
 
 
 async def _close(producer: AIOKafkaProducer, timeout_s: float) -> None:
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+    """Close it, after it has sent what it holds where that takes no longer than `timeout_s`."""
+    try:
         await asyncio.wait_for(producer.stop(), timeout_s)
+    except TimeoutError:
+        if sender := producer._sender.sender_task:  # noqa: SLF001 - stop() gives up halfway
+            sender.cancel()
+        await producer.client.close()
+    except (KafkaError, OSError) as error:
+        log.debug("kafka.producer_not_closed", error=type(error).__name__)
