@@ -11,35 +11,56 @@ from dataclasses import dataclass
 
 import structlog
 
+from metaqore.audit.v1.audit_pb2_grpc import AuditServiceStub
+from metaqore_ai_gateway.adapters.audit_client import IDEMPOTENT, AuditorClient
 from metaqore_ai_gateway.adapters.configured import providers_of, rulebook_of
+from metaqore_ai_gateway.adapters.housekeeping import Housekeeping
 from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
 from metaqore_ai_gateway.adapters.keys_first import make_first_key
 from metaqore_ai_gateway.adapters.keys_ring import SnapshotKeyRing
+from metaqore_ai_gateway.adapters.keys_store import PostgresKeyStore
+from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.adapters.task_observer import TelemetryObserver
+from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
+from metaqore_ai_gateway.bootstrap_kafka import kafka_door, topics
 from metaqore_ai_gateway.domain.rulebook import Rulebook
-from metaqore_ai_gateway.entrypoints.http import AsgiApp, HttpDoor, nothing_here
+from metaqore_ai_gateway.domain.task_request import TaskDefaults
+from metaqore_ai_gateway.entrypoints.grpc import ApiKeyAuthenticator, services
+from metaqore_ai_gateway.entrypoints.grpc_audit import AuditServicer
+from metaqore_ai_gateway.entrypoints.grpc_keys import KeyServicer
+from metaqore_ai_gateway.entrypoints.grpc_tasks import TaskServicer
+from metaqore_ai_gateway.entrypoints.http import AsgiApp, HttpDoor
 from metaqore_ai_gateway.entrypoints.http_chat import ChatCompletions, ChatLimits
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
+from metaqore_ai_gateway.entrypoints.slow import slow_plane
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.govern_task import GovernTask
 from metaqore_ai_gateway.service.interrupt_open import InterruptOpen
+from metaqore_ai_gateway.service.keys import CreateKey, ListKeys, RevokeKey
 from metaqore_ai_gateway.service.ports import Idempotency, Keys, Provider
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.route_call import RouteCall
+from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.ids import RANDOM_BYTES, uuid7
 from metaqore_governance_core.scanner import Scanner
 from metaqore_mesh.config import load_config
 from metaqore_mesh.database.migrations import migrate
 from metaqore_mesh.database.pool import open_pool
+from metaqore_mesh.database.relay import OutboxRelay
 from metaqore_mesh.grpc.channel import connect
+from metaqore_mesh.grpc.server import serve_grpc
 from metaqore_mesh.health import Health
+from metaqore_mesh.kafka.bus import Bus
 from metaqore_mesh.keys import load_mesh_token, make_digest_keys, make_writer_key
 from metaqore_mesh.run_directory import RunDirectory
 from metaqore_mesh.spool import SEALED, FileSpool, SpoolLimits
 from metaqore_mesh.spool.disk import Disk
+from metaqore_mesh.spool.shipper import Shipper
+from metaqore_mesh.telemetry.tracing import tracing
 
 NAME = "ai-gateway"
 MIGRATIONS = "metaqore_ai_gateway.migrations"
@@ -68,13 +89,21 @@ class Core:
     admission: Admission
 
     async def drain(self, group: GatewayGroup) -> None:
-        """Take no more tasks, finish those that run, wait until their records are sealed; all within bounds."""
+        """Take no more tasks, and finish those that run, within bounds."""
         self.admission.close()
         try:
             async with asyncio.timeout(group.drain_s):
                 await self.admission.idle()
         except TimeoutError:
             _log.warning("gateway.drain_timed_out", running=self.admission.running)
+
+    async def seal(self, group: GatewayGroup) -> None:
+        """Wait until every record is sealed, within bounds; what is not sealed is shipped at the next start."""
+        try:
+            async with asyncio.timeout(group.seal_s):
+                await self.spool.sealed()
+        except (TimeoutError, MetaQoreError):
+            _log.warning("gateway.unsealed_records", sealed_through=self.spool.sealed_through)
 
 
 @asynccontextmanager
@@ -140,34 +169,85 @@ class Ports:
     """Where the doors are open."""
 
     rest: int
+    grpc: int
 
 
 @asynccontextmanager
 async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[Ports]:
     """The gateway, serving until the block ends. Then it takes no more tasks, finishes those it has, and closes."""
-    group = settings.gateway
+    group, url = settings.gateway, settings.database.url
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(
-            open_pool(settings.database.url, name=NAME, size=settings.database.pool_size)
-        )
-        await migrate(settings.database.url, MIGRATIONS)
+        stack.enter_context(tracing(NAME, otlp_endpoint=settings.telemetry.otlp_endpoint))
+        await migrate(url, MIGRATIONS)
+        pool = await stack.enter_async_context(open_pool(url, name=NAME, size=settings.database.pool_size))
         await make_first_key(pool, RunDirectory(settings.run_dir).api_key)
         keys = SnapshotKeyRing(pool)
         await keys.refresh()
-        core = await stack.enter_async_context(open_core(settings))
+        core = await stack.enter_async_context(open_core(settings, holders=(SEALED, PROJECTED)))
         health.add_liveness("spool", core.spool.liveness)
         health.add_readiness("spool", core.spool.readiness)
         idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
         await idempotency.release_all()
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        background = [tasks.create_task(keys.run())]
-        door = http_door(core, group, keys, idempotency, nothing_here)
+        token = load_mesh_token(settings.mesh_token_file)
+        channel = await stack.enter_async_context(
+            connect(settings.auditor.endpoint, mesh_token=token, idempotent=IDEMPOTENT)
+        )
+        auditor = AuditServiceStub(channel)
+        audit = AuditorClient(auditor)
+        bus = Bus(settings.kafka, client_id=NAME, topics=topics())
+        await bus.start()
+        stack.push_async_callback(bus.stop)
+        defaults = TaskDefaults(core.rulebook.default_model, group.default_deadline_s, group.longest_deadline_s)
+        kafka = kafka_door(
+            settings.kafka,
+            bus,
+            pool,
+            spool=core.spool,
+            auditor=audit,
+            keys=keys,
+            rulebook=core.rulebook,
+            govern=core.govern,
+            record_outcome=core.record_outcome,
+            defaults=defaults,
+            running_tasks=group.kafka_tasks,
+            now_us=now_us,
+            new_id=new_id,
+        )
+        tasks = PostgresTaskStore(pool)
+        get_task, list_tasks = GetTask(tasks), ListTasks(tasks)
+        slow = slow_plane(keys=keys, get_task=get_task, list_tasks=list_tasks, readiness=health.readiness)
+        http = serve_http(http_door(core, group, keys, idempotency, slow), group.host, group.rest_port)
+        store = PostgresKeyStore(pool)
+        grpc = serve_grpc(
+            f"{group.host}:{group.grpc_port}",
+            services(
+                TaskServicer(core.govern, idempotency, get_task, list_tasks, defaults, new_id),
+                KeyServicer(CreateKey(store), ListKeys(store), RevokeKey(store)),
+                AuditServicer(auditor),
+            ),
+            authenticate=ApiKeyAuthenticator(keys),
+            health=health,
+            max_message_bytes=group.body_bytes,
+        )
+        running = await stack.enter_async_context(asyncio.TaskGroup())
+        background = [
+            running.create_task(work)
+            for work in (
+                keys.run(),
+                Shipper(core.spool, bus.publisher, audit.sealed_through).run(),
+                TaskProjection(pool, core.spool).run(),
+                OutboxRelay(url, bus.publisher.publish, NAME).run(),
+                Housekeeping((idempotency.forget_old, kafka.store.forget_old)).run(),
+            )
+        ]
         try:
-            async with serve_http(door, group.host, group.rest_port) as rest:
+            await kafka.open()
+            async with http as rest, grpc as grpc_port:
                 try:
-                    yield Ports(rest)
+                    yield Ports(rest, grpc_port)
                 finally:
-                    await core.drain(group)
+                    await asyncio.gather(core.drain(group), kafka.drain(group.drain_s))
+                    await core.seal(group)
         finally:
             for task in background:
                 task.cancel()
