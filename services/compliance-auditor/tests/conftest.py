@@ -68,13 +68,13 @@ class Author:
         raw = self.key.public_key().public_bytes_raw()
         (run.writers / f"{self.writer}.pub").write_bytes(base64.b64encode(raw))
 
-    def decision(self, task, organization=ACME, **fields):
+    def decision(self, task, organization=ACME, /, **fields):
         receipt = self.receipts.setdefault(task, new_id())
         record = self._record("decision", task, organization, receipt, fields)
         self.decisions.setdefault(task, leaf_hash(record).hex())
         return record
 
-    def outcome(self, task, organization=ACME, **fields):
+    def outcome(self, task, organization=ACME, /, **fields):
         receipt = self.receipts.setdefault(task, new_id())
         named = {"decision": self.decisions.get(task, "00" * 32), **fields}
         return self._record("outcome", task, organization, receipt, named)

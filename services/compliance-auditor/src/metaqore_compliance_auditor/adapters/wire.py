@@ -17,6 +17,7 @@ GROUP_VERSION: Final = 1
 MAX_GROUP_BYTES: Final = 16 * 1024 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_PLACE: Final = re.compile(r"(?<= - at `)\$[\w.\[\]]*(?=`$)")
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 
@@ -66,7 +67,7 @@ def parse_group(data: bytes) -> SignedGroup:
     try:
         group = _group.decode(data)
     except _UNREADABLE as error:
-        raise Refused("malformed_group", f"The message is no group commit: {error}.") from error
+        raise Refused("malformed_group", f"The message is no group commit{_where(error)}.") from error
     if not (_NAME.fullmatch(group.writer) and group.first_sequence > 0 and 0 < group.count == len(group.records)):
         raise Refused("malformed_group", "A group names its writer, starts from 1 or later and counts its records.")
     return SignedGroup(
@@ -99,7 +100,7 @@ def parse_facts(record: bytes) -> Facts:
         read = _record.decode(record)
     except _UNREADABLE as error:
         _check_version("record", record, RECORD_VERSION)
-        raise Refused("malformed_record", f"One of the group's records cannot be read: {error}.") from error
+        raise Refused("malformed_record", f"One of the group's records cannot be read{_where(error)}.") from error
     if read.version != RECORD_VERSION:
         _check_version("record", record, RECORD_VERSION)
     if not _NAME.fullmatch(read.organization) or (read.kind == "outcome" and read.decision is None):
@@ -123,11 +124,17 @@ def _check_version(what: str, data: bytes, known: int) -> None:
     try:
         version = _version.decode(data).version
     except _UNREADABLE as error:
-        raise Refused(f"malformed_{what}", f"This is no {what}: {error}.") from error
+        raise Refused(f"malformed_{what}", f"This is no {what}{_where(error)}.") from error
     if version > known:
         raise Unreadable("version_unknown", f"A {what} has version {version}; this auditor reads {known}: upgrade it.")
     if version != known:
         raise Refused(f"malformed_{what}", f"There is no version {version} of a {what}.")
+
+
+def _where(error: Exception) -> str:
+    """The place that `error` names. Its text may repeat what stands there, and goes nowhere."""
+    place = _PLACE.search(str(error))
+    return f": it does not fit at {place[0]}" if place else ""
 
 
 def _hex(text: str, size: int) -> bytes:

@@ -46,15 +46,21 @@ class Tenures:
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping` is set; then what was accepted is sealed and announced."""
         stopped = asyncio.create_task(stopping.wait())
-        while not stopped.done():
-            holding = asyncio.create_task(self._hold(stopping))
-            await asyncio.wait((holding, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if self.sealer is None:
-                holding.cancel()  # it waits for the lock: there is nothing to finish
-            await asyncio.wait((holding,))
-            if not holding.cancelled() and (error := holding.exception()):
-                _explain(error)
-                await asyncio.wait((stopped,), timeout=self.retry_s)
+        holding: asyncio.Task[None] | None = None
+        try:
+            while not stopped.done():
+                holding = asyncio.create_task(self._hold(stopping))
+                await asyncio.wait((holding, stopped), return_when=asyncio.FIRST_COMPLETED)
+                if self.sealer is None:
+                    holding.cancel()  # it waits for the right: there is nothing to finish
+                await asyncio.wait((holding,))
+                if not holding.cancelled() and (error := holding.exception()):
+                    _explain(error)
+                    await asyncio.wait((stopped,), timeout=self.retry_s)
+        finally:
+            stopped.cancel()
+            if holding is not None and holding.cancel():
+                await asyncio.wait((holding,))
 
     async def _hold(self, stopping: asyncio.Event) -> None:
         async with self.store.tenure() as tenure:
