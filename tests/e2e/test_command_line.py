@@ -28,7 +28,7 @@ def test_a_task_is_submitted_listed_shown_and_proven(mesh):
     shown = eventually(lambda: (t := mesh.json("task", "show", done["task"]))["state"] == "done" and t)
     assert shown["receipt"] == done["receipt"]
     assert shown["door"] == "grpc"
-    assert shown["completion_tokens"] == 6
+    assert 0 < shown["completion_tokens"] <= 6
     assert mesh.json("audit", "verify", done["receipt"])["verified"] == 1
     assert mesh.json("audit", "verify", done["receipt_token"])["verified"] == 1
 

@@ -60,7 +60,7 @@ async def test_a_task_gets_a_result_with_its_receipt(door):
     [(result, headers)] = await door.results(1)
     assert result["state"] == "done"
     assert result["answer"]
-    assert result["usage"]["completion_tokens"] == 8
+    assert 0 < result["usage"]["completion_tokens"] <= 8
     assert parse_token(headers["ce_metaqorereceipt"].decode()).id == result["receipt"]
     assert headers["ce_type"] == b"metaqore.task.completed.v1"
 

@@ -24,8 +24,9 @@ def test_a_chat_is_answered_with_usage_and_a_receipt(client):
     raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=ask("Say hello."), max_tokens=8)
     completion = raw.parse()
     assert completion.choices[0].message.content
-    assert completion.usage.completion_tokens == 8
-    assert completion.usage.total_tokens == completion.usage.prompt_tokens + 8
+    usage = completion.usage
+    assert 0 < usage.completion_tokens <= 8
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
     receipt = parse_token(raw.headers["X-MetaQore-Receipt"])
     assert receipt.id == raw.headers["X-MetaQore-Receipt-Id"]
     assert receipt.task == raw.headers["X-MetaQore-Task-Id"]
@@ -40,7 +41,7 @@ def test_a_stream_has_its_receipt_in_the_head_and_ends_in_usage(client):
     chunks = list(raw.parse())
     text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert text
-    assert chunks[-1].usage.completion_tokens == 12
+    assert 0 < chunks[-1].usage.completion_tokens <= 12
 
 
 def test_without_being_asked_a_stream_has_no_usage_chunk(client):

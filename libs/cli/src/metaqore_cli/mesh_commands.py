@@ -18,7 +18,6 @@ from metaqore_cli.connection import run_directory
 from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table, screen
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.control import MeshStatus, status, stop
-from metaqore_mesh.embedded.mesh import up as run_mesh
 from metaqore_mesh.embedded.mesh_file import MeshState, read_mesh
 from metaqore_mesh.embedded.part import PartState, Progress
 from metaqore_mesh.embedded.run_lock import lock_holder
@@ -47,6 +46,9 @@ def up(
     if detach:
         _up_in_background(settings)
     else:
+        # Its Kafka and database parts take a second to import, which no other command should wait for.
+        from metaqore_mesh.embedded.mesh import up as run_mesh  # noqa: PLC0415
+
         run_mesh(settings, lambda progress: notes.print(_told(progress), highlight=False), ready=_tell_ready)
 
 
