@@ -1,12 +1,19 @@
 """Groups through to sealed logs, on a real PostgreSQL."""
 
+import asyncio
+
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from metaqore_compliance_auditor.adapters.wire import parse_group
 from metaqore_compliance_auditor.domain.admission import Append, Hold, Skip
 from metaqore_compliance_auditor.domain.groups import Refused
 from metaqore_compliance_auditor.service.ports import HeadMovedError
+from metaqore_compliance_auditor.service.sealing import SealLimits
 from metaqore_governance_core.proofs import verify_record_proof
+from metaqore_mesh.telemetry.tracing import provided
 
 ACME, GLOBEX = "org_acme", "org_globex"
 
@@ -109,3 +116,51 @@ async def test_signed_breaches_are_sealed_and_told(parts, author, new_task):
     rows = await parts.pool.fetch("SELECT code, leaf_index FROM faults ORDER BY leaf_index")
     assert [tuple(row) for row in rows] == found
     assert await parts.faults() == found
+
+
+async def test_the_span_of_a_seal_is_linked_from_the_traces_of_its_records(parts, author):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    traces = ["00-" + "ab" * 16 + "-" + "12" * 8 + "-01", "00-" + "cd" * 16 + "-" + "34" * 8 + "-01"]
+    with provided(provider):
+        async with parts.sealing() as sealer:
+            for trace in traces:
+                await sealer.offer(parse_group(author.tasks(1)), [trace, "nonsense"])
+            await sealer.seal()
+    (span,) = [span for span in exporter.get_finished_spans() if span.name == "auditor.seal"]
+    assert [f"{link.context.trace_id:032x}" for link in span.links] == ["ab" * 16, "cd" * 16]
+    assert span.attributes["metaqore.records"] == 4
+
+
+async def test_too_many_waiting_records_hold_up_the_next(parts, author):
+    async with parts.store.tenure() as tenure:
+        sealer = parts.sealer(tenure, {}, SealLimits(delay_s=0.01, waiting_records=4))
+        for group in (author.tasks(1), author.tasks(1)):
+            await sealer.offer(parse_group(group))
+        third = asyncio.create_task(sealer.offer(parse_group(author.tasks(1))))
+        await asyncio.sleep(0.05)
+        assert not third.done()
+        await sealer.seal()
+        assert isinstance(await third, Append)
+
+
+async def test_many_organizations_are_sealed_together(parts, author):
+    organizations = [f"org_{number}" for number in range(50)]
+    async with parts.sealing() as sealer:
+        for organization in organizations:
+            await sealer.offer(parse_group(author.tasks(1, organization)))
+        seals = await sealer.seal()
+    assert sorted(seal.organization for seal in seals) == sorted(organizations)
+    for organization in organizations[::10]:
+        assert await parts.faults(organization) == []
+
+
+async def test_one_group_may_hold_records_of_many_organizations(parts, author, new_task):
+    mine, theirs = new_task(), new_task()
+    records = [author.decision(mine), author.decision(theirs, GLOBEX), author.outcome(mine)]
+    await parts.seal(author.group(*records, author.outcome(theirs, GLOBEX)))
+    assert await parts.faults() == await parts.faults(GLOBEX) == []
+    for organization in (ACME, GLOBEX):
+        entries = await parts.reader.entries(organization, 0, 10)
+        assert [entry.organization_sequence for entry in entries] == [1, 2]
