@@ -5,7 +5,7 @@ import json
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metaqore_governance_core.group import group_value, parse_group, signed_bytes, verify_group
@@ -70,6 +70,7 @@ outcomes = st.builds(
 )
 
 
+@settings(max_examples=60)
 @given(decisions | outcomes)
 def test_a_record_is_written_in_canonical_form_and_read_back(record):
     raw = encode_record(record)
@@ -77,7 +78,8 @@ def test_a_record_is_written_in_canonical_form_and_read_back(record):
     assert decode_record(raw) == record
 
 
-@given(st.lists(decisions | outcomes, min_size=1, max_size=9), numbers.filter(bool), numbers)
+@settings(max_examples=25)
+@given(st.lists(decisions | outcomes, min_size=1, max_size=5), numbers.filter(bool), numbers)
 def test_a_group_is_the_one_that_the_rules_write(records, first_sequence, time_us):
     raw = [encode_record(record) for record in records]
     signed = GroupSigner(KEY, lambda: time_us).sign(first_sequence, list(map(leaf_hash, raw)))

@@ -108,6 +108,13 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def make_directory(directory: Path) -> None:
+    """Make a directory, 0700, with those above it; its own name survives a crash, too. Blocks."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for above in directory.absolute().parents[:2]:
+        sync_directory(above)
+
+
 def try_lock(path: Path) -> int | None:
     """A descriptor that holds the lock file exclusively until it is closed, or None where somebody has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE)

@@ -18,7 +18,7 @@ from metaqore_governance_core.writer_state import WriterState
 from metaqore_mesh.keys import WriterKey
 from metaqore_mesh.spool import metrics
 from metaqore_mesh.spool.committer import Committed, Committer, Entry, Listener
-from metaqore_mesh.spool.disk import Disk, PosixDisk, try_lock
+from metaqore_mesh.spool.disk import Disk, PosixDisk, make_directory, try_lock
 from metaqore_mesh.spool.errors import RecordTooLarge, SpoolClosed, SpoolFailed, SpoolFull, SpoolLocked
 from metaqore_mesh.spool.groups import Appended, Clock, GroupSigner, StoredGroup
 from metaqore_mesh.spool.limits import SpoolLimits
@@ -104,7 +104,7 @@ class FileSpool:
         Nothing is removed before each of `holders` has released it. Raises `SpoolLocked`, `SpoolCorrupt`, `OSError`.
         """
         limits, disk = limits or SpoolLimits(), disk or PosixDisk()
-        await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(make_directory, directory)
         lock = try_lock(directory / "lock")
         if lock is None:
             raise SpoolLocked(directory)
@@ -295,7 +295,8 @@ class FileSpool:
         metrics.SYNC_SECONDS.observe(group.sync_s)
 
     def _on_failed(self, error: BaseException, batch: list[Entry]) -> None:
-        self.refuse(f"{type(error).__name__}: {error}")
+        # Without its path: clients see this.
+        self.refuse((isinstance(error, OSError) and error.strerror) or type(error).__name__)
         for entry in (*batch, *self._committer.leftover()):
             if not entry.future.done():
                 entry.future.set_exception(self._refusal())

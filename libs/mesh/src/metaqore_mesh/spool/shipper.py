@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 MAX_LINKS = 128
 """Traces that one message names, so that the sealing span can link to them."""
 
+LOG_EVERY = 20
+"""Of so many refusals in a row, one is told."""
+
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
@@ -122,7 +125,7 @@ class Shipper:
             return False
         if sealed > spool.durable_through:
             behind = SpoolBehindLog(spool.writer, sealed, spool.durable_through)
-            spool.refuse(behind.message)
+            spool.refuse("the spool is behind its log")
             raise behind
         if sealed < self._sealed:
             log.error("spool.progress_regressed", sealed_through=sealed, before=self._sealed, kept=spool.first_sequence)
@@ -165,7 +168,7 @@ class Shipper:
                     metrics.SHIPPED_GROUPS.inc(acked)
                     attempt = 0
             attempt += 1
-            if attempt == 1:
+            if attempt % LOG_EVERY == 1:
                 log.warning("spool.shipping_refused", code=refused, sent_through=self._sent)
             metrics.SHIPPING_RESTARTS.labels("refused").inc()
             await asyncio.sleep(self._pace.refused.delay_s(attempt))
