@@ -44,6 +44,7 @@ class CheckLogs:
 
     async def check_all(self, share: float) -> None:
         """Verify every log once, working for `share` of the time and resting in between."""
+        metrics.OPEN_FAULTS.set(await self.book.count())
         records = 0
         for organization in await self.reader.organizations():
             began, verified = time.monotonic(), 0
@@ -62,7 +63,8 @@ class CheckLogs:
         return f"{sum(self.found.values())} faults in {len(logs)} logs: see `metaqore audit verify --all`"
 
     async def _keep(self, faults: tuple[Fault, ...]) -> None:
-        new = await self.book.record(faults)
+        await self.book.record(faults)
+        metrics.OPEN_FAULTS.set(await self.book.count())
         for fault in faults:
             metrics.FAULTS.labels(code=fault.code).inc()
             log.error(
@@ -73,4 +75,3 @@ class CheckLogs:
                 writer=fault.writer,
                 sequence=fault.sequence,
             )
-        metrics.OPEN_FAULTS.inc(new)

@@ -197,6 +197,7 @@ class Sealer:
         self._forget_idle_logs()
         for fault in (fault for seal in seals for fault in seal.faults):
             metrics.FAULTS.labels(code=fault.code).inc()
+            metrics.OPEN_FAULTS.inc()
             log.error("record.breached", code=fault.code, organization=fault.organization, leaf_index=fault.leaf_index)
         return seals
 
