@@ -157,5 +157,7 @@ class OutboxRelay:
             connection.terminate()  # the lock is free at once, whatever state the link is in
 
     async def _wait(self, woken: asyncio.Event, seconds: float) -> None:
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the event (bpo-37658).
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await woken.wait()

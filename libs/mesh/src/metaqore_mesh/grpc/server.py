@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -64,9 +63,9 @@ async def serve_grpc(
     try:
         yield port
     finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        while not following.done():  # a check may lose a cancellation in `wait_for` (bpo-37658)
+            following.cancel()
+            await asyncio.wait((following,), timeout=HEALTH_INTERVAL_S)
         await checks.enter_graceful_shutdown()
         await server.stop(grace_s)
 
