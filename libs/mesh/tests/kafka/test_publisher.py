@@ -2,7 +2,6 @@
 
 import asyncio
 
-
 import pytest
 from aiokafka.errors import OutOfOrderSequenceNumber
 

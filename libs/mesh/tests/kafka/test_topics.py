@@ -8,7 +8,10 @@ from metaqore_mesh.settings import KafkaSettings
 
 async def test_ensure_makes_what_is_missing_and_may_be_repeated(kafka_settings, fresh_name):
     topics = Topics(kafka_settings, client_id="test")
-    one, two = TopicSpec(f"{fresh_name}.1", partitions=3), TopicSpec(f"{fresh_name}.2", configs={"retention.ms": "60000"})
+    one, two = (
+        TopicSpec(f"{fresh_name}.1", partitions=3),
+        TopicSpec(f"{fresh_name}.2", configs={"retention.ms": "60000"}),
+    )
     await topics.ensure([one])
     await topics.ensure([one, two])
     assert await topics.partitions([one.name, two.name]) == {one.name: 3, two.name: 4}

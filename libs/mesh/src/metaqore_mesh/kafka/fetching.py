@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 _STALLED_POLL_S = 0.02
+_LEAVE_TIMEOUT_S = 2.0
 _SESSION_MS = 10_000
 _EMBEDDED_SESSION_MS = 3_000  # it lets a group wait for half of this before it begins
 _NOWHERE = TopicPartition("", 0)
@@ -115,12 +116,21 @@ class FetchingConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka has n
                 return batches
 
     async def stop(self) -> None:
-        """Leave the group and hang up."""
+        """Leave the group and hang up; where the broker does not answer, just hang up."""
         if self._group_id and self._coordinator and self._coordinator.generation == 0:
             # The embedded broker counts generations from 0, which aiokafka takes for none: it would not leave, and
             # the next member would wait until this one's session ends.
             self._coordinator.generation = 1
-        await super().stop()
+        stop = asyncio.create_task(super().stop())
+        await asyncio.wait({stop}, timeout=_LEAVE_TIMEOUT_S)
+        if not stop.done():  # aiokafka gives up halfway
+            stop.cancel()
+            await asyncio.wait({stop})
+            if self._fetcher:
+                await self._fetcher.close()
+            if self._group_id and self._coordinator:
+                self._coordinator._coordination_task.cancel()  # noqa: SLF001 - it waits for the broker
+        await self._client.close()
 
 
 class Subscription:

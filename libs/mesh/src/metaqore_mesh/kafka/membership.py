@@ -15,6 +15,7 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
+from metaqore_mesh.kafka.backoff import Backoff
 from metaqore_mesh.kafka.fetching import Member, Subscription
 from metaqore_mesh.kafka.metrics import CONNECTED
 from metaqore_mesh.kafka.session import Plan, Session, by_partition
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _COMMIT_TIMEOUT_S = 3.0
+_RETRY = Backoff(most_s=1.0)
 _MOVED_ON = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
 
@@ -93,11 +95,14 @@ class Membership(Session, ConsumerRebalanceListener):  # type: ignore[misc] # ai
 
     async def watch(self) -> None:
         """Commit whenever something is done, at most once in an interval."""
+        failures = 0
         while True:
             await self.progress.wait()
             self.progress.clear()
-            if not await self._try_commit():
+            failures = 0 if await self._try_commit() else failures + 1
+            if failures:
                 self.progress.set()
+                await asyncio.sleep(_RETRY.delay_s(failures))
             await asyncio.sleep(self.plan.limits.commit_interval_s)
 
     async def _try_commit(self) -> bool:

@@ -79,6 +79,7 @@ class Publisher:
         self._making = asyncio.Lock()
         self._stopped = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ahead: asyncio.Task[None] | None = None
         if settings.embedded:
             probe.on_loss(self._abandon)
 
@@ -89,7 +90,7 @@ class Publisher:
 
     async def start(self) -> None:
         """Begin to connect; does not wait for a broker that is not there."""
-        self._run(self._connect_ahead())
+        self._connect_soon()
 
     async def stop(self) -> None:
         """Send what is held, wait for its acks, close. Sends fail from now on."""
@@ -98,8 +99,8 @@ class Publisher:
             producer, self._producer = self._producer, None
             if producer:
                 await _close(producer, self._timeout_s)
-        for task in self._tasks:
-            task.cancel()
+        if self._ahead:
+            self._ahead.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -228,13 +229,17 @@ class Publisher:
         if self._producer:
             self._run(_close(self._producer, 1.0))
             self._producer = None
-        if not self._stopped:
-            self._run(self._connect_ahead())
+        self._connect_soon()
 
-    def _run(self, work: Coroutine[None, None, None]) -> None:
+    def _connect_soon(self) -> None:
+        if not self._stopped and (self._ahead is None or self._ahead.done()):
+            self._ahead = self._run(self._connect_ahead())
+
+    def _run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _connect_ahead(self) -> None:
         attempt = 0
@@ -287,12 +292,18 @@ def _is_broken(producer: AIOKafkaProducer) -> bool:
 
 
 async def _close(producer: AIOKafkaProducer, timeout_s: float) -> None:
-    """Close it, after it has sent what it holds where that takes no longer than `timeout_s`."""
-    try:
-        await asyncio.wait_for(producer.stop(), timeout_s)
-    except TimeoutError:
-        if sender := producer._sender.sender_task:  # noqa: SLF001 - stop() gives up halfway
-            sender.cancel()
-        await producer.client.close()
-    except (KafkaError, OSError) as error:
+    """Close it, after it has sent what it holds where that takes no longer than `timeout_s`.
+
+    aiokafka's own stop() gives up halfway when it takes too long or its sender was cancelled, and leaves connections.
+    """
+    stop = asyncio.create_task(producer.stop())
+    await asyncio.wait({stop}, timeout=timeout_s)
+    sender = producer._sender.sender_task  # noqa: SLF001 - see above
+    unfinished = {task for task in (stop, sender) if task}
+    for task in unfinished:
+        task.cancel()
+    await producer.client.close()  # ends what waits for an answer
+    await asyncio.wait(unfinished)
+    await producer.client.close()  # what still ran may have connected again
+    if not stop.cancelled() and (error := stop.exception()):
         log.debug("kafka.producer_not_closed", error=type(error).__name__)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from metaqore_mesh.kafka.backoff import Backoff
 from metaqore_mesh.kafka.delivery import ConsumerLimits, Handler, Lane
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from metaqore_mesh.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
-
-_LEAVE_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +91,7 @@ class Session(ABC):
             self._watching.cancel()
             await asyncio.wait([self._watching])
         if self.subscription:
-            with contextlib.suppress(KafkaError, OSError):
-                await asyncio.wait_for(self.subscription.stop(), _LEAVE_TIMEOUT_S)
+            await self.subscription.stop()
         self._broken.cancel()
 
     @property
