@@ -107,8 +107,11 @@ class LogReader(Protocol):
     async def sealed_sequence(self, writer: str) -> int:
         """The writer's last sealed sequence over all logs; 0 for none."""
 
-    async def sequence_gaps(self, writer: str, limit: int) -> list[tuple[int, int]]:
-        """Gaps in the writer's sequences over all logs: (first missing, next that is there)."""
+    async def writers(self) -> dict[str, int]:
+        """Every writer with its last sealed sequence."""
+
+    async def sequence_gaps(self, writer: str, sequences: range) -> list[range]:
+        """Which of these sequences are in no log, as runs."""
 
     def sealed(self, organization: str) -> AbstractAsyncContextManager[AsyncIterator[None]]:
         """Gives an item whenever the log may have grown, whichever process has sealed it."""

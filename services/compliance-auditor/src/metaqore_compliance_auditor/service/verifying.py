@@ -27,7 +27,6 @@ from metaqore_governance_core.tiles import TILE_WIDTH, Tile, tiles_of_edge
 
 PAGE: Final = 4 * TILE_WIDTH
 MAX_FAULTS: Final = 100
-MAX_GAPS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +160,6 @@ class VerifyLog:
         if await self.reader.head(organization) == head and (head is None or head.size <= size):
             for fault in end:  # else the log has grown meanwhile, and they mean nothing
                 yield fault
-        for writer in sorted(replay.progress):
-            for missing, following in await self.reader.sequence_gaps(writer, MAX_GAPS):
-                message = f"The writer's records from {missing} to {following - 1} are in no log."
-                yield Fault("sequence_gap", message, organization, None, writer, missing)
 
     async def _end(self, organization: str, size: int, replay: Replay) -> AsyncIterator[Fault]:
         """What is wrong at the end of the log, if it has not grown since the verification began."""

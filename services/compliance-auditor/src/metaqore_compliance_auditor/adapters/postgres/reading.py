@@ -20,6 +20,8 @@ from metaqore_mesh.database.errors import database_errors
 
 _ENTRY: Final = f"SELECT {', '.join(rows.ENTRY_COLUMNS[1:])} FROM entries WHERE organization = $1"  # noqa: S608 - fixed
 
+_MAX_GAPS: Final = 20
+
 
 class PostgresLogReader:
     """`LogReader` over a pool of connections; `doorbell` tells of seals."""
@@ -126,19 +128,29 @@ class PostgresLogReader:
         """See `LogReader.sealed_sequence`."""
         return await self._value("SELECT coalesce(max(sequence), 0) FROM writer_progress WHERE writer = $1", writer)
 
-    async def sequence_gaps(self, writer: str, limit: int) -> list[tuple[int, int]]:
-        """See `LogReader.sequence_gaps`. Reads the whole index of the writer's sequences."""
+    async def writers(self) -> dict[str, int]:
+        """See `LogReader.writers`."""
+        found = await self._fetch("SELECT writer, max(sequence) AS sequence FROM writer_progress GROUP BY writer")
+        return {row["writer"]: row["sequence"] for row in found}
+
+    async def sequence_gaps(self, writer: str, sequences: range) -> list[range]:
+        """See `LogReader.sequence_gaps`. Reads an index alone, and names gaps only where the count shows one."""
+        first, last = sequences.start, sequences.stop - 1
+        within = "FROM entries WHERE writer = $1 AND sequence BETWEEN $2 AND $3"
+        if await self._value(f"SELECT count(*) {within}", writer, first, last) == len(sequences):
+            return []
         found = await self._fetch(
-            """
+            f"""
             SELECT before + 1 AS missing, sequence FROM (
-                SELECT sequence, lag(sequence, 1, 0::bigint) OVER (ORDER BY sequence) AS before
-                FROM entries WHERE writer = $1
-            ) AS pairs WHERE sequence <> before + 1 ORDER BY sequence LIMIT $2
-            """,
+                SELECT sequence, lag(sequence, 1, $2 - 1) OVER (ORDER BY sequence) AS before
+                FROM (SELECT sequence {within} UNION ALL SELECT $3 + 1) AS here
+            ) AS pairs WHERE sequence <> before + 1 ORDER BY sequence LIMIT {_MAX_GAPS}
+            """,  # noqa: S608 - fixed
             writer,
-            limit,
+            first,
+            last,
         )
-        return [(row["missing"], row["sequence"]) for row in found]
+        return [range(row["missing"], row["sequence"]) for row in found]
 
     async def unready(self) -> str | None:
         """Why the database cannot be read now, None where it can: a readiness check."""

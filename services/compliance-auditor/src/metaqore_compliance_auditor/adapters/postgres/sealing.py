@@ -61,6 +61,7 @@ class PostgresSealStore:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
         settings = server_settings("auditor-sealer", STATEMENT_TIMEOUT_S, LOCK_TIMEOUT_S)
+        settings["synchronous_commit"] = "on"  # whatever the server's default: a seal must survive its crash
         with _store_errors():
             connection = await asyncpg.connect(
                 self._url, timeout=CONNECT_TIMEOUT_S, command_timeout=_COMMAND_TIMEOUT_S, server_settings=settings
