@@ -1,4 +1,4 @@
-r"""Bringing a service's database to the newest step, by Alembic, without its command line or an ini file.
+r"""Bringing a service's database to the newest step.
 
 A service has a package `migrations` with a package `versions` in it, one module a step:
 
@@ -12,27 +12,15 @@ Plain SQL, one statement for each `op.execute`, no ORM. (`op.execute` reads `:wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 from importlib.resources import files
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.database.errors import database_errors
-from metaqore_mesh.database.pool import CONNECT_TIMEOUT_S, server_settings
+from metaqore_mesh.database.pool import CONNECT_TIMEOUT_S
 
-#: One migration of a database at a time, whoever starts it; the number means nothing.
-_LOCK = 0x6D657461_71
-
-STEP_TIMEOUT_S = 600.0
+_STEP = re.compile(r"v?(\d+)_\w+\.py$")
 
 
 async def migrate(url: str, package: str) -> None:
@@ -42,39 +30,27 @@ async def migrate(url: str, package: str) -> None:
     that fails leaves nothing behind. Raises `database_unavailable`, and `database_not_migrated` with the reason where
     a step fails or the database has seen a step that this version does not know.
     """
+    if await _current(url) == _newest(package):
+        return
+    # Alembic takes a second or two to import: a service that starts again should not wait for it.
+    from metaqore_mesh.database.upgrading import upgrade  # noqa: PLC0415
 
-    async def connect() -> asyncpg.Connection[asyncpg.Record]:
-        settings = server_settings("migrations", STEP_TIMEOUT_S, STEP_TIMEOUT_S)
-        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
-    try:
-        with database_errors(), _explained(package):
-            async with engine.begin() as connection:
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-                await connection.run_sync(_upgrade, package)
-    finally:
-        await engine.dispose()
+    await upgrade(url, package)
 
 
-def _upgrade(connection: Connection, package: str) -> None:
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("path_separator", "newline")
-    config.set_main_option("script_location", _path(__package__, "environment"))
-    config.set_main_option("version_locations", _path(package, "versions"))
-    command.upgrade(config, "head")
+async def _current(url: str) -> str | None:
+    with database_errors():
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+        try:
+            if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+                return None
+            found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+            return found
+        finally:
+            await connection.close()
 
 
-def _path(package: str, directory: str) -> str:
-    """A directory of `package`, as the ini parser inside Alembic reads it."""
-    return str(files(package) / directory).replace("%", "%%")
-
-
-@contextmanager
-def _explained(package: str) -> Iterator[None]:
-    try:
-        yield
-    except (CommandError, DBAPIError) as error:
-        cause = getattr(error, "orig", None) or error
-        message = f"The database could not be brought to the newest step of {package}: {cause}"
-        raise MetaQoreError("database_not_migrated", message, kind=ErrorKind.INTERNAL) from error
+def _newest(package: str) -> str:
+    """The revision of the last step: the number that its module's name has, `v0007_what_it_does` or `0007_…`."""
+    names = (path.name for path in (files(package) / "versions").iterdir())
+    return max((step[1] for name in names if (step := _STEP.match(name))), default="")
