@@ -1,14 +1,15 @@
-"""A consumer process for `test_crash.py`: `HOST:PORT EMBEDDED TOPIC GROUP FILE`. It notes each record it is done with."""
+"""A consumer process for `test_crash.py`: `HOST:PORT EMBEDDED TOPIC GROUP FILE`. It notes each record it has done."""
 
 import asyncio
 import sys
+from pathlib import Path
 
 from metaqore_mesh.kafka import Bus, ConsumerLimits
 from metaqore_mesh.settings import KafkaSettings
 
 
 async def main(bootstrap, embedded, topic, group, path):
-    with open(path, "ab", buffering=0) as notes:  # noqa: ASYNC230 - a test's own little file
+    with Path(path).open("ab", buffering=0) as notes:  # noqa: ASYNC230 - a little file of a test
 
         async def handle(records):
             for record in records:

@@ -14,6 +14,10 @@ def bench(mortal_broker, fresh_name):
     return Bench(mortal_broker.settings, fresh_name)
 
 
+async def until_all(wanted, *handlers):
+    await until(lambda: all(wanted <= set(seen.values) for seen in handlers), 30)
+
+
 @pytest.mark.parametrize("away_s", [0.0, 1.5], ids=["back at once", "away for a while"])
 async def test_all_go_on_by_themselves_and_read_what_is_published_after(bench, mortal_broker, away_s):
     read, consumed = Seen(), Seen()
@@ -26,8 +30,7 @@ async def test_all_go_on_by_themselves_and_read_what_is_published_after(bench, m
             mortal_broker.start()
             later = texts(60, first=100 * life)
             await asyncio.gather(*(bus.publisher.publish(bench.topic, *message) for message in later))
-            wanted = {value for _, value, _ in later}
-            await until(lambda: wanted <= set(read.values) and wanted <= set(consumed.values), 30)
+            await until_all({value for _, value, _ in later}, read, consumed)
 
 
 async def test_fewer_records_than_were_read_before_are_read_too(bench, mortal_broker):
@@ -95,7 +98,7 @@ async def test_stop_does_not_wait_for_a_broker_that_is_gone(bench, mortal_broker
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_under_load_nothing_published_after_the_last_death_is_lost(bench, mortal_broker, seed):
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - a test's dice
     read, consumed = Seen(), Seen()
     published = {}
     stop = asyncio.Event()
@@ -125,4 +128,4 @@ async def test_under_load_nothing_published_after_the_last_death_is_lost(bench, 
         await loading
         wanted = {value for value, at in published.items() if at > last + 0.1}
         assert wanted
-        await until(lambda: wanted <= set(read.values) and wanted <= set(consumed.values), 30)
+        await until_all(wanted, read, consumed)

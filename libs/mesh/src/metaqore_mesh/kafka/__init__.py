@@ -4,11 +4,11 @@ from metaqore_mesh.kafka.bus import Bus
 from metaqore_mesh.kafka.consumer import BatchConsumer
 from metaqore_mesh.kafka.dead_letters import DeadLetters
 from metaqore_mesh.kafka.delivery import ConsumerLimits, Handler
-from metaqore_mesh.kafka.errors import BrokerUnavailable, HeaderMissing, PoisonRecord, RecordTooLarge
+from metaqore_mesh.kafka.errors import BrokerUnavailable, PoisonRecord, RecordTooLarge
 from metaqore_mesh.kafka.probe import BrokerProbe
 from metaqore_mesh.kafka.publisher import Published, Publisher
 from metaqore_mesh.kafka.reader import TopicReader
-from metaqore_mesh.kafka.records import CloudEvent, Headers, KafkaRecord, cloud_event
+from metaqore_mesh.kafka.records import Headers, KafkaRecord
 from metaqore_mesh.kafka.topics import Topics, TopicSpec
 
 __all__ = [
@@ -16,11 +16,9 @@ __all__ = [
     "BrokerProbe",
     "BrokerUnavailable",
     "Bus",
-    "CloudEvent",
     "ConsumerLimits",
     "DeadLetters",
     "Handler",
-    "HeaderMissing",
     "Headers",
     "KafkaRecord",
     "PoisonRecord",
@@ -30,5 +28,4 @@ __all__ = [
     "TopicReader",
     "TopicSpec",
     "Topics",
-    "cloud_event",
 ]

@@ -14,16 +14,17 @@ import structlog
 
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.kafka.backoff import Backoff
+from metaqore_mesh.kafka.errors import PoisonRecord
 from metaqore_mesh.kafka.metrics import RECORDS
 from metaqore_mesh.kafka.offsets import Offsets
+from metaqore_mesh.kafka.records import KafkaRecord, UnreadableRecord
 
 if TYPE_CHECKING:
     from metaqore_mesh.kafka.dead_letters import DeadLetters
-    from metaqore_mesh.kafka.records import KafkaRecord
 
 log = structlog.get_logger(__name__)
 
-Handler = Callable[[Sequence["KafkaRecord"]], Awaitable[Sequence[object] | None]]
+Handler = Callable[[Sequence[KafkaRecord]], Awaitable[Sequence[object] | None]]
 """Handles a batch of one partition, in order, and says how it went.
 
 - None: all of it is done.
@@ -35,6 +36,9 @@ Handler = Callable[[Sequence["KafkaRecord"]], Awaitable[Sequence[object] | None]
 Records may come twice (crash, rebalance): effects must be idempotent. A handler may be cancelled when its partition
 is taken away or the consumer stops, after a grace.
 """
+
+
+_UNREADABLE = PoisonRecord("record_unreadable", "Name headers in UTF-8.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +138,24 @@ class Lane:
     async def _attempt(self, batch: list[KafkaRecord]) -> list[KafkaRecord]:
         """What must be tried again, in order."""
         try:
-            results = await self._handler(batch)
+            results = await self._handle(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, no record may be lost over it
             self._explain(batch[0], error)
             return batch
-        if results is None:
-            results = (None,) * len(batch)
-        elif len(results) != len(batch):
-            self._explain(batch[0], ValueError(f"{len(results)} results for {len(batch)} records"))
-            return batch
         return await self._settle(batch, results)
+
+    async def _handle(self, batch: list[KafkaRecord]) -> Sequence[object]:
+        """One result for each record."""
+        readable = [record for record in batch if not isinstance(record, UnreadableRecord)]
+        results = await self._handler(readable) if readable else ()
+        if results is None:
+            results = (None,) * len(readable)
+        if len(results) != len(readable):
+            raise ValueError(f"{len(results)} results for {len(readable)} records")
+        if len(readable) == len(batch):
+            return results
+        answers = iter(results)
+        return [_UNREADABLE if isinstance(record, UnreadableRecord) else next(answers) for record in batch]
 
     async def _settle(self, batch: list[KafkaRecord], results: Sequence[object]) -> list[KafkaRecord]:
         """Mark what is done, bury what is poison; what must be tried again comes back, in order."""

@@ -28,11 +28,3 @@ class PoisonRecord(MetaQoreError):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message, kind=ErrorKind.UNPROCESSABLE)
-
-
-class HeaderMissing(PoisonRecord):
-    """A required header is missing, null, empty or not UTF-8."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__("header_missing", f"Send the header {name} as non-empty UTF-8 text.")
-        self.name = name

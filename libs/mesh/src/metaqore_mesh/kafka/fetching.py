@@ -10,7 +10,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 from faststream import AckPolicy
@@ -19,22 +19,21 @@ from faststream.kafka import TopicPartition as Assigned
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
 from metaqore_mesh.kafka.connection import client_options
-from metaqore_mesh.kafka.records import record_from
+from metaqore_mesh.kafka.records import KafkaRecord, UnreadableRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aiokafka import ConsumerRecord
     from aiokafka.abc import ConsumerRebalanceListener
     from faststream.kafka.subscriber.usecase import BatchSubscriber
     from faststream.message import StreamMessage
 
-    from metaqore_mesh.kafka.records import KafkaRecord
     from metaqore_mesh.settings import KafkaSettings
 
     Raw: TypeAlias = ConsumerRecord[bytes, bytes]
 
 POLL_S = 0.2
+_CAREFUL_WAIT_MS = 100
 _STALLED_POLL_S = 0.02
 _LEAVE_TIMEOUT_S = 2.0
 _SESSION_MS = 10_000
@@ -65,12 +64,17 @@ class Member(NamedTuple):
     id: str
 
 
+class _Unreadable(ConsumerRecord[Any, Any]):  # type: ignore[misc] # aiokafka has no types
+    """Stands for a record that the client cannot take apart."""
+
+
 class FetchingConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka has no types
     """Fetches of the partitions that have room, and tells the intake about errors that FastStream only logs."""
 
     def __init__(self, *topics: str, intake: Intake, **options: Any) -> None:
         super().__init__(*topics, **options)
         self._intake = intake
+        self._careful = False
 
     @property
     def member(self) -> Member:
@@ -103,17 +107,41 @@ class FetchingConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka has n
             partitions = (_NOWHERE,) if stalled else room or ()
             wait_ms = _STALLED_POLL_S * 1000 if stalled else timeout_ms
             try:
-                batches: dict[TopicPartition, list[Raw]] = await super().getmany(
-                    *partitions, timeout_ms=wait_ms, max_records=max_records
-                )
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:
+                batches = await self._fetched(partitions, wait_ms, max_records)
+            except Exception as error:
                 self._intake.broken(error)
                 raise
             if batches:
                 self._intake.mark()
                 return batches
+
+    async def _fetched(
+        self, partitions: Sequence[TopicPartition], wait_ms: float, max_records: int | None
+    ) -> dict[TopicPartition, list[Raw]]:
+        """What the client has, past records that it cannot take apart: those it would meet again and again.
+
+        The one such that a sender can make has a header whose name is not UTF-8 (RFC 3629).
+        """
+        if not self._careful:
+            try:
+                found: dict[TopicPartition, list[Raw]] = await super().getmany(
+                    *partitions, timeout_ms=wait_ms, max_records=max_records
+                )
+            except UnicodeDecodeError:
+                self._careful = True
+            else:
+                return found
+        for partition in partitions or tuple(self.assignment()):
+            try:
+                found = await super().getmany(partition, timeout_ms=_CAREFUL_WAIT_MS, max_records=1)
+            except UnicodeDecodeError:
+                self._careful = False
+                offset = await self.position(partition)
+                self.seek(partition, offset + 1)
+                return {partition: [_Unreadable(*partition, offset, 0, 0, None, None, None, -1, -1, ())]}
+            if found:
+                return found
+        return {}
 
     async def stop(self) -> None:
         """Leave the group and hang up; where the broker does not answer, just hang up."""
@@ -199,4 +227,9 @@ async def _parse(raw: tuple[Raw, ...]) -> StreamMessage[tuple[Raw, ...]]:
 
 
 async def _decode(message: StreamMessage[tuple[Raw, ...]]) -> list[KafkaRecord]:
-    return [record_from(raw) for raw in message.raw_message]
+    return [_record_from(raw) for raw in message.raw_message]
+
+
+def _record_from(raw: Raw) -> KafkaRecord:
+    kind = UnreadableRecord if isinstance(raw, _Unreadable) else KafkaRecord
+    return kind(raw.topic, raw.partition, raw.offset, raw.key, raw.value, tuple(raw.headers), raw.timestamp)

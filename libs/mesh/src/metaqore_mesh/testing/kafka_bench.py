@@ -40,9 +40,7 @@ async def until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
 class Seen:
     """A handler that remembers what it was given, then does what `then` says."""
 
-    def __init__(
-        self, then: Callable[[Sequence[KafkaRecord]], Awaitable[Sequence[object] | None]] | None = None
-    ) -> None:
+    def __init__(self, then: Handler | None = None) -> None:
         self.batches: list[tuple[KafkaRecord, ...]] = []
         self._then = then
 
