@@ -34,7 +34,7 @@ METAQORE = Path(sys.executable).with_name("metaqore")
 MAX_TOKENS = 48
 RESULT_DEADLINE_S = 60.0
 
-screen = Console()
+screen = Console(width=max(Console().width, 132))
 
 
 @dataclass
@@ -68,7 +68,8 @@ def mesh() -> Iterator[dict[str, Any]]:
             subprocess.run([METAQORE, "up", "--detach", "--free-ports"], check=True)
             yield json.loads(metaqore("status", "--json"))
         finally:
-            subprocess.run([METAQORE, "down"], check=False)
+            with screen.status("finishing what runs, sealing the records, stopping ..."):
+                subprocess.run([METAQORE, "down"], check=False, capture_output=True)
 
 
 def through_rest(status: dict[str, Any], key: str, sample: dict[str, Any], shown: Shown) -> None:
@@ -179,6 +180,7 @@ def show(rows: list[Shown]) -> None:
     table = Table(
         "task", "door", "sensitivity and why", "decision", "model", "tokens", "seconds", "receipt", header_style="bold"
     )
+    table.columns[-1].no_wrap = True
     for row in rows:
         task = tasks.get(row.receipt, {})
         why = ", ".join(task.get("sensitivity_sources", [])) or "nothing found, no label"
@@ -197,13 +199,14 @@ def show(rows: list[Shown]) -> None:
 
 
 def verify(rows: list[Shown]) -> int:
-    """Fetches the proof of every receipt into a file, then verifies the files without the mesh's help."""
-    verified = 0
-    for row in rows:
-        proof = Path(os.environ["METAQORE_RUN_DIR"], f"{row.receipt}.proof.json")
-        proof.write_text(metaqore("audit", "proof", row.receipt, "--json"))
-        verified += json.loads(metaqore("audit", "verify", str(proof), "--json"))["verified"]
-    return verified
+    """Fetches the proof of every receipt into a file, then verifies the files with the pinned public key alone."""
+    run_dir = Path(os.environ["METAQORE_RUN_DIR"])
+    proofs = run_dir / "proofs"
+    receipts = [row.receipt for row in rows]
+    metaqore("audit", "proof", *receipts, "--out", str(proofs))
+    files = [str(proofs / f"{receipt}.proof.json") for receipt in receipts]
+    checked = json.loads(metaqore("audit", "verify", *files, "--key", str(run_dir / "public" / "log.pub"), "--json"))
+    return int(checked["verified"])
 
 
 def main() -> None:
@@ -216,7 +219,9 @@ def main() -> None:
         with screen.status("waiting until the log has sealed every record ..."):
             show(rows)
             verified = verify(rows)
-        screen.print(f"[bold green]verified[/] {verified} of {len(rows)} receipts offline: each decision and outcome is")
+        screen.print(
+            f"[bold green]verified[/] {verified} of {len(rows)} receipts offline: each decision and outcome is"
+        )
         screen.print("in the organization's Merkle log, under a checkpoint signed by the pinned key.\n")
         if verified != len(rows):
             sys.exit(1)

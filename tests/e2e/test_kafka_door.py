@@ -118,7 +118,7 @@ async def test_what_cannot_be_read_as_a_task_is_a_dead_letter_with_its_cause(doo
             if message.key == door.source.encode():
                 break
     headers = dict(message.headers)
-    assert message.value == value
+    assert message.value == b""  # it may hold a secret: what it was stands at the place that the headers name
     assert "authorization" not in headers
     assert any("code" in name for name in headers)
     await door.send({"prompt": "Hi", "max_tokens": 2})

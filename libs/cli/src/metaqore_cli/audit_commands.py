@@ -47,26 +47,43 @@ def tail(
                 screen.print(_line(entry.leaf_index, record), highlight=False)
 
 
-@app.command(epilog="Example: metaqore audit proof 019a… --json > proof.json, then: metaqore audit verify proof.json")
+@app.command(
+    epilog="Examples: metaqore audit proof 019a… --json > proof.json, then: metaqore audit verify proof.json   |   "
+    "metaqore audit proof 019a… 019b… --out proofs/"
+)
 def proof(
-    receipt: Annotated[str, typer.Argument(metavar="RECEIPT", help="A receipt's id or its token.")],
+    receipts: Annotated[list[str], typer.Argument(metavar="RECEIPT", help="Receipts: their ids or their tokens.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write each proof into this directory, as <receipt>.proof.json.")
+    ] = None,
     wait: Wait = 10.0,
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """What a receipt stands for, with the proof that it is in the log."""
-    promise = promised(receipt)
+    """What receipts stand for, with the proof that it is in the log."""
     with Client(connect()) as client:
-        found = fetch_proof(client, promise.id if promise else receipt, wait)
-    if json_:
-        print(to_json(found).decode())
-        return
+        for receipt in receipts:
+            promise = promised(receipt)
+            found = fetch_proof(client, promise.id if promise else receipt, wait)
+            if out is not None:
+                out.mkdir(parents=True, exist_ok=True)
+                file = out / f"{found.receipt}.proof.json"
+                file.write_bytes(to_json(found) + b"\n")
+                notes.print(f"[dim]{file}[/]", highlight=False)
+            elif json_:
+                print(to_json(found).decode())
+            else:
+                _show_proof(found)
+
+
+def _show_proof(found: ReceiptProof) -> None:
     for name, part in (("decision", found.decision), ("outcome", found.outcome)):
         if part is None:
             screen.print(f"[bold]{name}[/]: not written yet")
             continue
         screen.print(f"[bold]{name}[/]: leaf {part.index}, path of {len(part.path)}", highlight=False)
         screen.print_json(part.record.decode())
-    screen.print(f"[bold]checkpoint[/]\n{found.decision.checkpoint}", highlight=False, markup=True)
+    screen.print("[bold]checkpoint[/]")
+    screen.print(found.decision.checkpoint, highlight=False, markup=False)
 
 
 @app.command(
