@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from metaqore_mesh.embedded.broker import EmbeddedBroker
-from metaqore_mesh.embedded.ports import free_ports
 from metaqore_mesh.embedded.postgres import ADMIN, EmbeddedPostgres
+from metaqore_mesh.ports import free_ports
 from running_mesh import eventually, running_mesh
 from toxiproxy import VENDORED, toxiproxy
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from metaqore_mesh.embedded.ports import free_ports
+from metaqore_mesh.ports import free_ports
 
 VENDORED = Path(__file__).parents[3] / "shared" / "vendor" / "bin"
 

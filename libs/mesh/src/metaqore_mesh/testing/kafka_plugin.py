@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from metaqore_mesh.embedded.broker import EmbeddedBroker
+from metaqore_mesh.ports import free_ports
 from metaqore_mesh.settings import KafkaSettings
 
 _START_TIMEOUT_S = 10.0
@@ -22,9 +23,14 @@ _START_TIMEOUT_S = 10.0
 class BrokerProcess:
     """An embedded broker that a test may kill and start again, on the same port, empty."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, advertised_port: int | None = None) -> None:
         # Two of them can listen on one port (SO_REUSEPORT) and share the clients: never start one on another's.
-        self.broker = EmbeddedBroker(_free_port())
+        [port] = free_ports(1)
+        self.broker = EmbeddedBroker(port)
+        self._command = self.broker.command()
+        if advertised_port:
+            told = self._command.index("--advertised-listener-url") + 1
+            self._command[told] = f"tcp://{self.broker.host}:{advertised_port}"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -36,7 +42,7 @@ class BrokerProcess:
     def start(self) -> None:
         """Start it and wait until it listens."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self.broker.command(), stdout=log, stderr=log)  # noqa: S603
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -94,10 +100,3 @@ def mortal_broker(tmp_path: Path) -> Iterator[BrokerProcess]:
 def fresh_name() -> str:
     """A name for a topic or group that no other test uses."""
     return f"test.{secrets.token_hex(6)}"
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
