@@ -21,7 +21,7 @@ from metaqore_ai_gateway.adapters.keys_ring import SnapshotKeyRing
 from metaqore_ai_gateway.adapters.keys_store import PostgresKeyStore
 from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
-from metaqore_ai_gateway.adapters.task_observer import TelemetryObserver
+from metaqore_ai_gateway.adapters.task_observer import TelemetryObserver, tell_running
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.bootstrap_kafka import kafka_door, topics
 from metaqore_ai_gateway.domain.rulebook import Rulebook
@@ -142,6 +142,7 @@ async def open_core(
         record_outcome = RecordOutcome(spool, now_us)
         await InterruptOpen(record_outcome, now_us)(dict(spool.state.open))
         admission = Admission(group.running_tasks)
+        tell_running(lambda: admission.running)
         govern = GovernTask(
             rulebook=rulebook,
             scanner=scanner or HyperscanScanner(),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -60,7 +59,9 @@ class OpenAIProvider:
 
     async def generate(self, call: ProviderCall) -> AsyncGenerator[bytes | Usage, None]:
         """See the port."""
-        async with self._exchange(call) as connection:
+        connection: Http1Connection | None = None
+        try:
+            connection = await self._sent(call)
             if connection.status != HTTPStatus.OK:
                 raise provider_errors.of_status(connection.status, await _error_code(connection))
             tally = UsageTally()
@@ -72,14 +73,6 @@ class OpenAIProvider:
                 tally.add(read_completion(whole))
                 yield whole
             yield tally.usage
-
-    @asynccontextmanager
-    async def _exchange(self, call: ProviderCall) -> AsyncIterator[Http1Connection]:
-        """A connection on which the call was sent and the head of its answer came."""
-        connection: Http1Connection | None = None
-        try:
-            connection = await self._sent(call)
-            yield connection
         except ExchangeTimeoutError:
             raise provider_errors.deadline_exceeded() from None
         except (ExchangeError, EventTooLargeError) as error:

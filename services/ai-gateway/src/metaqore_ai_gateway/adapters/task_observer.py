@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -47,7 +48,7 @@ _SECONDS: Final = Children(
 _FIRST_SECONDS: Final = Children(
     Histogram(
         "metaqore_gateway_first_chunk_seconds",
-        "From acceptance to the first chunk.",
+        "From acceptance to the first chunk of a stream.",
         ["door"],
         buckets=DURATION_BUCKETS_S,
     )
@@ -56,6 +57,12 @@ _TOKENS: Final = Children(
     Counter("metaqore_gateway_tokens_total", "Tokens, by model and direction.", ["model", "type"])
 )
 _RUNNING: Final = Gauge("metaqore_gateway_running_tasks", "Tasks that run now.")
+
+
+def tell_running(running: Callable[[], int]) -> None:
+    """Ask `running` for the number of running tasks whenever metrics are read."""
+    _RUNNING.set_function(running)
+
 
 _log = structlog.get_logger()
 
@@ -85,7 +92,6 @@ class TelemetryObservation:
         self._receipt: str | None = None
         self._now = asyncio.get_running_loop().time
         self._started = self._now()
-        _RUNNING.inc()
 
     @property
     def traceparent(self) -> str | None:
@@ -106,7 +112,6 @@ class TelemetryObservation:
 
     def concluded(self, outcome: Outcome) -> None:
         """The task's metrics and its log line."""
-        _RUNNING.dec()
         task, decision = self._task, self._decision
         sensitivity = decision.sensitivity.name if decision else "resumed"
         _TASKS[task.door, outcome.state, sensitivity].inc()
@@ -125,7 +130,7 @@ class TelemetryObservation:
             door=task.door,
             model=task.model,
             sensitivity=sensitivity,
-            reasons=decision.reasons if decision else (),
+            reasons=decision.reasons if decision and not decision.permitted else None,
             provider=outcome.provider,
             attempts=outcome.attempts,
             duration_us=outcome.duration_us,
@@ -136,7 +141,6 @@ class TelemetryObservation:
 
     def abandoned(self, error: BaseException) -> None:
         """Count it, and say why in the log."""
-        _RUNNING.dec()
         code = error.code if isinstance(error, MetaQoreError) else type(error).__name__
         _ABANDONED[self._task.door, code].inc()
         _log.warning(

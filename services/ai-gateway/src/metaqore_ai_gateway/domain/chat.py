@@ -104,10 +104,9 @@ def _check(body: dict[str, Any]) -> None:
         raise InvalidChatError("messages_empty", "`messages` must be a list with at least one message.", "messages")
     for index, message in enumerate(messages):
         _check_message(message, f"messages[{index}]")
-    for name, (types, wanted) in _OPTIONS.items():
-        value = body.get(name)
-        if value is not None and type(value) not in types:
-            raise InvalidChatError("invalid_type", f"`{name}` must be {wanted}.", name)
+    for name, value in body.items():
+        if value is not None and (option := _OPTIONS.get(name)) and type(value) not in option[0]:
+            raise InvalidChatError("invalid_type", f"`{name}` must be {option[1]}.", name)
 
 
 def _check_message(message: Any, param: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from metaqore_ai_gateway.entrypoints.http_request import Receive
 
-GRACE_S: Final = 0.02
+GRACE_S: Final = 0.25
 """A request that is answered sooner is not watched at all: that is most, and watching costs a task."""
 
 

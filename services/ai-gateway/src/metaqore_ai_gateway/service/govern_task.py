@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from metaqore_ai_gateway.domain.chat import ChatTask
-from metaqore_ai_gateway.domain.outcome import Outcome, Usage
-from metaqore_ai_gateway.domain.rulebook import Route, Rulebook, permitted_routes
+from metaqore_ai_gateway.domain.outcome import Outcome
+from metaqore_ai_gateway.domain.rulebook import Rulebook, permitted_routes
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Concluding, Decided, Event, Resumed
-from metaqore_ai_gateway.service.ports import Appended, Digest, Digests, Observation, ProviderCall, TaskObserver
+from metaqore_ai_gateway.service.ports import Appended, Digests, ProviderCall, TaskObserver
 from metaqore_ai_gateway.service.record_decision import Examined, RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
-from metaqore_ai_gateway.service.route_call import RouteCall, Routed
+from metaqore_ai_gateway.service.route_call import RouteCall
+from metaqore_ai_gateway.service.run import Run
 from metaqore_ai_gateway.service.settled import settled
 from metaqore_governance_core.allowpaths import model_tool
 from metaqore_governance_core.decision import GENERATE, Decision, Request, decide, denial
@@ -33,29 +34,6 @@ LARGE_TEXT_BYTES: Final = 256 * 1024
 """From here on a text is scanned in a thread, so that the others do not wait for it."""
 
 _log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Run:
-    """What is known of one task so far."""
-
-    caller: Caller
-    task: ChatTask
-    receipt: str
-    observation: Observation
-    started_us: int
-    attempts: int = 1
-    decision: str = ""
-    route: Route | None = None
-    answer: Digest | None = None
-    usage: Usage = field(default_factory=Usage)
-    state: TaskState = TaskState.RUNNING
-    error: MetaQoreError | None = None
-    recorded: bool = False
-
-    def end(self, state: TaskState, error: MetaQoreError | None = None) -> None:
-        self.state = state
-        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +71,27 @@ class GovernTask:
         with self.admission.admitted():
             run = self._run(caller, task, resumed)
             try:
-                examined = await self._examined(caller, task)
-                decision = self._decided(caller, task, examined)
+                small = task.size_bytes < LARGE_TEXT_BYTES
+                examined = self._examine(run) if small else await asyncio.to_thread(self._examine, run)
+                decision = self._decision(run, examined)
                 if resumed is None:
-                    receipt = (await self._record_decision(run, decision, examined)).receipt(
-                        run.receipt, caller.organization, task.id
-                    )
+                    appended = await self._record_decision(run, examined, decision)
+                    receipt = appended.receipt(run.receipt, caller.organization, task.id)
                     yield Decided(decision, receipt, decision.permitted)
                 if self._may_run(run, decision, resumed):
                     call = ProviderCall(task.model, task.stream, deadline, task.body, run.observation.traceparent)
-                    async with aclosing(self._answer(run, permitted_routes(routes, decision), call)) as chunks:
-                        async for chunk in chunks:
-                            yield chunk
-                outcome = self._outcome(run)
+                    try:
+                        async with aclosing(self.route_call(permitted_routes(routes, decision), call)) as pieces:
+                            async for piece in pieces:
+                                if isinstance(piece, bytes):
+                                    self._commit_to(run, piece)
+                                    yield Chunk(piece)
+                                else:
+                                    run.learn(piece)
+                        run.end(TaskState.DONE)
+                    except MetaQoreError as error:
+                        run.end(TaskState.FAILED, error)
+                outcome = run.outcome(self.now_us())
                 yield Concluding(outcome)
                 await self._record_outcome(run, outcome)
                 yield Concluded(outcome)
@@ -116,31 +102,28 @@ class GovernTask:
                 run.observation.abandoned(error)
                 raise
 
-    def _run(self, caller: Caller, task: ChatTask, resumed: Resumed | None) -> _Run:
+    def _run(self, caller: Caller, task: ChatTask, resumed: Resumed | None) -> Run:
         observation = self.observer.observe(caller, task)
         if resumed is None:
-            return _Run(caller, task, self.new_id(), observation, self.now_us())
+            return Run(caller, task, observation, self.new_id(), self.now_us())
         before = resumed.decision
-        return _Run(caller, task, before.receipt, observation, before.time_us, resumed.attempts, before.leaf_hash)
+        return Run(caller, task, observation, before.receipt, before.time_us, resumed.attempts, before.leaf_hash)
 
-    async def _examined(self, caller: Caller, task: ChatTask) -> Examined:
-        if task.size_bytes < LARGE_TEXT_BYTES:
-            return self._examine(caller, task)
-        return await asyncio.to_thread(self._examine, caller, task)
-
-    def _examine(self, caller: Caller, task: ChatTask) -> Examined:
-        prompt = self.digests.commit(caller.organization, task.digest_input)
+    def _examine(self, run: Run) -> Examined:
+        task = run.task
+        prompt = self.digests.commit(run.caller.organization, task.digest_input)
         try:
             return Examined(self.scanner.scan(task.text), prompt)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text is unknown: CRITICAL
             _log.error("scanner.failed", task=task.id, error=type(error).__name__)
             return Examined(NOTHING_FOUND, prompt, scanner_failed=True)
 
-    def _decided(self, caller: Caller, task: ChatTask, examined: Examined) -> Decision:
+    def _decision(self, run: Run, examined: Examined) -> Decision:
+        task = run.task
         return decide(
             self.rulebook.policy,
             Request(
-                caller=caller,
+                caller=run.caller,
                 tool=model_tool(task.model),
                 verb=GENERATE,
                 candidates=self.rulebook.localities(task.model),
@@ -151,70 +134,37 @@ class GovernTask:
             ),
         )
 
-    async def _record_decision(self, run: _Run, decision: Decision, examined: Examined) -> Appended:
+    async def _record_decision(self, run: Run, examined: Examined, decision: Decision) -> Appended:
         if not decision.permitted:
             run.end(TaskState.DENIED, denial(decision.reasons))
         pending = asyncio.ensure_future(self.record_decision(run.caller, run.task, run.receipt, examined, decision))
-        try:
-            appended = await settled(pending)
-        finally:
-            if pending.done() and not pending.cancelled() and pending.exception() is None:
-                run.decision = pending.result().leaf_hash.hex()
-                run.observation.decided(decision, run.receipt)
-        return appended
+        return await settled(pending, lambda appended: run.decided(decision, appended))
 
-    def _may_run(self, run: _Run, decision: Decision, resumed: Resumed | None) -> bool:
-        if resumed is None:
-            return decision.permitted
-        if decision.permitted and decision.policy_version == resumed.decision.policy_version:
-            return True
-        message = "The policy changed while the task was waiting to run again. Submit it as a new task."
-        run.end(TaskState.INTERRUPTED, MetaQoreError(POLICY_CHANGED, message, kind=ErrorKind.CONFLICT, retryable=True))
-        return False
+    def _may_run(self, run: Run, decision: Decision, resumed: Resumed | None) -> bool:
+        if resumed is not None:
+            if decision.policy_version != resumed.decision.policy_version:
+                run.end(TaskState.INTERRUPTED, _policy_changed())
+                return False
+            if not decision.permitted:
+                run.end(TaskState.DENIED, denial(decision.reasons))
+        return decision.permitted
 
-    async def _answer(self, run: _Run, routes: list[Route], call: ProviderCall) -> AsyncGenerator[Chunk, None]:
-        try:
-            async with aclosing(self.route_call(routes, call)) as pieces:
-                async for piece in pieces:
-                    if type(piece) is bytes:
-                        if run.answer is None:
-                            run.answer = self.digests.running(run.caller.organization)
-                            run.observation.answered()
-                        run.answer.update(piece)
-                        yield Chunk(piece)
-                    elif type(piece) is Usage:
-                        run.usage = piece
-                    elif type(piece) is Routed:
-                        run.route = piece.route
-        except MetaQoreError as error:
-            run.end(TaskState.FAILED, error)
-        else:
-            run.end(TaskState.DONE)
+    def _commit_to(self, run: Run, piece: bytes) -> None:
+        organization = run.caller.organization
+        if not run.task.stream:
+            run.answer = self.digests.commit(organization, piece)
+            return
+        if run.streamed is None:
+            run.streamed = self.digests.running(organization)
+            run.observation.answered()
+        run.streamed.update(piece)
 
-    def _outcome(self, run: _Run) -> Outcome:
-        route = run.route
-        return Outcome(
-            task=run.task.id,
-            organization=run.caller.organization,
-            receipt=run.receipt,
-            decision=run.decision,
-            state=run.state,
-            attempts=run.attempts,
-            duration_us=max(0, self.now_us() - run.started_us),
-            usage=run.usage,
-            model=route.model if route else None,
-            provider=route.provider if route else None,
-            locality=route.locality if route else None,
-            answer=None if run.answer is None else run.answer.commitment(),
-            error=run.error,
-        )
-
-    async def _record_outcome(self, run: _Run, outcome: Outcome) -> None:
+    async def _record_outcome(self, run: Run, outcome: Outcome) -> None:
         run.recorded = True
-        await settled(asyncio.ensure_future(self.record_outcome(outcome)))
-        run.observation.concluded(outcome)
+        pending = asyncio.ensure_future(self.record_outcome(outcome))
+        await settled(pending, lambda _: run.observation.concluded(outcome))
 
-    async def _cancelled(self, run: _Run, gone: BaseException) -> None:
+    async def _cancelled(self, run: Run, gone: BaseException) -> None:
         """Record the outcome of a task whose caller left, unless it has one, may not, or will be resumed."""
         if run.recorded:
             return
@@ -222,6 +172,17 @@ class GovernTask:
             run.observation.abandoned(gone)
             return
         if run.state is TaskState.RUNNING:
-            message = "The caller left before the answer was complete."
-            run.end(TaskState.CANCELLED, MetaQoreError("cancelled", message, kind=ErrorKind.CANCELLED))
-        await self._record_outcome(run, self._outcome(run))
+            run.end(TaskState.CANCELLED, _caller_left())
+        try:
+            await self._record_outcome(run, run.outcome(self.now_us()))
+        except MetaQoreError as error:
+            run.observation.abandoned(error)
+
+
+def _policy_changed() -> MetaQoreError:
+    message = "The policy changed while the task was waiting to run again. Submit it as a new task."
+    return MetaQoreError(POLICY_CHANGED, message, kind=ErrorKind.CONFLICT, retryable=True)
+
+
+def _caller_left() -> MetaQoreError:
+    return MetaQoreError("cancelled", "The caller left before the answer was complete.", kind=ErrorKind.CANCELLED)

@@ -132,7 +132,7 @@ class Observation(Protocol):
         ...
 
     def answered(self) -> None:
-        """The first chunk is there."""
+        """The first chunk of a stream is there."""
         ...
 
     def concluded(self, outcome: Outcome) -> None:

@@ -42,9 +42,7 @@ class RouteCall:
             yield Routed(route)
             answered = False
             try:
-                async with aclosing(
-                    self.providers[route.provider].generate(replace(call, model=route.model))
-                ) as answer:
+                async with aclosing(self.providers[route.provider].generate(_at(route, call))) as answer:
                     async for piece in answer:
                         answered = True
                         yield piece
@@ -58,3 +56,7 @@ class RouteCall:
                     raise
             else:
                 return
+
+
+def _at(route: Route, call: ProviderCall) -> ProviderCall:
+    return call if route.model == call.model else replace(call, model=route.model)
