@@ -45,6 +45,10 @@ class XllamacppEngine:
         params.n_ctx = context_tokens * slots
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
+        # Threads that wait for each other sleep instead of spinning: where the processor is shared, spinning ones keep
+        # it from the one they wait for, and an answer takes many times as long.
+        params.cpuparams.poll = 0
+        params.cpuparams_batch.poll = 0
         params.port = 0
         params.api_keys = [secrets.token_urlsafe(32)]
         params.ui = False
