@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from metaqore_ai_gateway.adapters.digests import HmacDigests
 from metaqore_ai_gateway.domain.claim import ClaimState, Origin, Standing
 from metaqore_ai_gateway.domain.outcome import Outcome, Usage
 from metaqore_ai_gateway.domain.rulebook import Route, Rulebook
@@ -36,6 +35,7 @@ from metaqore_governance_core.residency import Locality, residency_policy
 from metaqore_governance_core.scanner import NOTHING_FOUND, Findings
 from metaqore_governance_core.task import TaskState
 from metaqore_governance_core.writer_state import WriterState
+from metaqore_mesh.keys import DigestKeys
 
 WRITER = "writer-1"
 SECRET = "mq_right"
@@ -272,7 +272,7 @@ class World:
         govern = GovernTask(
             rulebook=rulebook,
             scanner=FakeScanner(),
-            digests=HmacDigests(b"k" * 32),
+            digests=DigestKeys(b"k" * 32),
             record_decision=RecordDecision(spool, lambda: next(clock)),
             record_outcome=record_outcome,
             route_call=RouteCall({"local": FakeProvider(self.durable, life, self.provider_error)}),
