@@ -45,13 +45,14 @@ $(BIN)/uv: requirements/bootstrap.lock
 
 $(VENV)/.runtime: $(BIN)/uv requirements/runtime.lock $(addsuffix /pyproject.toml,$(MEMBERS))
 	@echo "Installing the pinned packages (under a minute the first time) ..."
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.lock
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/runtime.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(EDITABLES)
+	@$(BIN)/python -m compileall -q $(SOURCES) # services start in a second, even where Python may not write bytecode
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
 	@echo "Installing the pinned packages for the tests ..."
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.lock
 	@touch $@
 
 lock: $(BIN)/uv ## Pin every dependency by hash into requirements/*.lock
