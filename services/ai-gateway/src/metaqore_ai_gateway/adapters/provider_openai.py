@@ -114,7 +114,9 @@ class OpenAIProvider:
             fields["stream_options"] = {**(call.body.get("stream_options") or {}), "include_usage": True}
         body = _encode(fields)
         trace = f"\r\ntraceparent: {call.traceparent}" if call.traceparent else ""
-        return b"%b\r\ncontent-length: %d%b\r\n\r\n%b" % (self._head, len(body), trace.encode("ascii"), body)
+        task = f"\r\nx-metaqore-task-id: {call.task}" if call.task else ""
+        named = (trace + task).encode("ascii")
+        return b"%b\r\ncontent-length: %d%b\r\n\r\n%b" % (self._head, len(body), named, body)
 
 
 async def _chunks(connection: Http1Connection, tally: UsageTally, *, usage_wanted: bool) -> AsyncGenerator[bytes, None]:

@@ -79,7 +79,8 @@ class GovernTask:
                     receipt = appended.receipt(run.receipt, caller.organization, task.id)
                     yield Decided(decision, receipt, decision.permitted)
                 if self._may_run(run, decision, resumed):
-                    call = ProviderCall(task.model, task.stream, deadline, task.body, run.observation.traceparent)
+                    trace = run.observation.traceparent
+                    call = ProviderCall(task.model, task.stream, deadline, task.body, trace, task.id)
                     try:
                         async with aclosing(self.route_call(permitted_routes(routes, decision), call)) as pieces:
                             async for piece in pieces:

@@ -83,7 +83,8 @@ class Digests(Protocol):
 class ProviderCall:
     """One call of a model. `deadline` is on the event loop's clock, in seconds; `model` is the provider's name of it.
 
-    `body` is the OpenAI request; its `model` and `stream` are overruled by the fields here.
+    `body` is the OpenAI request; its `model` and `stream` are overruled by the fields here. `task` is the task's id,
+    by which a provider's own log can be held against ours.
     """
 
     model: str
@@ -91,6 +92,7 @@ class ProviderCall:
     deadline: float
     body: dict[str, Any] = field(repr=False)
     traceparent: str | None = None
+    task: str | None = None
 
 
 class Provider(Protocol):
