@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLarg
 
 from metaqore_mesh.kafka.backoff import Backoff
 from metaqore_mesh.kafka.connection import client_options
+from metaqore_mesh.kafka.deadlines import Deadlines
 from metaqore_mesh.kafka.errors import BrokerUnavailable, RecordTooLarge
 from metaqore_mesh.kafka.metrics import PUBLISHED, RESTARTS
 
@@ -74,6 +75,7 @@ class Publisher:
         self._timeout_s = delivery_timeout_s
         self._linger_ms = linger_ms
         self._room = asyncio.Semaphore(max_unacked_records)
+        self._deadlines = Deadlines(delivery_timeout_s)
         self._backoff = Backoff(most_s=2.0)
         self._producer: AIOKafkaProducer | None = None
         self._making = asyncio.Lock()
@@ -106,11 +108,12 @@ class Publisher:
 
     async def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> Published:
         """Send one record and wait for its ack. Raises `BrokerUnavailable`, `RecordTooLarge`."""
-        began = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
-            return await self._attempt(topic, key, value, headers)
+            return await self._attempt(topic, key, value, headers, began)
         except BrokerUnavailable:
-            left_s = began + self._timeout_s - time.monotonic()
+            left_s = began + self._timeout_s - clock()
             if self._stopped or left_s <= 0:
                 raise
         return await self._insist(topic, key, value, headers, left_s)
@@ -122,11 +125,11 @@ class Publisher:
 
         Raises `BrokerUnavailable` where there is no room or no producer within the deadline, `RecordTooLarge`.
         """
-        producer, acked = await self._hand_over(topic, key, value, headers)
+        producer, acked = await self._hand_over(topic, key, value, headers, asyncio.get_running_loop().time())
         result: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
 
         def settle(ack: asyncio.Future[RecordMetadata]) -> None:
-            self._room.release()
+            self._done(ack)
             error = asyncio.CancelledError() if ack.cancelled() else ack.exception()
             failure = self._failed(producer, error) if error else None
             if result.done():
@@ -155,21 +158,27 @@ class Publisher:
                     attempt += 1
                     await asyncio.sleep(self._backoff.delay_s(attempt))
                     with contextlib.suppress(BrokerUnavailable):
-                        return await self._attempt(topic, key, value, headers)
+                        return await self._attempt(topic, key, value, headers, asyncio.get_running_loop().time())
         except TimeoutError:
             raise BrokerUnavailable(f"The broker did not take the record within {self._timeout_s:g} s.") from None
 
-    async def _attempt(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> Published:
-        producer, acked = await self._hand_over(topic, key, value, headers)
+    async def _attempt(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, began: float
+    ) -> Published:
+        producer, acked = await self._hand_over(topic, key, value, headers, began)
         try:
             return _published(await acked)
         except (KafkaError, OSError) as error:
             raise self._failed(producer, error) from error
         finally:
-            self._room.release()
+            self._done(acked)
+
+    def _done(self, acked: asyncio.Future[RecordMetadata]) -> None:
+        self._deadlines.forget(acked)
+        self._room.release()
 
     async def _hand_over(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, began: float
     ) -> tuple[AIOKafkaProducer, asyncio.Future[RecordMetadata]]:
         """Put the record into the producer's buffer; it takes up room until the caller gives that back."""
         producer = self._producer
@@ -180,16 +189,18 @@ class Publisher:
         try:
             # A record needs a key or a value, and a null value without a key means nothing.
             body = b"" if value is None and key is None else value
-            return producer, await producer.send(topic, body, key, headers=list(headers))
+            acked = await producer.send(topic, body, key, headers=list(headers))
         except (KafkaError, OSError) as error:
             self._room.release()
             raise self._failed(producer, error) from error
         except BaseException:
             self._room.release()
             raise
+        self._deadlines.watch(acked, began)
+        return producer, acked
 
     async def _admitted(self) -> AIOKafkaProducer:
-        """Wait for a producer and for room. A timer for each record would double its cost: only here is one."""
+        """Wait for a producer and for room."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._room.acquire()
@@ -220,9 +231,7 @@ class Publisher:
         A new producer asks for the topic first.
         """
         if self._producer:
-            error = KafkaConnectionError("the connection was lost")
-            self._producer._message_accumulator.fail_all(error)  # noqa: SLF001 - stop() waits for the dead broker
-            self._producer._sender.sender_task.cancel()  # noqa: SLF001 - see above
+            _fail_all(self._producer, KafkaConnectionError("the connection was lost"))
             self._replace()
 
     def _replace(self) -> None:
@@ -262,7 +271,7 @@ class Publisher:
     async def _new_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             **client_options(self._settings, self._client_id)
-            # Twice this may pass until a record fails: it waits that long to be sent, and that long for its answer.
+            # So long for room in its buffer, and so long for an answer.
             | {"request_timeout_ms": int(self._timeout_s * 500)},
             acks="all",
             enable_idempotence=self._settings.idempotent,
@@ -289,6 +298,16 @@ def _published(metadata: RecordMetadata) -> Published:
 def _is_broken(producer: AIOKafkaProducer) -> bool:
     sender = producer._sender.sender_task  # noqa: SLF001 - aiokafka tells of its death in no other way
     return producer._closed or sender is None or sender.done()  # noqa: SLF001 - see above
+
+
+def _fail_all(producer: AIOKafkaProducer, error: KafkaError) -> None:
+    """Fail what the producer holds, and have it send nothing more; its own stop() would wait for the broker."""
+    accumulator = producer._message_accumulator  # noqa: SLF001 - see above
+    accumulator.fail_all(error)
+    for batch in chain(accumulator._pending_batches, *accumulator._batches.values()):  # noqa: SLF001 - see above
+        with contextlib.suppress(asyncio.InvalidStateError):
+            batch._drain_waiter.exception()  # noqa: SLF001 - nobody else looks at it, and asyncio complains
+    producer._sender.sender_task.cancel()  # noqa: SLF001 - see above
 
 
 async def _close(producer: AIOKafkaProducer, timeout_s: float) -> None:
