@@ -24,6 +24,7 @@ from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.adapters.task_observer import TelemetryObserver, tell_running
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.bootstrap_kafka import kafka_door, topics
+from metaqore_ai_gateway.collector import calm_collector
 from metaqore_ai_gateway.domain.rulebook import Rulebook
 from metaqore_ai_gateway.domain.task_request import TaskDefaults
 from metaqore_ai_gateway.entrypoints.grpc import ApiKeyAuthenticator, services
@@ -244,6 +245,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         try:
             await kafka.open()
             async with http as rest, grpc as grpc_port:
+                calm_collector()
                 try:
                     yield Ports(rest, grpc_port)
                 finally:
