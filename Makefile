@@ -72,7 +72,7 @@ lint: setup-dev ## ruff, formatting, import rules, unused and missing dependenci
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	@for member in $(MEMBERS); do (cd $$member && ../../$(BIN)/deptry src 2>/dev/null || ../$(BIN)/deptry src 2>/dev/null || $(CURDIR)/$(BIN)/deptry src); done
+	@for member in $(filter-out proto,$(MEMBERS)); do (cd $$member && "$(CURDIR)/$(BIN)/deptry" src) || exit 1; done
 
 format: setup-dev ## Let ruff mend what it can
 	$(BIN)/ruff check --fix .
