@@ -19,8 +19,10 @@ from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
 from metaqore_ai_gateway.adapters.keys_first import make_first_key
 from metaqore_ai_gateway.adapters.keys_ring import SnapshotKeyRing
 from metaqore_ai_gateway.adapters.keys_store import PostgresKeyStore
+from metaqore_ai_gateway.adapters.lifecycle_feed import ANNOUNCED, LifecycleFeed
 from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
+from metaqore_ai_gateway.adapters.spool_follower import SpoolFollower
 from metaqore_ai_gateway.adapters.task_observer import TelemetryObserver, tell_running
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.bootstrap_kafka import kafka_door, topics
@@ -51,7 +53,6 @@ from metaqore_governance_core.scanner import Scanner
 from metaqore_mesh.config import load_config
 from metaqore_mesh.database.migrations import migrate
 from metaqore_mesh.database.pool import open_pool
-from metaqore_mesh.database.relay import OutboxRelay
 from metaqore_mesh.grpc.channel import connect
 from metaqore_mesh.grpc.server import serve_grpc
 from metaqore_mesh.health import Health
@@ -185,7 +186,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         await make_first_key(pool, RunDirectory(settings.run_dir).api_key)
         keys = SnapshotKeyRing(pool)
         await keys.refresh()
-        core = await stack.enter_async_context(open_core(settings, holders=(SEALED, PROJECTED)))
+        core = await stack.enter_async_context(open_core(settings, holders=(SEALED, PROJECTED, ANNOUNCED)))
         health.add_liveness("spool", core.spool.liveness)
         health.add_readiness("spool", core.spool.readiness)
         idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
@@ -237,8 +238,8 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
             for work in (
                 keys.run(),
                 Shipper(core.spool, bus.publisher, audit.sealed_through).run(),
-                TaskProjection(pool, core.spool).run(),
-                OutboxRelay(url, bus.publisher.publish, NAME).run(),
+                SpoolFollower(pool, core.spool, PROJECTED, TaskProjection(pool, core.spool.writer), saves=False).run(),
+                SpoolFollower(pool, core.spool, ANNOUNCED, LifecycleFeed(bus.publisher.send)).run(),
                 Housekeeping((idempotency.forget_old, kafka.store.forget_old)).run(),
             )
         ]

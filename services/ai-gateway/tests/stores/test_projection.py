@@ -1,15 +1,14 @@
 import asyncio
-import json
 import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
+from metaqore_ai_gateway.adapters.spool_follower import SpoolFollower
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.domain.task_view import Page, read_page_token
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
-from metaqore_governance_core.contracts.tasks import TaskFinished, TaskStarted
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller
 from metaqore_governance_core.ids import uuid7
@@ -102,8 +101,16 @@ class Running:
     def __init__(self, pool, spool):
         self.position = 0
         self._moved = asyncio.Event()
-        projection = TaskProjection(pool, spool, gather_s=0.0, folded=self._folded)
-        self.task = asyncio.create_task(projection.run())
+        follower = SpoolFollower(
+            pool,
+            spool,
+            PROJECTED,
+            TaskProjection(pool, spool.writer),
+            saves=False,
+            gather_s=0.0,
+            handled=self._folded,
+        )
+        self.task = asyncio.create_task(follower.run())
 
     def _folded(self, position):
         self.position = position
@@ -152,21 +159,6 @@ async def test_decision_and_outcome_in_one_group_are_one_row(pool, spool, runnin
     assert await pool.fetchval("select count(*) from tasks where state = 'done'") == 50
 
 
-async def test_each_task_tells_that_it_started_and_finished(pool, spool, running):
-    await run_task(spool, task_id(1))
-    await running.reached(2)
-    rows = await pool.fetch("select * from outbox order by position")
-    started, finished = rows
-    TaskStarted.model_validate_json(started["value"])
-    TaskFinished.model_validate_json(finished["value"])
-    headers = dict(zip(finished["header_names"], finished["header_values"], strict=True))
-    assert headers["ce_type"] == TaskFinished.ce_type.encode()
-    assert headers["ce_id"] == f"{task_id(1)}/finished".encode()
-    assert {row["topic"] for row in rows} == {TaskStarted.topic}
-    assert {row["key"] for row in rows} == {task_id(1).encode()}
-    assert "alice" not in json.dumps([str(row["value"]) for row in rows])
-
-
 async def test_what_was_folded_is_not_folded_again_after_a_restart(pool, spool, running):
     await run_task(spool, task_id(1))
     await running.reached(2)
@@ -175,7 +167,6 @@ async def test_what_was_folded_is_not_folded_again_after_a_restart(pool, spool, 
     again = Running(pool, spool)
     await again.reached(4)
     await again.stop()
-    assert await pool.fetchval("select count(*) from outbox") == 4
     assert await pool.fetchval("select count(*) from tasks") == 2
 
 
@@ -184,7 +175,7 @@ async def test_a_lost_position_folds_again_and_changes_no_row(pool, spool, runni
     await running.reached(2)
     await running.stop()
     before = await pool.fetch("select * from tasks")
-    await pool.execute("delete from task_projection")
+    await pool.execute("delete from spool_positions")
     again = Running(pool, spool)
     await again.reached(2)
     await again.stop()

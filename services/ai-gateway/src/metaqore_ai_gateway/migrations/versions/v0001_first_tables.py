@@ -1,12 +1,10 @@
-"""Organizations, API keys, idempotency keys, task claims, the task projection and its outbox."""
+"""Organizations, API keys, idempotency keys, task claims, the task projection."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from alembic import op
-
-from metaqore_mesh.database.outbox import OUTBOX
 
 revision = "0001"
 down_revision = None
@@ -138,12 +136,14 @@ create index tasks_newest_first on tasks (organization, id desc);
 
 create index tasks_by_state on tasks (organization, state, id desc);
 
-create table task_projection (
-    writer text primary key,
-    sequence bigint not null
+create table spool_positions (
+    writer text not null,
+    holder text not null,
+    sequence bigint not null,
+    primary key (writer, holder)
 );
 
-comment on column task_projection.sequence is 'The last record of the writer that tasks holds';
+comment on table spool_positions is 'How far each follower of a spool has handled its records';
 """
 
 
@@ -151,7 +151,6 @@ def statements() -> Iterator[str]:
     """Every statement by itself, as the driver takes them; they stand apart by an empty line."""
     for text in (ORGANIZATIONS_AND_KEYS, IDEMPOTENCY, CLAIMS, TASKS):
         yield from text.split(";\n\n")
-    yield from OUTBOX
 
 
 def upgrade() -> None:
@@ -162,7 +161,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop every table."""
-    for table in ("outbox", "task_projection", "tasks", "task_claims", "idempotency_keys", "api_key_changes"):
+    for table in ("spool_positions", "tasks", "task_claims", "idempotency_keys", "api_key_changes"):
         op.execute(f"drop table {table}")
     op.execute("drop table api_keys, organizations")
-    op.execute("drop function announce_api_key_change, announce_outbox")
+    op.execute("drop function announce_api_key_change")
