@@ -23,6 +23,14 @@ class KafkaSettings(SettingsGroup):
     #: Always false on the embedded broker, which has no idempotent producer.
     idempotent: bool = Field(default=True, validate_default=True)
 
+    #: TLS to the broker, checked against `ca_file`, or against the machine's own certificates without one.
+    tls: bool = False
+    ca_file: Path | None = None
+    #: A name and a password, where the broker asks for them. The password is kept out of `repr`.
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = Field(default=None, repr=False)
+
     @field_validator("idempotent")
     @classmethod
     def _where_the_broker_can(cls, wanted: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature

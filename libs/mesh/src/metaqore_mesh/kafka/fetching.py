@@ -7,7 +7,6 @@ none of the batch is handled, while the next success commits past it. Here nothi
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -176,10 +175,10 @@ class Subscription:
         listener: ConsumerRebalanceListener | None = None,
         batch_records: int,
     ) -> None:
-        options = client_options(settings, client_id)
+        self._options = client_options(settings, client_id)
         session_ms = _EMBEDDED_SESSION_MS if settings.embedded else _SESSION_MS
         self._intake = intake
-        self._broker = KafkaBroker(**options, consumer_only=True, apply_types=False, logger=None)
+        self._broker = KafkaBroker(settings.bootstrap_servers, consumer_only=True, apply_types=False, logger=None)
         self._subscriber: BatchSubscriber = self._broker.subscriber(
             *topics,
             batch=True,
@@ -209,14 +208,15 @@ class Subscription:
     async def start(self) -> None:
         """Connect, and with a group join it. Takes as long as the broker takes; raises `KafkaError`."""
         await self._broker.connect()
-        config = self._broker.config.broker_config
-        made: partial[AIOKafkaConsumer] = config.builder  # type: ignore[assignment] # a partial, typed as any callable
-        config.builder = partial(FetchingConsumer, intake=self._intake, **made.keywords)
+        self._broker.config.broker_config.builder = self._new_consumer
         await self._broker.start()
 
     async def stop(self) -> None:
         """Fetch no more and leave the group."""
         await self._broker.stop()
+
+    def _new_consumer(self, **asked: Any) -> FetchingConsumer:
+        return FetchingConsumer(intake=self._intake, **asked | self._options)
 
     async def _take(self, records: list[KafkaRecord]) -> None:
         self._intake.take(records)
