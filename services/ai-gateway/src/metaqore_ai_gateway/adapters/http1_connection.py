@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
@@ -54,6 +55,7 @@ class Http1Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._keep_alive = False
         self.ending = False
+        self._on_end: Callable[[Http1Connection], None] | None = None
         self.headers: dict[bytes, bytes] = {}
         self.status = 0
 
@@ -105,6 +107,13 @@ class Http1Connection(asyncio.Protocol):
                 raise ExchangeError(f"the body is larger than {limit_bytes} bytes")
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def end_within(self, seconds: float, then: Callable[[Http1Connection], None]) -> None:
+        """Call `then` at the end of the answer, of which nothing is read any more; close where it takes longer."""
+        self.ending = False
+        self._on_end = then
+        self._stop_timer()
+        self._timer = self._loop.call_later(seconds, self.abort)
 
     def abort(self) -> None:
         """Close at once: the peer sees that nobody reads any more."""
@@ -199,3 +208,5 @@ class Http1Connection(asyncio.Protocol):
         self._stop_timer()
         self._started = False
         self._wake()
+        if self._on_end is not None:
+            self._loop.call_soon(self._on_end, self)

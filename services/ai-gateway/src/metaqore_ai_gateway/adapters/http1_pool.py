@@ -48,8 +48,7 @@ class Http1Pool:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
         elif connection.ending:
-            connection.ending = False
-            asyncio.get_running_loop().call_later(END_WITHIN_S, self.give_back, connection)
+            connection.end_within(END_WITHIN_S, self.give_back)
         else:
             connection.abort()
 
