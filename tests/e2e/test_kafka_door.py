@@ -11,7 +11,7 @@ from metaqore_governance_core.receipts import parse_token
 from running_mesh import eventually
 
 REQUESTS, RESULTS = "metaqore.task.requests.v1", "metaqore.task.results.v1"
-DEAD = "metaqore.task.requests.v1.metaqore.ai-gateway.tasks.dlq"
+DEAD = "metaqore.task.requests.v1.ai-gateway.dlq"
 
 
 class Door:

@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from metaqore_ai_gateway.adapters.inbox import PostgresClaimStore
-from metaqore_ai_gateway.adapters.task_dead_letters import TaskDeadLetters
+from metaqore_ai_gateway.adapters.task_dead_letters import SERVICE, TaskDeadLetters
 from metaqore_ai_gateway.adapters.task_histories import RecordedHistories, SealedRecords
 from metaqore_ai_gateway.adapters.task_results import KafkaResults
 from metaqore_ai_gateway.domain.rulebook import Rulebook
@@ -35,7 +35,7 @@ LARGEST_BATCH: Final = 256
 def topics() -> list[TopicSpec]:
     """The topics that the gateway writes or reads."""
     named = [TopicSpec(name) for name in (TASK_REQUESTS, TASK_RESULTS, TASK_LIFECYCLE)]
-    return [*named, dead_letter_spec(TASK_REQUESTS, GROUP)]
+    return [*named, dead_letter_spec(TASK_REQUESTS, SERVICE)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from metaqore_governance_core.contracts.topics import dead_letter_topic
 from metaqore_mesh.kafka.errors import RecordTooLarge
 from metaqore_mesh.kafka.metrics import DEAD_LETTERS
 from metaqore_mesh.kafka.topics import TopicSpec
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 MAX_DEAD_LETTER_BYTES = 2 * 1_048_576
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 """Headers (lower case) that carry credentials; no dead letter has them."""
-
-
-def dead_letter_topic(topic: str, consumer: str) -> str:
-    """Where `consumer` puts what it cannot handle of `topic`."""
-    return f"{topic}.{consumer}.dlq"
 
 
 def dead_letter_spec(topic: str, consumer: str) -> TopicSpec:

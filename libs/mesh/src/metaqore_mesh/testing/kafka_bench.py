@@ -11,9 +11,9 @@ from typing import TypeVar
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from metaqore_governance_core.contracts.topics import dead_letter_topic
 from metaqore_mesh.kafka import BatchConsumer, Bus, ConsumerLimits, Handler, KafkaRecord, Published, TopicReader
 from metaqore_mesh.kafka.backoff import Backoff
-from metaqore_mesh.kafka.dead_letters import dead_letter_topic
 from metaqore_mesh.kafka.reader import Start
 from metaqore_mesh.kafka.records import Headers
 from metaqore_mesh.kafka.topics import TopicSpec

@@ -7,6 +7,7 @@ from dataclasses import replace
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.kafka import DeadLetters, KafkaRecord
 
+SERVICE = "ai-gateway"
 _EVENT_HEADERS = "ce_"
 
 
@@ -17,7 +18,8 @@ class TaskDeadLetters(DeadLetters):
     """
 
     async def bury(self, record: KafkaRecord, consumer: str, cause: MetaQoreError) -> None:
-        """Return once the broker acked the dead letter."""
+        """Return once the broker acked the dead letter. The topic is named by the service, as the contract says."""
+        del consumer
         kept = tuple((name, value) for name, value in record.headers if name.lower().startswith(_EVENT_HEADERS))
         size = ("dlq_value_size_bytes", str(len(record.value or b"")).encode())
-        await super().bury(replace(record, value=b"", headers=(*kept, size)), consumer, cause)
+        await super().bury(replace(record, value=b"", headers=(*kept, size)), SERVICE, cause)
