@@ -30,11 +30,11 @@ from metaqore_ai_gateway.service.answer_text import answer_text
 from metaqore_ai_gateway.service.authenticate import require_scope
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Decided
 from metaqore_ai_gateway.service.ports import Idempotency
+from metaqore_ai_gateway.service.receipt_token import token
 from metaqore_ai_gateway.service.run_claim import Govern
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller, Door, Scope
-from metaqore_governance_core.receipts import token
 from metaqore_governance_core.task import TaskState
 from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import current_caller

@@ -41,9 +41,9 @@ from metaqore_ai_gateway.service.events import Chunk, Concluded, Decided, Event
 from metaqore_ai_gateway.service.govern_task import GovernTask
 from metaqore_ai_gateway.service.idempotency import check_key
 from metaqore_ai_gateway.service.ports import Idempotency, Keys
+from metaqore_ai_gateway.service.receipt_token import token
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller, Door, Scope
-from metaqore_governance_core.receipts import token
 from metaqore_mesh.errors import internal_error
 
 PARSE_IN_THREAD_BYTES: Final = 256 * 1024

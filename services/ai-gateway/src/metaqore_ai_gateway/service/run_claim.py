@@ -15,10 +15,10 @@ from metaqore_ai_gateway.service.answer_text import answer_text
 from metaqore_ai_gateway.service.claim_ports import ResultChannel
 from metaqore_ai_gateway.service.claim_store import ClaimStore
 from metaqore_ai_gateway.service.events import Chunk, Concluding, Decided, Event, Resumed
+from metaqore_ai_gateway.service.receipt_token import token
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
-from metaqore_governance_core.receipts import token
 
 
 class Govern(Protocol):
