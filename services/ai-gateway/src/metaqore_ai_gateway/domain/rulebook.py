@@ -31,8 +31,7 @@ class Rulebook:
         """The routes of a model. Raises `MetaQoreError` `model_not_found`."""
         found = self.models.get(model)
         if not found:
-            message = "There is no such model here. GET /v1/models lists those that there are."
-            raise MetaQoreError("model_not_found", message, kind=ErrorKind.NOT_FOUND)
+            raise model_not_found()
         return found
 
     def localities(self, model: str) -> frozenset[Locality]:
@@ -46,3 +45,9 @@ def permitted_routes(routes: Sequence[Route], decision: Decision) -> list[Route]
     if decision.in_order and len(permitted) > 1:
         permitted.sort(key=lambda route: decision.localities.index(route.locality))
     return permitted
+
+
+def model_not_found() -> MetaQoreError:
+    """The model is none, or none that the caller may know of."""
+    message = "There is no such model here. GET /v1/models lists those that there are."
+    return MetaQoreError("model_not_found", message, kind=ErrorKind.NOT_FOUND)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from metaqore_ai_gateway.adapters.task_observer import count_refused
-from metaqore_ai_gateway.domain.rulebook import Rulebook
+from metaqore_ai_gateway.domain.rulebook import Rulebook, model_not_found
 from metaqore_ai_gateway.entrypoints.http_answer import JSON, AsgiAnswer, answer_error, encode_json
 from metaqore_ai_gateway.entrypoints.http_chat import ChatCompletions
 from metaqore_ai_gateway.entrypoints.http_request import Headers, Receive, Scope, Send, headers_of, text_of
@@ -68,13 +68,12 @@ class HttpDoor:
             wanted = "POST" if path == _CHAT else "GET"
             raise MetaQoreError("method_not_allowed", f"Use {wanted} here.")
         caller = authenticate(self.keys, text_of(headers, b"authorization"), text_of(headers, b"x-api-key"))
+        mine = [name for name in self.rulebook.models if self._may(caller, name)]
         if path == _MODELS:
-            return {
-                "object": "list",
-                "data": [self._model(name) for name in self.rulebook.models if self._may(caller, name)],
-            }
+            return {"object": "list", "data": [self._model(name) for name in mine]}
         name = path.removeprefix(f"{_MODELS}/")
-        self.rulebook.routes(name)
+        if name not in mine:
+            raise model_not_found()
         return self._model(name)
 
     def _may(self, caller: Caller, model: str) -> bool:

@@ -92,6 +92,9 @@ class GovernTask:
                         run.end(TaskState.DONE)
                     except MetaQoreError as error:
                         run.end(TaskState.FAILED, error)
+                    except Exception:  # noqa: BLE001 - a fault of ours; the task ends all the same
+                        _log.exception("task.broke", task=task.id)
+                        run.end(TaskState.FAILED, _fault())
                 outcome = run.outcome(self.now_us())
                 yield Concluding(outcome)
                 await self._record_outcome(run, outcome)
@@ -183,6 +186,11 @@ class GovernTask:
 def _policy_changed() -> MetaQoreError:
     message = "The policy changed while the task was waiting to run again. Submit it as a new task."
     return MetaQoreError(POLICY_CHANGED, message, kind=ErrorKind.CONFLICT, retryable=True)
+
+
+def _fault() -> MetaQoreError:
+    message = "Something went wrong here. Try again; if it stays, the operator finds the cause in the service's log."
+    return MetaQoreError("internal", message, kind=ErrorKind.INTERNAL)
 
 
 def _caller_left() -> MetaQoreError:

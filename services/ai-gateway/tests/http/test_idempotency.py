@@ -1,0 +1,74 @@
+"""A repeat with the same idempotency key and body gets the first receipt and answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from metaqore_ai_gateway.adapters.provider_errors import failed
+from metaqore_ai_gateway.domain.outcome import Usage
+
+pytestmark = pytest.mark.timeout(30)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_repeat_gets_the_same_answer_and_receipt(gateway, stream):
+    first = await gateway.chat({"stream": stream}, idempotency_key="k1")
+    again = await gateway.chat({"stream": stream}, idempotency_key="k1")
+    assert again.content == first.content
+    assert again.headers["x-metaqore-receipt"] == first.headers["x-metaqore-receipt"]
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert again.headers["idempotent-replayed"] == "true"
+    assert len(gateway.provider.calls) == 1
+    assert len(await gateway.records()) == 2
+
+
+async def test_a_denial_is_repeated_too(gateway):
+    first = await gateway.chat(key="key-intern", idempotency_key="k1")
+    again = await gateway.chat(key="key-intern", idempotency_key="k1")
+    assert (first.status_code, again.status_code) == (403, 403)
+    assert again.headers["x-metaqore-receipt"] == first.headers["x-metaqore-receipt"]
+
+
+async def test_another_body_is_a_422(gateway):
+    await gateway.chat(idempotency_key="k1")
+    response = await gateway.chat({"temperature": 1}, idempotency_key="k1")
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "idempotency_body_differs")
+
+
+async def test_while_the_first_runs_it_is_a_409(gateway):
+    more = asyncio.Event()
+    gateway.provider.script = [more, b"{}", Usage()]
+    asking = asyncio.create_task(gateway.chat(idempotency_key="k1"))
+    await gateway.provider.called.wait()
+    response = await gateway.chat(idempotency_key="k1")
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "idempotency_in_flight")
+    more.set()
+    assert (await asking).status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_a_repeat_may_mend_is_not_kept(gateway, stream):
+    script = gateway.provider.script
+    gateway.provider.script = [*([b"{}"] if stream else []), failed()]
+    await gateway.chat({"stream": stream}, idempotency_key="k1")
+    gateway.provider.script = script
+    response = await gateway.chat({"stream": stream}, idempotency_key="k1")
+    assert response.status_code == 200
+    assert "idempotent-replayed" not in response.headers
+
+
+async def test_what_its_client_left_is_not_kept(gateway):
+    gateway.provider.script = [asyncio.Event()]
+    asking = asyncio.create_task(gateway.chat(idempotency_key="k1"))
+    await gateway.provider.called.wait()
+    asking.cancel()
+    await asyncio.wait_for(gateway.provider.left.wait(), 2)
+    await asyncio.sleep(0.1)
+    assert gateway.idempotency.held == {}
+
+
+async def test_a_key_belongs_to_its_organization_and_is_optional(gateway):
+    await gateway.chat()
+    assert gateway.idempotency.held == {}
