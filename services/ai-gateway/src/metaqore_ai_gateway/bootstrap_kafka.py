@@ -75,7 +75,7 @@ def kafka_door(
 ) -> KafkaDoor:
     """The door of the bus. Its tasks are admitted by its own limit: they are claimed already, and end in a drain."""
     store = PostgresClaimStore(pool, spool.writer)
-    results = KafkaResults(bus.publisher.publish, new_id)
+    results = KafkaResults(bus.publisher, new_id)
     histories = RecordedHistories(spool, auditor)
     batch = min(LARGEST_BATCH, running_tasks)
     admitted = replace(govern, admission=Admission(running_tasks + 16 * batch))

@@ -21,12 +21,21 @@ _log = structlog.get_logger()
 class BatchedWrites(Generic[ItemT]):
     """`put` returns when its item is committed. The write must be idempotent: an outage repeats it until it is done.
 
-    One that fails for another reason is tried item by item, so that it takes no other down.
+    One that fails for another reason is tried item by item, so that it takes no other down. A batch is gathered for
+    `gather_s` seconds, and for as long as the one before it takes.
     """
 
-    def __init__(self, name: str, write: Callable[[Sequence[ItemT]], Awaitable[None]], *, largest: int = 500) -> None:
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[Sequence[ItemT]], Awaitable[None]],
+        *,
+        gather_s: float = 0.0,
+        largest: int = 500,
+    ) -> None:
         self._name = name
         self._write = write
+        self._gather_s = gather_s
         self._largest = largest
         self._pending: list[tuple[ItemT, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -42,6 +51,7 @@ class BatchedWrites(Generic[ItemT]):
     async def _drain(self) -> None:
         try:
             while self._pending:
+                await asyncio.sleep(self._gather_s)
                 batch, self._pending = self._pending[: self._largest], self._pending[self._largest :]
                 await self._commit(batch)
         finally:

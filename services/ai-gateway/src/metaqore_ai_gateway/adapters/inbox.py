@@ -20,6 +20,9 @@ RESULT_KEPT_HOURS: Final = 24
 ORIGIN_KEPT_DAYS: Final = 30
 """Longer than a topic usually keeps its records, so that a group that lost its offsets runs nothing twice."""
 
+_FINISH_GATHER_S: Final = 0.05
+"""Nobody waits for the end of a claim: a crash before it only sends the result again."""
+
 _STANDING = """
     organization, source, event_id, task, writer, state, caller_id, caller_name, reply_key, attempts,
     body, result, outcome
@@ -69,7 +72,7 @@ class PostgresClaimStore:
         self._pool = pool
         self._writer = writer
         self._concluding = BatchedWrites("concluded claims", self._conclude)
-        self._finishing = BatchedWrites("finished claims", self._finish)
+        self._finishing = BatchedWrites("finished claims", self._finish, gather_s=_FINISH_GATHER_S)
 
     async def claim(self, claims: Sequence[Claim]) -> list[Standing | None]:
         """Claim all in one round trip; a second one only where something stood there before."""

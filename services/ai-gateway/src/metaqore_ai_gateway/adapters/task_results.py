@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
 from metaqore_ai_gateway.adapters.inbox_codec import encode_result
 from metaqore_ai_gateway.domain.task_result import ResultError, TaskResult
 from metaqore_governance_core.contracts.cloudevents import CONTENT_TYPE, RECEIPT_EXTENSION, SPEC_VERSION
 from metaqore_governance_core.contracts.tasks import TaskCompleted
-from metaqore_mesh.kafka.errors import RecordTooLarge
+from metaqore_mesh.kafka.errors import BrokerUnavailable, RecordTooLarge
 from metaqore_mesh.kafka.records import Headers
 
 SOURCE: Final = "/metaqore/ai-gateway/tasks"
@@ -23,15 +24,20 @@ _FIXED: Final[Headers] = (
 )
 
 
-class Publish(Protocol):
-    """`Publisher.publish` of `metaqore_mesh.kafka`."""
+class ResultPublisher(Protocol):
+    """`Publisher` of `metaqore_mesh.kafka`."""
 
-    async def __call__(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, /) -> object:
-        """Send one record and wait for its ack."""
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, /
+    ) -> asyncio.Future[Any]:
+        """Hand one record over; the future is done once the broker acked."""
+        ...
+
+    async def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, /) -> object:
+        """Send one record and wait for its ack, trying again for a while."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class KafkaResults:
     """The port `ResultChannel` on Kafka. A result sent twice bears the same `ce_id`.
 
@@ -39,27 +45,37 @@ class KafkaResults:
     `ce_source` where it had none.
     """
 
-    publish: Publish
-    new_id: Callable[[], str]
+    def __init__(self, publisher: ResultPublisher, new_id: Callable[[], str]) -> None:
+        self._publisher = publisher
+        self._new_id = new_id
+        self._turn = asyncio.Lock()
 
     async def send(self, result: TaskResult, reply_key: bytes) -> None:
         """Return once the broker has acked the result."""
         headers = self._headers(result)
         try:
-            await self.publish(TaskCompleted.topic, reply_key, encode_result(result), headers)
+            await self._publish(reply_key, encode_result(result), headers)
         except RecordTooLarge:
             error = ResultError(
                 "answer_too_large", "The answer is larger than the broker takes. Ask for a shorter one."
             )
-            await self.publish(
-                TaskCompleted.topic, reply_key, encode_result(replace(result, answer=None, error=error)), headers
-            )
+            await self._publish(reply_key, encode_result(replace(result, answer=None, error=error)), headers)
+
+    async def _publish(self, key: bytes, value: bytes, headers: Headers) -> None:
+        topic = TaskCompleted.topic
+        try:
+            # One at a time: where a batch is full, aiokafka has everyone who sends wait, and wakes them all at once.
+            async with self._turn:
+                acked = await self._publisher.send(topic, key, value, headers)
+            await acked
+        except BrokerUnavailable:
+            await self._publisher.publish(topic, key, value, headers)
 
     def _headers(self, result: TaskResult) -> Headers:
         request = result.request
         headers = (
             *_FIXED,
-            ("ce_id", (result.task or self.new_id()).encode()),
+            ("ce_id", (result.task or self._new_id()).encode()),
             ("ce_requestsource", request.source.encode()),
             ("ce_requestid", request.id.encode()),
         )
