@@ -24,7 +24,7 @@ run: setup ## Start the mesh, send the sample tasks through every door, verify e
 	@$(BIN)/python examples/governed_tasks.py
 
 test: setup-dev ## All tests but the slow suites (about five minutes)
-	$(PYTEST) -n 2 --dist loadfile -m "not crash" -q
+	$(PYTEST) -n 2 --dist loadfile -m "not crash and not kafka" -q
 
 ##@ Set up
 .PHONY: check setup setup-dev lock clean

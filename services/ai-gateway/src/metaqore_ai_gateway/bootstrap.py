@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -41,7 +41,7 @@ from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.govern_task import GovernTask
 from metaqore_ai_gateway.service.interrupt_open import InterruptOpen
 from metaqore_ai_gateway.service.keys import CreateKey, ListKeys, RevokeKey
-from metaqore_ai_gateway.service.ports import Idempotency, Keys, Provider
+from metaqore_ai_gateway.service.ports import AuditSpool, Idempotency, Keys, Provider
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.route_call import RouteCall
@@ -60,6 +60,7 @@ from metaqore_mesh.kafka.bus import Bus
 from metaqore_mesh.keys import load_mesh_token, make_digest_keys, make_writer_key
 from metaqore_mesh.run_directory import RunDirectory
 from metaqore_mesh.spool import SEALED, FileSpool, SpoolLimits
+from metaqore_mesh.spool.broker_spool import BrokerSpool
 from metaqore_mesh.spool.disk import Disk
 from metaqore_mesh.spool.shipper import Shipper
 from metaqore_mesh.telemetry.tracing import tracing
@@ -89,6 +90,12 @@ class Core:
     govern: GovernTask
     record_outcome: RecordOutcome
     admission: Admission
+
+    def recording_to(self, spool: AuditSpool) -> Core:
+        """The same, with the records of all doors appended to `spool`."""
+        record_outcome = RecordOutcome(spool, now_us)
+        govern = replace(self.govern, record_decision=RecordDecision(spool, now_us), record_outcome=record_outcome)
+        return replace(self, govern=govern, record_outcome=record_outcome)
 
     async def drain(self, group: GatewayGroup) -> None:
         """Take no more tasks, and finish those that run, within bounds."""
@@ -175,6 +182,16 @@ class Ports:
     grpc: int
 
 
+def _check_durability(settings: GatewaySettings) -> None:
+    """Raise `durability_not_kept` where requests would wait for a broker that keeps nothing."""
+    if settings.gateway.durability == "broker" and settings.kafka.embedded:
+        raise MetaQoreError(
+            "durability_not_kept",
+            "METAQORE_GATEWAY__DURABILITY=broker needs a broker that keeps what it acks; the embedded one does not. "
+            "Name your own in METAQORE_KAFKA__BOOTSTRAP_SERVERS, or leave durability at spool.",
+        )
+
+
 @asynccontextmanager
 async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[Ports]:
     """The gateway, serving until the block ends. Then it takes no more tasks, finishes those it has, and closes."""
@@ -186,6 +203,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         await make_first_key(pool, RunDirectory(settings.run_dir).api_key)
         keys = SnapshotKeyRing(pool)
         await keys.refresh()
+        _check_durability(settings)
         core = await stack.enter_async_context(open_core(settings, holders=(SEALED, PROJECTED, ANNOUNCED)))
         health.add_liveness("spool", core.spool.liveness)
         health.add_readiness("spool", core.spool.readiness)
@@ -200,6 +218,9 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         bus = Bus(settings.kafka, client_id=NAME, topics=topics())
         await bus.start()
         stack.push_async_callback(bus.stop)
+        shipper = Shipper(core.spool, bus.publisher, audit.sealed_through)
+        if group.durability == "broker":
+            core = core.recording_to(BrokerSpool(core.spool, shipper))
         defaults = TaskDefaults(core.rulebook.default_model, group.default_deadline_s, group.longest_deadline_s)
         kafka = kafka_door(
             settings.kafka,
@@ -237,7 +258,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
             running.create_task(work)
             for work in (
                 keys.run(),
-                Shipper(core.spool, bus.publisher, audit.sealed_through).run(),
+                shipper.run(),
                 SpoolFollower(pool, core.spool, PROJECTED, TaskProjection(pool, core.spool.writer), saves=False).run(),
                 SpoolFollower(pool, core.spool, ANNOUNCED, LifecycleFeed(bus.publisher.send)).run(),
                 Housekeeping((idempotency.forget_old, kafka.store.forget_old)).run(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from metaqore_mesh.settings import MeshSettings, SettingsGroup, TelemetrySettings
@@ -24,6 +26,9 @@ class GatewayGroup(SettingsGroup):
     running_tasks: int = Field(default=2000, ge=1)
     #: How many tasks from Kafka run at once; more wait on the broker.
     kafka_tasks: int = Field(default=64, ge=1)
+    #: What a request waits for: its record in the spool on disk, or on the broker, too. The embedded broker, which
+    #: keeps nothing, will not do for the second.
+    durability: Literal["spool", "broker"] = "spool"
     #: What the spool takes before it refuses.
     spool_bytes: int = Field(default=1024 * _MEBIBYTE, ge=4 * _MEBIBYTE)
     spool_segment_bytes: int = Field(default=16 * _MEBIBYTE, ge=_MEBIBYTE)
