@@ -52,7 +52,7 @@ class Running:
 
     async def ready(self):
         async with asyncio.timeout(20):
-            while any((await self.health.readiness()).values()):  # noqa: ASYNC110 - probes are polled
+            while any((await self.health.readiness()).values()):
                 await asyncio.sleep(0.05)
 
     @property

@@ -74,7 +74,7 @@ async def tenures(parts, topic, feed, store=None, limits=None):
 
 async def until(condition):
     async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110 - the database has no event
+        while not await condition():
             await asyncio.sleep(0.01)
 
 

@@ -43,7 +43,7 @@ class Broker:
 
     async def has(self, count):
         async with asyncio.timeout(10):
-            while len(self.got) < count:  # noqa: ASYNC110
+            while len(self.got) < count:
                 await asyncio.sleep(0.01)
 
 
@@ -81,7 +81,7 @@ async def committed(pool, *values, key=KEY):
 
 async def drained(pool):
     async with asyncio.timeout(10):
-        while await pool.fetchval("select count(*) from outbox"):  # noqa: ASYNC110
+        while await pool.fetchval("select count(*) from outbox"):
             await asyncio.sleep(0.02)
 
 
@@ -195,7 +195,7 @@ async def test_a_crash_between_ack_and_deletion_publishes_again(pool, broker, re
         await broker.has(2)
         deleting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like 'DELETE%'"
         async with asyncio.timeout(10):
-            while not (relay := await pool.fetchval(deleting)):  # noqa: ASYNC110
+            while not (relay := await pool.fetchval(deleting)):
                 await asyncio.sleep(0.01)
         await pool.execute("select pg_terminate_backend($1)", relay)
         await locked.rollback()

@@ -71,7 +71,7 @@ async def test_no_append_returns_before_its_sync(make):
     disk.may_sync.clear()
     disk.syncing.clear()
     first = spool.append("org_a", make.decision(0))
-    while not disk.syncing.is_set():  # noqa: ASYNC110 - a thread sets it
+    while not disk.syncing.is_set():
         await asyncio.sleep(0.001)
     rest = [spool.append("org_a", make.decision(n)) for n in range(1, 20)]
     reading = asyncio.create_task(spool.reader(1).next_groups())

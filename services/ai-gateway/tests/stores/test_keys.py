@@ -26,7 +26,7 @@ async def ring_of(pool) -> SnapshotKeyRing:
 
 async def until(condition, within_s=2.0):
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  any condition, told by nobody
+        while not condition():
             await asyncio.sleep(0.01)
 
 
