@@ -62,7 +62,12 @@ def verify_receipt(proof: ReceiptProof, trust: Trust, promise: Receipt | None, r
 
 def verify_all(client: Client, trust: Trust, progress: Console | None) -> Verified:
     """Reads the organization's whole log and checks it here, then asks the auditor what it finds on its own disk."""
-    note = client.checkpoint()
+    try:
+        note = client.checkpoint()
+    except MetaQoreError as error:
+        if error.code == "no_checkpoint":  # a log without a record: nothing to verify, nothing wrong
+            return Verified(checkpoint_size=0)
+        raise
     organization = parse_checkpoint(note.rpartition("\n\n")[0] + "\n").origin.rpartition("/")[2]
     checkpoint = open_checkpoint(note, trust.origin_of(organization, note), trust.public_key)
     check = LogCheck()
