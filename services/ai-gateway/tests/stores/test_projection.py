@@ -1,5 +1,4 @@
 import asyncio
-import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -244,7 +243,7 @@ class TestReading:
                 await GetTask(PostgresTaskStore(pool))(READER, task)
             assert refused.value.code == "task_not_found"
 
-    @pytest.mark.parametrize("token", ["x", "====", "ä", "AAAA", os.urandom(3).hex()])
+    @pytest.mark.parametrize("token", ["x", "====", "ä", "AAAA", "4f1d3f"])
     def test_a_token_that_is_none_is_refused(self, token):
         with pytest.raises(MetaQoreError) as refused:
             read_page_token(token)
