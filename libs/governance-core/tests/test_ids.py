@@ -44,7 +44,8 @@ def test_what_does_not_fit_is_refused(time_ms, random):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", str(uuid.UUID(int=0)), "f2822d59-789d-4f92-9c6f-b235a334e7f8", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"]
+    "text",
+    ["", "x", str(uuid.UUID(int=0)), "f2822d59-789d-4f92-9c6f-b235a334e7f8", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F"],
 )
 def test_other_texts_are_no_version_7(text):
     assert not is_uuid7(text)
