@@ -17,6 +17,7 @@ from metaqore_ai_gateway.domain.task_request import TaskDefaults
 from metaqore_ai_gateway.entrypoints.kafka import GROUP, TOPIC, TaskDoor
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.govern_task import GovernTask
+from metaqore_ai_gateway.service.outcome_gate import OutcomeGate
 from metaqore_ai_gateway.service.ports import Keys
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.resume_claim import ResumeClaim
@@ -78,8 +79,9 @@ def kafka_door(
     results = KafkaResults(bus.publisher, new_id)
     histories = RecordedHistories(spool, auditor)
     batch = min(LARGEST_BATCH, running_tasks)
-    admitted = replace(govern, admission=Admission(running_tasks + 16 * batch))
-    run = RunClaim(admitted, record_outcome, store, results)
+    gate = OutcomeGate(record_outcome)
+    admitted = replace(govern, admission=Admission(running_tasks + 16 * batch), record_outcome=gate)
+    run = RunClaim(admitted, gate, store, results)
     take = TakeTasks(
         keys=keys,
         rulebook=rulebook,
@@ -87,7 +89,8 @@ def kafka_door(
         results=results,
         histories=histories,
         run=run,
-        resume=ResumeClaim(run, store, histories, record_outcome, rulebook, defaults, now_us),
+        resume=ResumeClaim(run, store, histories, gate, rulebook, defaults, now_us),
+        gate=gate,
         writer=spool.writer,
         limit=running_tasks,
     )

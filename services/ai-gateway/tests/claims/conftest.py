@@ -18,6 +18,7 @@ from metaqore_ai_gateway.domain.task_result import RequestName
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.claim_ports import TaskHistory
 from metaqore_ai_gateway.service.govern_task import GovernTask
+from metaqore_ai_gateway.service.outcome_gate import OutcomeGate
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.resume_claim import ResumeClaim
@@ -64,6 +65,7 @@ class Life:
     dead: asyncio.Event = field(default_factory=asyncio.Event)
     names: list[str] = field(default_factory=list)
     events: dict = field(default_factory=dict)
+    hang: asyncio.Event = field(default_factory=asyncio.Event)
 
     def on(self, name, then):
         self.events[name] = then
@@ -79,7 +81,7 @@ class Life:
         self.events.pop(name, lambda: None)()
         if self.steps == self.last:
             self.dead.set()
-        if self.dead.is_set():
+        if self.dead.is_set() or self.hang.is_set():
             await asyncio.Event().wait()
         self.steps += 1
 
@@ -267,7 +269,7 @@ class World:
         self.stores.append(store)
         results = FakeResults(self.durable, life)
         clock = count(1_000_000)
-        record_outcome = RecordOutcome(spool, lambda: next(clock))
+        record_outcome = gate = OutcomeGate(RecordOutcome(spool, lambda: next(clock)))
         rulebook = self.rulebook()
         govern = GovernTask(
             rulebook=rulebook,
@@ -291,6 +293,7 @@ class World:
             histories=spool,
             run=run,
             resume=resume,
+            gate=gate,
             writer=WRITER,
             limit=10,
         )

@@ -137,3 +137,17 @@ async def test_no_more_are_worked_on_than_the_limit_and_a_batch(world, life):
     await gateway.take.drain(5)
     assert most <= 10 + 5
     assert len(one.durable.results) == 50
+
+
+async def test_what_does_not_end_in_a_drain_is_left_open_and_run_again(world, life):
+    one = world()
+    gateway = one.gateway(life)
+    life.on("before calling the model", life.hang.set)
+    await gateway.take([one.submission()])
+    await gateway.take.drain(0.05)
+    assert gateway.take.working == 0
+    assert [record.kind for record in one.durable.records] == ["decision"]
+    one.durable.acknowledged = True
+    await one.live()
+    assert [record.kind for record in one.durable.records] == ["decision", "outcome"]
+    assert [(result.state, result.attempts) for result, _ in one.durable.results] == [(TaskState.DONE, 2)]

@@ -15,9 +15,9 @@ from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_ai_gateway.domain.rulebook import Rulebook, permitted_routes
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Concluding, Decided, Event, Resumed
+from metaqore_ai_gateway.service.outcome_gate import Recorder
 from metaqore_ai_gateway.service.ports import Appended, Digests, ProviderCall, TaskObserver
 from metaqore_ai_gateway.service.record_decision import Examined, RecordDecision
-from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.route_call import RouteCall
 from metaqore_ai_gateway.service.run import Run
 from metaqore_ai_gateway.service.settled import settled
@@ -55,7 +55,7 @@ class GovernTask:
     scanner: Scanner
     digests: Digests
     record_decision: RecordDecision
-    record_outcome: RecordOutcome
+    record_outcome: Recorder
     route_call: RouteCall
     admission: Admission
     observer: TaskObserver

@@ -25,7 +25,7 @@ from metaqore_ai_gateway.domain.task_result import result_of
 from metaqore_ai_gateway.service.claim_ports import Histories, TaskHistory
 from metaqore_ai_gateway.service.claim_store import ClaimStore
 from metaqore_ai_gateway.service.events import Resumed
-from metaqore_ai_gateway.service.record_outcome import RecordOutcome
+from metaqore_ai_gateway.service.outcome_gate import Recorder
 from metaqore_ai_gateway.service.run_claim import RunClaim
 from metaqore_governance_core.decision import denial
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
@@ -42,7 +42,7 @@ class ResumeClaim:
     run: RunClaim
     store: ClaimStore
     histories: Histories
-    record_outcome: RecordOutcome
+    record_outcome: Recorder
     rulebook: Rulebook
     defaults: TaskDefaults
     now_us: Callable[[], int]

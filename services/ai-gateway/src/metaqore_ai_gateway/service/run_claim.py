@@ -15,8 +15,8 @@ from metaqore_ai_gateway.service.answer_text import answer_text
 from metaqore_ai_gateway.service.claim_ports import ResultChannel
 from metaqore_ai_gateway.service.claim_store import ClaimStore
 from metaqore_ai_gateway.service.events import Chunk, Concluding, Decided, Event, Resumed
+from metaqore_ai_gateway.service.outcome_gate import Recorder
 from metaqore_ai_gateway.service.receipt_token import token
-from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
 
@@ -44,7 +44,7 @@ class RunClaim:
     """
 
     govern: Govern
-    record_outcome: RecordOutcome
+    record_outcome: Recorder
     store: ClaimStore
     results: ResultChannel
 

@@ -16,6 +16,7 @@ from metaqore_ai_gateway.domain.task_result import RequestName, TaskResult, refu
 from metaqore_ai_gateway.service.authenticate import authenticate, require_scope
 from metaqore_ai_gateway.service.claim_ports import Histories, ResultChannel
 from metaqore_ai_gateway.service.claim_store import ClaimStore
+from metaqore_ai_gateway.service.outcome_gate import OutcomeGate
 from metaqore_ai_gateway.service.ports import Keys
 from metaqore_ai_gateway.service.resume_claim import ResumeClaim
 from metaqore_ai_gateway.service.run_claim import NotBegunError, RunClaim
@@ -39,7 +40,10 @@ class Submission:
 
 
 class TakeTasks:
-    """Work on claims in the background, at most about `limit` at a time; whoever submits more waits."""
+    """Work on claims in the background, at most about `limit` at a time; whoever submits more waits.
+
+    All outcomes of that work pass `gate`.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class TakeTasks:
         histories: Histories,
         run: RunClaim,
         resume: ResumeClaim,
+        gate: OutcomeGate,
         writer: str,
         limit: int,
     ) -> None:
@@ -61,6 +66,7 @@ class TakeTasks:
         self._histories = histories
         self._run = run
         self._resume = resume
+        self._gate = gate
         self._writer = writer
         self._limit = limit
         self._working: dict[str, asyncio.Task[None]] = {}
@@ -116,11 +122,18 @@ class TakeTasks:
             _log.info("claims.resumed", claims=len(left))
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait for the claims in work. What is not finished in time stays claimed, and is resumed at the next start."""
+        """Wait for the claims in work. What is not finished in time is cut off and stays claimed; the next start
+        resumes it.
+        """
         if self._working:
             await asyncio.wait(self._working.values(), timeout=timeout_s)
-        if self._working:
-            _log.warning("claims.left", claims=len(self._working))
+        self._gate.close()
+        left = list(self._working.values())
+        for work in left:
+            work.cancel()
+        if left:
+            _log.warning("claims.left", claims=len(left))
+            await asyncio.gather(*left, return_exceptions=True)
 
     def _claim(self, submission: Submission) -> Claim:
         caller = authenticate(self._keys, submission.authorization)
