@@ -25,7 +25,7 @@ class GatewayGroup(SettingsGroup):
     #: How many tasks run at once through all doors; more are turned away.
     running_tasks: int = Field(default=2000, ge=1)
     #: How many tasks from Kafka run at once; more wait on the broker.
-    kafka_tasks: int = Field(default=64, ge=1)
+    kafka_tasks: int = Field(default=256, ge=1)
     #: What a request waits for: its record in the spool on disk, or on the broker, too. The embedded broker, which
     #: keeps nothing, will not do for the second.
     durability: Literal["spool", "broker"] = "spool"

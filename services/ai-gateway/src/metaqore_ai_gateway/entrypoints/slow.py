@@ -113,6 +113,18 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _caller(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    api_key: Annotated[str | None, Security(_api_key)],
+) -> Caller:
+    """Stands at the module's level, as does the name below: FastAPI looks annotations up there and nowhere else."""
+    return authenticate(request.app.state.keys, f"Bearer {bearer.credentials}" if bearer else None, api_key)
+
+
+KnownCaller = Annotated[Caller, Depends(_caller)]
+
+
 def slow_plane(*, keys: Keys, get_task: GetTask, list_tasks: ListTasks, readiness: Readiness) -> FastAPI:
     """The ASGI application for everything but `/v1`."""
     app = FastAPI(
@@ -122,23 +134,17 @@ def slow_plane(*, keys: Keys, get_task: GetTask, list_tasks: ListTasks, readines
         redoc_url=None,
     )
 
-    def caller_of(
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-        api_key: Annotated[str | None, Security(_api_key)],
-    ) -> Caller:
-        return authenticate(keys, f"Bearer {bearer.credentials}" if bearer else None, api_key)
-
-    known_caller = Annotated[Caller, Depends(caller_of)]
+    app.state.keys = keys
 
     @app.get("/api/v1/tasks", responses=_REFUSED, tags=["tasks"])
-    async def list_(caller: known_caller, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+    async def list_(caller: KnownCaller, query: Annotated[TaskQuery, Query()]) -> TaskPage:
         """Tasks of the caller's organization, newest first."""
         page = Page(query.page_size, read_page_token(query.page_token), query.state)
         found, token = await list_tasks(caller, page)
         return TaskPage(tasks=[_task(task) for task in found], next_page_token=token)
 
     @app.get("/api/v1/tasks/{task_id}", responses=_REFUSED, tags=["tasks"])
-    async def get(task_id: str, caller: known_caller, _: Annotated[NoQuery, Query()]) -> Task:
+    async def get(task_id: str, caller: KnownCaller, _: Annotated[NoQuery, Query()]) -> Task:
         """One task of the caller's organization."""
         return _task(await get_task(caller, task_id))
 
