@@ -1,0 +1,111 @@
+"""Tasks, health and the description of the API, on a real port."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from metaqore_ai_gateway.domain.task_view import TaskView
+from metaqore_ai_gateway.entrypoints.http_server import serve_http
+from metaqore_ai_gateway.entrypoints.slow import slow_plane
+from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
+from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller
+from metaqore_governance_core.task import TaskState
+
+TASK = "01a1fe8b-88ea-74c5-8a59-b63f784f9b97"
+KEYS = {
+    "key-alice": Caller("key_1", "org_1", "alice", frozenset(DEFAULT_SCOPES)),
+    "key-other": Caller("key_2", "org_2", "other", frozenset(DEFAULT_SCOPES)),
+    "key-auditor": Caller("key_3", "org_1", "auditor", frozenset({"audit:read"})),
+}
+
+
+def view(organization):
+    return TaskView(
+        id=TASK,
+        organization=organization,
+        project=None,
+        state=TaskState.DONE,
+        door="rest",
+        caller="key_1",
+        model="m",
+        provider="local",
+        sensitivity="PUBLIC",
+        sensitivity_sources=(),
+        verdict="permit",
+        reasons=(),
+        policy="default_local_first",
+        policy_version="0" * 16,
+        receipt=TASK,
+        error=None,
+        prompt_tokens=1,
+        completion_tokens=2,
+        duration_us=3,
+        attempts=1,
+        created_us=4,
+        ended_us=5,
+    )
+
+
+class FixedKeys:
+    def find(self, secret):
+        return KEYS.get(secret)
+
+
+class OneTask:
+    async def get(self, organization, task):
+        return view(organization) if (organization, task) == ("org_1", TASK) else None
+
+    async def page(self, organization, _page):
+        return [view(organization)] if organization == "org_1" else []
+
+
+async def nothing_unready():
+    return {"spool": None}
+
+
+@pytest.fixture
+async def client():
+    app = slow_plane(
+        keys=FixedKeys(), get_task=GetTask(OneTask()), list_tasks=ListTasks(OneTask()), readiness=nothing_unready
+    )
+    async with (
+        serve_http(app, "127.0.0.1", 0) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as made,
+    ):
+        yield made
+
+
+@pytest.mark.parametrize("header", ["authorization", "x-api-key"])
+async def test_an_organization_sees_its_own_tasks_only(client, header):
+    def key(name):
+        return {header: f"Bearer {name}" if header == "authorization" else name}
+
+    listed = await client.get("/api/v1/tasks", headers=key("key-alice"), params={"page_size": 1})
+    assert listed.status_code == 200, listed.text
+    assert [task["id"] for task in listed.json()["tasks"]] == [TASK]
+    assert (await client.get(f"/api/v1/tasks/{TASK}", headers=key("key-alice"))).json()["state"] == "done"
+    assert (await client.get("/api/v1/tasks", headers=key("key-other"))).json()["tasks"] == []
+    assert (await client.get(f"/api/v1/tasks/{TASK}", headers=key("key-other"))).status_code == 404
+
+
+@pytest.mark.parametrize(("key", "status"), [(None, 401), ("Bearer nobody", 401), ("Bearer key-auditor", 403)])
+async def test_who_may_not_read_tasks_is_told_so(client, key, status):
+    headers = {} if key is None else {"authorization": key}
+    for path in ("/api/v1/tasks", f"/api/v1/tasks/{TASK}"):
+        answer = await client.get(path, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+async def test_an_unknown_parameter_is_refused(client):
+    answer = await client.get("/api/v1/tasks?organization=org_1", headers={"authorization": "Bearer key-other"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+async def test_it_describes_itself(client):
+    described = await client.get("/openapi.json")
+    assert described.status_code == 200, described.text
+    assert {"/v1/chat/completions", "/api/v1/tasks", "/api/v1/tasks/{task_id}"} <= set(described.json()["paths"])
+    names = {one["name"] for one in described.json()["paths"]["/api/v1/tasks"]["get"]["parameters"]}
+    assert names == {"page_size", "page_token", "state"}
+    assert (await client.get("/api/v1/health")).json()["status"] == "ready"
