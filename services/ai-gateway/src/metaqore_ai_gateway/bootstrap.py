@@ -138,7 +138,11 @@ async def open_core(
                 run.spool,
                 make_writer_key(run),
                 holders=holders,
-                limits=SpoolLimits(disk_bytes=group.spool_bytes, segment_bytes=group.spool_segment_bytes),
+                limits=SpoolLimits(
+                    disk_bytes=group.spool_bytes,
+                    segment_bytes=group.spool_segment_bytes,
+                    gather_s=group.spool_gather_s,
+                ),
                 disk=disk,
             )
         )

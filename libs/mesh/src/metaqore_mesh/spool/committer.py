@@ -85,6 +85,7 @@ class Committer:
         self._writer = writer
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._next: Entry | None = None
+        self._gathered = 1
         self._descriptor = -1
         self._end = 0
         self.busy_since: float | None = None
@@ -135,6 +136,14 @@ class Committer:
 
     def _gather(self, batch: list[Entry]) -> bool:
         """Add what waits, up to the limits of a group; True where the end was reached."""
+        if self._limits.gather_s and 1 + self._queue.qsize() < self._gathered:
+            time.sleep(self._limits.gather_s)  # the last group had several: as many are likely on their way
+        try:
+            return self._take_waiting(batch)
+        finally:
+            self._gathered = len(batch)
+
+    def _take_waiting(self, batch: list[Entry]) -> bool:
         take = self._queue.get_nowait
         room_bytes = self._limits.group_bytes - len(batch[0].record)
         with contextlib.suppress(queue.Empty):
