@@ -95,9 +95,13 @@ build: setup-dev ## Build every member's wheel into dist/
 test-crash: setup-dev ## kill -9 every part at random points, 200 rounds and more, and count (under 30 minutes)
 	$(PYTEST) tests/crash -m crash -q -s
 
-test-kafka: setup-dev ## The tests that need Apache Kafka; give METAQORE_TEST_KAFKA=host:port
+# Every suite that speaks to a broker: with METAQORE_TEST_KAFKA each of its tests runs on Apache Kafka as well.
+KAFKA_TESTS := libs/mesh/tests/kafka libs/mesh/tests/spool services/compliance-auditor/tests services/ai-gateway/tests/doors \
+  tests/integration/kafka tests/integration/test_durability.py tests/e2e/test_apache_kafka.py
+
+test-kafka: setup-dev ## Every suite that speaks to a broker, on Apache Kafka too; give METAQORE_TEST_KAFKA=host:port
 	@test -n "$${METAQORE_TEST_KAFKA:-}" || { echo "Give the address of an Apache Kafka: make test-kafka METAQORE_TEST_KAFKA=127.0.0.1:9092"; exit 1; }
-	$(PYTEST) -m kafka -q
+	$(PYTEST) -n 2 --dist loadfile -m "not crash" -q $(KAFKA_TESTS)
 
 ##@ Measure (each prints a table, and as its last line one JSON object)
 .PHONY: bench-gateway bench-kafka bench-audit
