@@ -27,8 +27,17 @@ class ClientLeftError(Exception):
 
 
 def headers_of(scope: Scope) -> Headers:
-    """The headers by their names in lower case; of a repeated one the last."""
-    return dict(scope["headers"])
+    """The headers by their names in lower case; a repeated one's values with commas between (RFC 9110 section 5.3).
+
+    So two keys or two labels make none that is valid, whichever of them a proxy in front of us has checked.
+    """
+    sent = scope["headers"]
+    headers = dict(sent)
+    if len(headers) != len(sent):
+        headers.clear()
+        for name, value in sent:
+            headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
 
 
 def text_of(headers: Headers, name: bytes) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from metaqore_ai_gateway.entrypoints.http_protocol import BoundedHttpProtocol
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 BACKLOG: Final = 2048
@@ -32,7 +33,7 @@ async def serve_http(app: Any, host: str, port: int) -> AsyncIterator[int]:
     listener = _bound(host, port)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,0 +1,79 @@
+"""What a connection may not do: smuggle headers in, send them without end, or hold its place for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from metaqore_ai_gateway.entrypoints import http_protocol
+
+pytestmark = pytest.mark.timeout(30)
+
+BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "my prompt"}]}).encode()
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+KEY = b"authorization: Bearer key-alice\r\n"
+LENGTH = b"content-length: %d\r\n\r\n" % len(BODY)
+CHUNKED = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+
+
+async def answer(gateway, sent):
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    try:
+        writer.write(sent)
+        await writer.drain()
+        return await asyncio.wait_for(reader.read(2000), 10)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_key_in_a_trailer_is_no_key(gateway):
+    assert (await answer(gateway, HEAD + KEY + CHUNKED + b"\r\n")).startswith(b"HTTP/1.1 200 ")
+    assert (await answer(gateway, HEAD + CHUNKED + KEY + b"\r\n")).startswith(b"HTTP/1.1 401 ")
+
+
+async def test_a_trailer_lowers_no_label(gateway):
+    label = b"x-metaqore-sensitivity: %b\r\n"
+    sent = HEAD + KEY + label % b"SENSITIVE" + CHUNKED + label % b"PUBLIC" + b"\r\n"
+    assert (await answer(gateway, sent)).startswith(b"HTTP/1.1 200 ")
+    assert [record["sensitivity"] for record in await gateway.records() if record["kind"] == "decision"] == [
+        "SENSITIVE"
+    ]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_two_keys_are_no_key(gateway, first):
+    other = b"authorization: Bearer key-intern\r\n"
+    sent = HEAD + (KEY + other if first else other + KEY) + LENGTH + BODY
+    assert (await answer(gateway, sent)).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("piece", [b"x-filler: " + b"a" * 1000 + b"\r\n", b"a" * 1000])
+async def test_headers_without_end_are_cut_off(gateway, piece):
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\nx-first: ")
+    with pytest.raises(ConnectionError):  # noqa: PT012 - it takes many writes until the connection is closed
+        for _ in range(2000):
+            writer.write(piece * 10)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+    writer.close()
+    del reader
+
+
+@pytest.mark.parametrize("sent", [b"", b"GE", HEAD, HEAD + KEY + LENGTH + BODY[:10]])
+async def test_a_request_that_never_ends_is_ended(gateway, sent, monkeypatch):
+    monkeypatch.setattr(http_protocol, "REQUEST_S", 0.2)
+    assert not (await answer(gateway, sent)).startswith(b"HTTP/1.1 200 ")
+    assert await gateway.records() == []
+
+
+async def test_an_answer_may_take_longer_than_its_request(gateway, monkeypatch):
+    monkeypatch.setattr(http_protocol, "REQUEST_S", 0.2)
+    release = asyncio.Event()
+    gateway.provider.script.insert(0, release)
+    asyncio.get_running_loop().call_later(0.6, release.set)
+    assert (await answer(gateway, HEAD + KEY + LENGTH + BODY)).startswith(b"HTTP/1.1 200 ")
