@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -112,31 +112,37 @@ class TelemetryObservation:
 
     def concluded(self, outcome: Outcome) -> None:
         """The task's metrics and its log line."""
-        task, decision = self._task, self._decision
+        task, decision, usage = self._task, self._decision, outcome.usage
+        # Plain strings: an enum member hashes and compares at Python's pace.
+        door, state = str(task.door), str(outcome.state)
         sensitivity = decision.sensitivity.name if decision else "resumed"
-        _TASKS[task.door, outcome.state, sensitivity].inc()
-        _SECONDS[task.door,].observe(self._now() - self._started)
-        usage = outcome.usage
+        _TASKS[door, state, sensitivity].inc()
+        _SECONDS[door,].observe(self._now() - self._started)
         if usage.prompt_tokens:
             _TOKENS[task.model, "input"].inc(usage.prompt_tokens)
         if usage.completion_tokens:
             _TOKENS[task.model, "output"].inc(usage.completion_tokens)
+        seldom: dict[str, Any] = {}
+        if outcome.error is not None:
+            seldom["error"] = outcome.error.code
+        if decision is not None and not decision.permitted:
+            seldom["reasons"] = decision.reasons
+        if outcome.attempts > 1:
+            seldom["attempts"] = outcome.attempts
         _log.info(
-            _EVENTS.get(outcome.state, "task.ended"),
-            task=task.id,
+            _EVENTS.get(state, "task.ended"),
+            task=task.envelope.id,
             receipt=outcome.receipt,
             organization=outcome.organization,
             caller=self._caller.id,
-            door=task.door,
+            door=door,
             model=task.model,
             sensitivity=sensitivity,
-            reasons=decision.reasons if decision and not decision.permitted else None,
             provider=outcome.provider,
-            attempts=outcome.attempts,
             duration_us=outcome.duration_us,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
-            error=outcome.error and outcome.error.code,
+            **seldom,
         )
 
     def abandoned(self, error: BaseException) -> None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from metaqore_ai_gateway.domain.strict_json import parse_object, texts_of
+from metaqore_ai_gateway.domain.strict_json import parse_object, text_of
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Door
 from metaqore_governance_core.sensitivity import Sensitivity
@@ -82,7 +82,7 @@ def parse_chat(raw: bytes, envelope: Envelope) -> ChatTask:
 
 def chat_from_body(body: dict[str, Any], digest_input: bytes, envelope: Envelope) -> ChatTask:
     """The chat task in the parsed `body`; the record will commit to `digest_input`. Raises like `parse_chat`."""
-    text = SEPARATOR.join(texts_of(body))
+    text = text_of(body, SEPARATOR)
     _check(body)
     return ChatTask(
         envelope=envelope,
@@ -103,22 +103,38 @@ def _check(body: dict[str, Any]) -> None:
     if type(messages) is not list or not messages:
         raise InvalidChatError("messages_empty", "`messages` must be a list with at least one message.", "messages")
     for index, message in enumerate(messages):
-        _check_message(message, f"messages[{index}]")
+        _check_message(message, index)
     for name, value in body.items():
         if value is not None and (option := _OPTIONS.get(name)) and type(value) not in option[0]:
-            raise InvalidChatError("invalid_type", f"`{name}` must be {option[1]}.", name)
+            raise _mistyped(name, option[1])
 
 
-def _check_message(message: Any, param: str) -> None:
+def _joined_parts(body: dict[str, Any]) -> list[str]:
+    """The text of each message that comes in parts, as a model reads it: in one."""
+    joined = []
+    for message in body["messages"]:
+        content = message.get("content")
+        if type(content) is list and len(content) > 1:
+            texts = [part.get("text") for part in content if type(part) is dict]
+            joined.append("".join(text for text in texts if type(text) is str))
+    return joined
+
+
+def _check_message(message: Any, index: int) -> None:
     if type(message) is not dict:
-        raise InvalidChatError("invalid_type", f"`{param}` must be an object.", param)
+        raise _mistyped(f"messages[{index}]", "an object")
     role = message.get("role")
     if type(role) is not str or not role:
-        raise InvalidChatError("invalid_type", f"`{param}.role` must be a non-empty string.", f"{param}.role")
-    if type(message.get("content", "")) not in (str, list, type(None)):
-        raise InvalidChatError("invalid_type", f"`{param}.content` must be a string or a list.", f"{param}.content")
+        raise _mistyped(f"messages[{index}].role", "a non-empty string")
+    if type(message.get("content", "")) not in _CONTENT:
+        raise _mistyped(f"messages[{index}].content", "a string or a list")
 
 
+def _mistyped(param: str, wanted: str) -> InvalidChatError:
+    return InvalidChatError("invalid_type", f"`{param}` must be {wanted}.", param)
+
+
+_CONTENT: Final = (str, list, type(None))
 _INTEGER: Final = ((int,), "an integer")
 _NUMBER: Final = ((int, float), "a number")
 

@@ -19,7 +19,7 @@ class InvalidJsonError(MetaQoreError):
 
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`. Raises `InvalidJsonError` for bad UTF-8, a repeated key at any depth, NaN, Infinity,
-    numbers beyond 64 bits, and anything but an object. Nesting is bounded by `texts_of`.
+    numbers beyond 64 bits, and anything but an object. Nesting is bounded by `text_of`.
     """
     try:
         value = _DECODER.decode(raw.decode("utf-8"))
@@ -37,18 +37,19 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def texts_of(value: Any) -> list[str]:
-    """Every text in `value` that a model or tool could read: keys and strings at any depth, and long numbers.
+def text_of(value: Any, separator: str) -> str:
+    """Every text in `value` that a model or tool could read, with `separator` between: keys and strings at any depth,
+    and long numbers.
 
     Raises `InvalidJsonError` where `value` is nested deeper than `MAX_DEPTH`, holds a number beyond 64 bits, or half of
     a surrogate pair (which has no UTF-8 form, so it could not be sent on as it came).
     """
     texts: list[str] = []
     _collect(value, texts, MAX_DEPTH)
-    for text in texts:
-        if not text.isascii():
-            _require_utf8(text)
-    return texts
+    text = separator.join(texts)
+    if not text.isascii():
+        _require_utf8(text)
+    return text
 
 
 def _collect(value: Any, texts: list[str], depth: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -26,12 +26,18 @@ from metaqore_governance_core.decision import GENERATE, Decision, Request, decid
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Door
 from metaqore_governance_core.scanner import NOTHING_FOUND, Scanner
+from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_governance_core.task import POLICY_CHANGED, TaskState
 
 __all__ = ["Chunk", "Concluded", "Concluding", "Decided", "Event", "GovernTask", "Resumed"]
 
 LARGE_TEXT_BYTES: Final = 256 * 1024
 """From here on a text is scanned in a thread, so that the others do not wait for it."""
+
+MAX_KEPT_DECISIONS: Final = 4096
+"""A caller chooses the project's name, so what is kept needs a bound."""
+
+_Question = tuple[str, str, str, Sensitivity | None, str | None]
 
 _log = structlog.get_logger()
 
@@ -61,6 +67,7 @@ class GovernTask:
     observer: TaskObserver
     now_us: Callable[[], int]
     new_id: Callable[[], str]
+    _decisions: dict[_Question, Decision] = field(init=False, default_factory=dict, repr=False)
 
     async def __call__(
         self, caller: Caller, task: ChatTask, *, resumed: Resumed | None = None
@@ -123,6 +130,19 @@ class GovernTask:
             return Examined(NOTHING_FOUND, prompt, scanner_failed=True)
 
     def _decision(self, run: Run, examined: Examined) -> Decision:
+        """What `decide` says. Where nothing was found, it says the same again and again, so that is kept."""
+        if examined.findings.counts or examined.scanner_failed:
+            return self._decided(run, examined)
+        caller, envelope = run.caller, run.task.envelope
+        question = (caller.organization, caller.name, run.task.model, envelope.label, envelope.project)
+        decision = self._decisions.get(question)
+        if decision is None:
+            if len(self._decisions) >= MAX_KEPT_DECISIONS:
+                self._decisions.clear()
+            decision = self._decisions[question] = self._decided(run, examined)
+        return decision
+
+    def _decided(self, run: Run, examined: Examined) -> Decision:
         task = run.task
         return decide(
             self.rulebook.policy,
