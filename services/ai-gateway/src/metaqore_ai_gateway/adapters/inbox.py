@@ -20,6 +20,7 @@ RESULT_KEPT_HOURS: Final = 24
 ORIGIN_KEPT_DAYS: Final = 30
 """Longer than a topic usually keeps its records, so that a group that lost its offsets runs nothing twice."""
 
+_CONCLUDE_GATHER_S: Final = 0.005
 _FINISH_GATHER_S: Final = 0.05
 """Nobody waits for the end of a claim: a crash before it only sends the result again."""
 
@@ -71,7 +72,7 @@ class PostgresClaimStore:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], writer: str) -> None:
         self._pool = pool
         self._writer = writer
-        self._concluding = BatchedWrites("concluded claims", self._conclude)
+        self._concluding = BatchedWrites("concluded claims", self._conclude, gather_s=_CONCLUDE_GATHER_S)
         self._finishing = BatchedWrites("finished claims", self._finish, gather_s=_FINISH_GATHER_S)
 
     async def claim(self, claims: Sequence[Claim]) -> list[Standing | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from metaqore_ai_gateway.adapters.inbox_codec import encode_result
@@ -15,6 +16,10 @@ from metaqore_mesh.kafka.errors import BrokerUnavailable, RecordTooLarge
 from metaqore_mesh.kafka.records import Headers
 
 SOURCE: Final = "/metaqore/ai-gateway/tasks"
+
+GATHER_S: Final = 0.005
+
+_Outgoing = tuple[bytes, bytes, Headers, asyncio.Future[None]]
 
 _FIXED: Final[Headers] = (
     ("content-type", CONTENT_TYPE.encode()),
@@ -45,10 +50,12 @@ class KafkaResults:
     `ce_source` where it had none.
     """
 
-    def __init__(self, publisher: ResultPublisher, new_id: Callable[[], str]) -> None:
+    def __init__(self, publisher: ResultPublisher, new_id: Callable[[], str], *, gather_s: float = GATHER_S) -> None:
         self._publisher = publisher
         self._new_id = new_id
-        self._turn = asyncio.Lock()
+        self._gather_s = gather_s
+        self._waiting: list[_Outgoing] = []
+        self._sending: asyncio.Task[None] | None = None
 
     async def send(self, result: TaskResult, reply_key: bytes) -> None:
         """Return once the broker has acked the result."""
@@ -62,14 +69,35 @@ class KafkaResults:
             await self._publish(reply_key, encode_result(replace(result, answer=None, error=error)), headers)
 
     async def _publish(self, key: bytes, value: bytes, headers: Headers) -> None:
-        topic = TaskCompleted.topic
         try:
-            # One at a time: where a batch is full, aiokafka has everyone who sends wait, and wakes them all at once.
-            async with self._turn:
-                acked = await self._publisher.send(topic, key, value, headers)
-            await acked
+            await self._gathered(key, value, headers)
         except BrokerUnavailable:
-            await self._publisher.publish(topic, key, value, headers)
+            await self._publisher.publish(TaskCompleted.topic, key, value, headers)
+
+    def _gathered(self, key: bytes, value: bytes, headers: Headers) -> asyncio.Future[None]:
+        """A future of the ack. Results that come together leave together, by one hand: where a batch is full, aiokafka
+        has everyone who sends wait, and wakes them all at once.
+        """
+        acked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, value, headers, acked))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all())
+        return acked
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting:
+                await asyncio.sleep(self._gather_s)
+                going, self._waiting = self._waiting, []
+                for key, value, headers, acked in going:
+                    try:
+                        ack = await self._publisher.send(TaskCompleted.topic, key, value, headers)
+                    except Exception as error:  # noqa: BLE001  it reaches whoever waits for the ack
+                        _settle(acked, error)
+                    else:
+                        ack.add_done_callback(partial(_settled, acked))
+        finally:
+            self._sending = None
 
     def _headers(self, result: TaskResult) -> Headers:
         request = result.request
@@ -84,3 +112,16 @@ class KafkaResults:
         if result.receipt_token:
             headers = (*headers, (f"ce_{RECEIPT_EXTENSION}", result.receipt_token.encode()))
         return headers
+
+
+def _settled(acked: asyncio.Future[None], ack: asyncio.Future[Any]) -> None:
+    _settle(acked, BrokerUnavailable("The producer was replaced.") if ack.cancelled() else ack.exception())
+
+
+def _settle(acked: asyncio.Future[None], error: BaseException | None) -> None:
+    if acked.done():
+        return
+    if error is None:
+        acked.set_result(None)
+    else:
+        acked.set_exception(error)
