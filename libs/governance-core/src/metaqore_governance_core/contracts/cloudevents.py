@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,7 @@ CONTENT_TYPE: Final = "application/json"
 RECEIPT_EXTENSION: Final = "metaqorereceipt"
 _REQUIRED: Final = ("id", "source", "specversion", "type")
 _MAX_ATTRIBUTE_CHARACTERS: Final = 512
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
 
 Headers = list[tuple[str, bytes]]
 
@@ -82,7 +84,7 @@ def _text(name: str, value: bytes | None) -> str:
     except UnicodeDecodeError:
         raise MetaQoreError("event_attribute_invalid", f"The header ce_{name} is not UTF-8.") from None
     limited = name in _REQUIRED
-    if (limited and len(text) > _MAX_ATTRIBUTE_CHARACTERS) or any(character < " " for character in text):
+    if (limited and len(text) > _MAX_ATTRIBUTE_CHARACTERS) or _CONTROL.search(text):
         raise MetaQoreError(
             "event_attribute_invalid",
             f"The header ce_{name} has at most {_MAX_ATTRIBUTE_CHARACTERS} characters and no control characters.",
