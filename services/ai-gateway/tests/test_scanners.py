@@ -127,6 +127,30 @@ class ScannerContract:
         with contextlib.suppress(TooManyCandidatesError):  # it may give up, which counts as CRITICAL
             scanner.scan(text)
 
+    @pytest.mark.parametrize(("kind", "secret"), CREDENTIALS)
+    @pytest.mark.parametrize(
+        "before", [r"{\"k\": \"x\n", r"x\t", r"\u0022", "?token%3D", "%20"], ids=["\\n", "\\t", "\\u", "%3D", "%20"]
+    )
+    def test_an_escape_before_a_credential_hides_nothing(self, scanner, kind, secret, before):
+        """Tool calls carry their arguments as JSON in a string, and addresses their parameters in percent escapes."""
+        assert scanner.scan(f"{before}{secret} ").counts == {f"credential.{kind}": 1}
+
+    @pytest.mark.parametrize(
+        "hidden",
+        [
+            *(
+                f"AKIA{character}IOSFODNN7EXAMPLE"
+                for character in "\x01\x08\x7f\u034f\u061c\u180e\u202e\u2066\u3164\U000e0041"
+            ),
+            r"\u0041KIA" + "IOSFODNN7EXAMPLE",
+            r"AKIA\u200bIOSFODNN7EXAMPLE",
+            r"AKIA\u0000IOSFODNN7EXAMPLE",
+            r"AKIA\ud800IOSFODNN7EXAMPLE",
+        ],
+    )
+    def test_what_no_reader_sees_hides_no_credential(self, scanner, hidden):
+        assert scanner.scan(f"my {hidden} key").counts == {"credential.aws_access_key": 1}
+
 
 @pytest.fixture(scope="module")
 def hyperscan_scanner():

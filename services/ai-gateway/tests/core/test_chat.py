@@ -81,3 +81,14 @@ def test_a_deadline_is_ahead(deadline_s):
     with pytest.raises(MetaQoreError) as refused:
         Envelope(id="t", door=Door.REST, deadline_s=deadline_s)
     assert refused.value.kind is ErrorKind.DEADLINE_EXCEEDED
+
+
+def test_text_in_parts_is_scanned_as_the_model_reads_it():
+    parts = [{"type": "text", "text": "sk-an"}, {"type": "image_url"}, {"type": "text", "text": "t-x"}]
+    texts = parse(messages=[{"role": "user", "content": parts}]).text.split(SEPARATOR)
+    assert {"sk-an", "t-x", "sk-ant-x"} <= set(texts)
+
+
+def test_a_separator_within_a_text_parts_nothing():
+    texts = parse(messages=[{"role": "user", "content": "sk-an\0t-x"}]).text.split(SEPARATOR)
+    assert "sk-ant-x" in texts

@@ -17,14 +17,21 @@ from metaqore_governance_core.scanner import NOTHING_FOUND, Findings
 # One match a rule and scan is enough to know that it must count.
 _FLAGS: Final = hyperscan.HS_FLAG_SINGLEMATCH
 
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+# Unicode's Default_Ignorable_Code_Point, and control characters but those that part words or texts (NUL parts texts).
+_INVISIBLE: Final = re.compile(
+    "[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_CONTROL: Final = bytes((*range(1, 9), *range(14, 32), 127))
+_ESCAPED: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
 
 
 class HyperscanScanner:
     """The port `Scanner`. The compiled rules are shared; each thread scans with scratch space of its own.
 
-    What is not ASCII is also scanned in its compatibility form (NFKC) and without invisible characters, so that
-    full-width digits or a zero-width space hide nothing.
+    A text is also scanned in its compatibility form (NFKC), without invisible characters, and with the Unicode escapes
+    of JSON within it undone, so that full-width digits, a zero-width space or a tool's arguments hide nothing.
     """
 
     def __init__(self, rules: Sequence[ScanRule] = RULES) -> None:
@@ -42,7 +49,7 @@ class HyperscanScanner:
         """How often each kind stands in `text`. Raises whatever kept it from seeing all of it."""
         raw = text if isinstance(text, bytes) else text.encode("utf-8")
         counts = self._counts(raw)
-        if not raw.isascii():
+        if not raw.isascii() or b"\\u" in raw or len(raw.translate(None, _CONTROL)) != len(raw):
             folded = _folded(text if isinstance(text, str) else text.decode("utf-8", "replace")).encode("utf-8")
             if folded != raw:
                 for kind, count in self._counts(folded).items():
@@ -69,4 +76,11 @@ def _note(index: int, _start: int, _end: int, _flags: int, note: Any) -> None:
 
 
 def _folded(text: str) -> str:
+    text = _ESCAPED.sub(_unescaped, text)
     return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    """The character of an escape. NUL parts texts, and half of a surrogate pair has no UTF-8 form: neither counts."""
+    code = int(escape[1], 16)
+    return "" if code == 0 or 0xD800 <= code <= 0xDFFF else chr(code)  # noqa: PLR2004 - the surrogates

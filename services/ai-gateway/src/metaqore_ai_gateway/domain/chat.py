@@ -84,6 +84,8 @@ def chat_from_body(body: dict[str, Any], digest_input: bytes, envelope: Envelope
     """The chat task in the parsed `body`; the record will commit to `digest_input`. Raises like `parse_chat`."""
     text = text_of(body, SEPARATOR)
     _check(body)
+    if joined := _joined_parts(body):
+        text += SEPARATOR + text_of(joined, SEPARATOR)
     return ChatTask(
         envelope=envelope,
         model=body["model"],

@@ -47,6 +47,8 @@ def text_of(value: Any, separator: str) -> str:
     texts: list[str] = []
     _collect(value, texts, MAX_DEPTH)
     text = separator.join(texts)
+    if text.count(separator) >= len(texts):  # within a text it would hide what it parts
+        text = separator.join(one.replace(separator, "") for one in texts)
     if not text.isascii():
         _require_utf8(text)
     return text
