@@ -8,6 +8,7 @@ from typing import Final
 
 import asyncpg
 
+from metaqore_ai_gateway.adapters.bus_watch import BusWatch
 from metaqore_ai_gateway.adapters.inbox import PostgresClaimStore
 from metaqore_ai_gateway.adapters.task_dead_letters import SERVICE, TaskDeadLetters
 from metaqore_ai_gateway.adapters.task_histories import RecordedHistories, SealedRecords
@@ -91,6 +92,7 @@ def kafka_door(
         run=run,
         resume=ResumeClaim(run, store, histories, gate, rulebook, defaults, now_us),
         gate=gate,
+        watch=BusWatch(),
         writer=spool.writer,
         limit=running_tasks,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import SimpleNamespace
@@ -243,6 +244,7 @@ class World:
         self.models = models
         self.alice = replace(ALICE, scopes=frozenset(scopes))
         self.stores = []
+        self.refused = []
         self._ids = count(1)
 
     def new_id(self):
@@ -294,6 +296,7 @@ class World:
             run=run,
             resume=resume,
             gate=gate,
+            watch=SimpleNamespace(refused=self.refused.append, processing=lambda _: nullcontext()),
             writer=WRITER,
             limit=10,
         )

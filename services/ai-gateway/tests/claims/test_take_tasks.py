@@ -65,6 +65,7 @@ async def test_a_task_without_a_good_key_is_answered_and_neither_claimed_nor_rec
     await one.gateway(life).take([one.submission(authorization)])
     ((result, reply_key),) = one.durable.results
     assert (result.error.code, result.state, result.receipt, reply_key) == (code, TaskState.FAILED, "", b"reply")
+    assert [error.code for error in one.refused] == [code]
     assert "mq_wrong" not in repr(result)
     assert (one.durable.records, one.durable.claims) == ([], {})
 

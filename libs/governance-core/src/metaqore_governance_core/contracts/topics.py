@@ -8,7 +8,7 @@ TASK_REQUESTS: Final = "metaqore.task.requests.v1"
 """Tasks from outside; keyed as the client likes."""
 
 TASK_RESULTS: Final = "metaqore.task.results.v1"
-"""How each of those tasks ended; keyed by organization."""
+"""How each of those tasks ended; keyed as its request was, else by its source."""
 
 TASK_LIFECYCLE: Final = "metaqore.task.lifecycle.v1"
 """What happens to every task, by any door; keyed by task."""

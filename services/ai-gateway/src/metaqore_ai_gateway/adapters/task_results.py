@@ -14,6 +14,7 @@ from metaqore_governance_core.contracts.cloudevents import CONTENT_TYPE, RECEIPT
 from metaqore_governance_core.contracts.tasks import TaskCompleted
 from metaqore_mesh.kafka.errors import BrokerUnavailable, RecordTooLarge
 from metaqore_mesh.kafka.records import Headers
+from metaqore_mesh.telemetry.tracing import enabled, to_kafka
 
 SOURCE: Final = "/metaqore/ai-gateway/tasks"
 
@@ -111,7 +112,7 @@ class KafkaResults:
             headers = (*headers, ("ce_subject", result.task.encode()))
         if result.receipt_token:
             headers = (*headers, (f"ce_{RECEIPT_EXTENSION}", result.receipt_token.encode()))
-        return headers
+        return (*headers, *to_kafka()) if enabled() else headers
 
 
 def _settled(acked: asyncio.Future[None], ack: asyncio.Future[Any]) -> None:

@@ -54,9 +54,14 @@ def read_submission(record: KafkaRecord, defaults: TaskDefaults, task: str) -> S
     _check(event)
     if record.value is None:
         raise MetaQoreError("task_missing", "Send the task as the value of the record; it is null.")
-    chat = read_task(record.value, task, defaults, event.traceparent)
+    chat = read_task(record.value, task, defaults, event.traceparent or _text(record.header("traceparent")))
     reply_key = event.source.encode() if record.key is None else record.key
     return Submission(RequestName(event.source, event.id), _authorization(record), reply_key, chat)
+
+
+def _text(value: bytes | None) -> str | None:
+    """What is no ASCII text is no trace context."""
+    return value.decode() if value is not None and value.isascii() else None
 
 
 def _check(event: EventAttributes) -> None:
@@ -68,7 +73,7 @@ def _check(event: EventAttributes) -> None:
 
 
 def _authorization(record: KafkaRecord) -> str | None:
-    for name, value in record.headers:
-        if value is not None and name.lower() == "authorization":
-            return value.decode("utf-8", "replace")
-    return None
+    sent = [value for name, value in record.headers if name.lower() == "authorization"]
+    if len(sent) > 1:
+        raise MetaQoreError("event_attribute_invalid", "The header authorization may stand only once.")
+    return None if not sent or sent[0] is None else sent[0].decode("utf-8", "replace")

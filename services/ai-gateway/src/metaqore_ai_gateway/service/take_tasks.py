@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -39,6 +40,18 @@ class Submission:
     task: ChatTask
 
 
+class Watch(Protocol):
+    """Who is told of what comes over the bus."""
+
+    def refused(self, error: MetaQoreError) -> None:
+        """A task was refused before any decision."""
+        ...
+
+    def processing(self, traceparent: str | None) -> AbstractContextManager[object]:
+        """Entered around the work on a claim; `traceparent` is the W3C trace context that came with it."""
+        ...
+
+
 class TakeTasks:
     """Work on claims in the background, at most about `limit` at a time; whoever submits more waits.
 
@@ -56,6 +69,7 @@ class TakeTasks:
         run: RunClaim,
         resume: ResumeClaim,
         gate: OutcomeGate,
+        watch: Watch,
         writer: str,
         limit: int,
     ) -> None:
@@ -67,6 +81,7 @@ class TakeTasks:
         self._run = run
         self._resume = resume
         self._gate = gate
+        self._watch = watch
         self._writer = writer
         self._limit = limit
         self._working: dict[str, asyncio.Task[None]] = {}
@@ -89,6 +104,7 @@ class TakeTasks:
             try:
                 claims.append((self._claim(submission), submission.task))
             except MetaQoreError as error:
+                self._watch.refused(error)
                 refused = refusal(error, submission.request, model=submission.task.model)
                 answers.append((refused, submission.reply_key))
         if claims:
@@ -165,9 +181,10 @@ class TakeTasks:
         delay_s = FIRST_DELAY_S
         while True:
             try:
-                if claim is not None and chat is not None:
-                    return await self._run(claim, chat)
-                return await self._resume(task)
+                with self._watch.processing(None if chat is None else chat.envelope.traceparent):
+                    if claim is not None and chat is not None:
+                        return await self._run(claim, chat)
+                    return await self._resume(task)
             except NotBegunError as error:
                 reason = error.__cause__
             except Exception as error:
