@@ -93,3 +93,8 @@ def test_a_changed_record_does_not_hash_to_the_signed_root():
 def test_a_cut_log_does_not_fit_the_checkpoints_size():
     signed = Checkpoint("mesh/org_1", 4, root([leaf_hash(raw(record)) for record in LOG]))
     assert [fault.code for fault in checked(LOG[:3], signed).faults] == ["size_mismatch"]
+
+
+def test_a_record_of_another_organization_is_named():
+    strange = replace(FIRST, organization="org_2")
+    assert ("other_organization", 0) in {(fault.code, fault.index) for fault in checked([strange]).faults}

@@ -16,7 +16,7 @@ from metaqore_cli.connection import connect
 from metaqore_cli.output import JSON_OPTION, notes, print_json, screen
 from metaqore_cli.trust import trusted
 from metaqore_cli.verification import Verified, verify_all, verify_receipt
-from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.proofs import ReceiptProof, RecordProof, from_json, to_json
 from metaqore_governance_core.receipts import Receipt, parse_token
 
@@ -120,7 +120,10 @@ def promised(receipt: str) -> Receipt | None:
 
 
 def fetch_proof(client: Client, receipt_id: str, wait_s: float) -> ReceiptProof:
-    """The proof of a receipt with its outcome, as soon as the log has sealed it. Raises `receipt_not_sealed`."""
+    """The proof of a receipt with its outcome, as soon as the log has sealed it.
+
+    Raises `receipt_not_sealed`, and `receipt_differs` where the answer is about another receipt.
+    """
     deadline = time.monotonic() + wait_s
     while True:
         late = time.monotonic() >= deadline
@@ -130,6 +133,9 @@ def fetch_proof(client: Client, receipt_id: str, wait_s: float) -> ReceiptProof:
             if late or not error.retryable:
                 raise
         else:
+            if found.receipt_id != receipt_id:
+                message = f"The mesh answered with the proof of {found.receipt_id}, which is not the one asked for."
+                raise MetaQoreError("receipt_differs", message, kind=ErrorKind.UNPROCESSABLE)
             if late or found.HasField("outcome"):
                 outcome = _record_proof(found.outcome) if found.HasField("outcome") else None
                 return ReceiptProof(found.receipt_id, _record_proof(found.decision), outcome)

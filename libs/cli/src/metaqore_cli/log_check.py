@@ -32,6 +32,7 @@ class LogCheck:
     faults: list[Fault] = field(default_factory=list)
     _decisions: dict[str, str] = field(default_factory=dict)
     _outcomes: set[str] = field(default_factory=set)
+    _organizations: dict[str, int] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
@@ -58,6 +59,7 @@ class LogCheck:
         except MetaQoreError as error:
             self._fault("record_invalid", f"Record {index} cannot be read: {error.message}", index)
             return
+        self._organizations.setdefault(record.organization, index)
         self._check_sequence(record, index)
         if isinstance(record, DecisionRecord):
             if record.task in self._decisions:
@@ -67,7 +69,10 @@ class LogCheck:
             self._check_outcome(record, index)
 
     def finish(self, checkpoint: Checkpoint) -> None:
-        """Hold what was taken in to a verified checkpoint of the same size."""
+        """Hold what was taken in to a verified checkpoint of the same size and organization."""
+        for organization, index in self._organizations.items():
+            if organization != checkpoint.origin.rpartition("/")[2]:
+                self._fault("other_organization", f"Record {index} is of {organization}, another organization.", index)
         if checkpoint.size != self.tree.size:
             message = f"The checkpoint covers {checkpoint.size} records, but the log gave {self.tree.size}."
             self._fault("size_mismatch", message, min(checkpoint.size, self.tree.size))

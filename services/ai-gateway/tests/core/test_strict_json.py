@@ -130,4 +130,4 @@ def test_what_json_can_say_is_read_and_every_string_is_found(value):
     assert read == value
     found = texts(read)
     for text in strings(value):
-        assert set(text.split(SEPARATOR)) <= set(found)
+        assert text.replace(SEPARATOR, "") in found
