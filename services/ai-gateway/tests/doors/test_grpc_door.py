@@ -71,6 +71,7 @@ async def test_a_denial_carries_its_receipt(gateway):
         pytest.param(pb.SubmitTaskRequest(), "messages_empty", id="no messages"),
         pytest.param(pb.SubmitTaskRequest(messages=[pb.Message(content="a")]), "invalid_type", id="no role"),
         pytest.param(asked(sensitivity=17), "sensitivity_unknown", id="a sensitivity of tomorrow"),
+        pytest.param(asked(temperature=float("nan")), "invalid_type", id="a temperature that is no number"),
         pytest.param(asked(project="a\nb"), "invalid_type", id="a line break in the project"),
         pytest.param(asked(idempotency_key="ä"), "invalid_idempotency_key", id="no key"),
     ],

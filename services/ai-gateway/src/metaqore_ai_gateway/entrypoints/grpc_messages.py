@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ def state_of(value: int) -> TaskState | None:
 
 
 def chat_body(request: pb.SubmitTaskRequest, default_model: str) -> dict[str, Any]:
-    """The OpenAI request that a gRPC request stands for."""
+    """The OpenAI request that a gRPC request stands for. Raises `invalid_type`."""
     body: dict[str, Any] = {
         "model": request.model or default_model,
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
@@ -49,6 +50,8 @@ def chat_body(request: pb.SubmitTaskRequest, default_model: str) -> dict[str, An
     if request.max_tokens:
         body["max_tokens"] = request.max_tokens
     if request.HasField("temperature"):
+        if not math.isfinite(request.temperature):  # JSON, which providers read, has no such number
+            raise MetaQoreError("invalid_type", "`temperature` must be a finite number.")
         body["temperature"] = request.temperature
     if request.stream:
         body["stream"] = True
