@@ -34,5 +34,5 @@ def providers_of(config: MeshConfig, inference: grpc.aio.Channel, environ: Mappi
 def _provider(provider: ProviderConfig, inference: grpc.aio.Channel, environ: Mapping[str, str]) -> Provider:
     if provider.kind == "inference":
         return InferenceProvider(provider.name, inference)
-    key = environ.get(provider.api_key_env) if provider.api_key_env else None
+    key = environ.get(provider.api_key_env, "").strip() if provider.api_key_env else ""
     return OpenAIProvider(provider.name, provider.base_url or "", key)

@@ -33,7 +33,7 @@ class OpenAIProvider:
     asked too.
     """
 
-    def __init__(self, name: str, base_url: str, api_key: str | None = None) -> None:
+    def __init__(self, name: str, base_url: str, api_key: str = "") -> None:
         self._name = name
         url = urlsplit(base_url)
         self._pool = Http1Pool(url)
