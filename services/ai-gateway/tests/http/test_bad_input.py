@@ -23,6 +23,13 @@ def error_of(response, status):
     return error
 
 
+async def test_a_credential_for_a_project_is_in_no_record(gateway):
+    response = await gateway.chat(X_MetaQore_Project="AKIA" + "IOSFODNN7EXAMPLE")
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "credential_in_prompt")
+    decision, outcome = await gateway.records()
+    assert (decision["verdict"], decision["project"], outcome["state"]) == ("deny", None, "denied")
+
+
 def refusals(code):
     labels = {"door": "rest", "code": code}
     return REGISTRY.get_sample_value("metaqore_gateway_requests_refused_total", labels) or 0

@@ -52,7 +52,7 @@ class Envelope:
 class ChatTask:
     """A checked chat request. Its prompt never shows in `repr`.
 
-    `body` is the request as it will be forwarded, `text` every string of it (what is scanned), `digest_input` the
+    `body` is the request as it will be forwarded, `text` every string of it and the project (what is scanned), `digest_input` the
     bytes that the decision record commits to, `size_bytes` their length.
     """
 
@@ -86,6 +86,8 @@ def chat_from_body(body: dict[str, Any], digest_input: bytes, envelope: Envelope
     _check(body)
     if joined := _joined_parts(body):
         text += SEPARATOR + text_of(joined, SEPARATOR)
+    if envelope.project is not None:
+        text += SEPARATOR + envelope.project
     return ChatTask(
         envelope=envelope,
         model=body["model"],

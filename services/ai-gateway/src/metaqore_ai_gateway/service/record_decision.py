@@ -45,7 +45,7 @@ class RecordDecision:
                 personal=Personal(caller_name=caller.name),
                 policy=decision.policy,
                 policy_version=decision.policy_version,
-                project=task.envelope.project,
+                project=None if examined.findings.holds_credential else task.envelope.project,  # it may be in there
                 prompt=examined.prompt,
                 reasons=decision.reasons,
                 receipt=receipt,
