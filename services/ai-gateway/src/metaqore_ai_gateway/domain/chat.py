@@ -52,8 +52,8 @@ class Envelope:
 class ChatTask:
     """A checked chat request. Its prompt never shows in `repr`.
 
-    `body` is the request as it will be forwarded, `text` every string of it and the project (what is scanned), `digest_input` the
-    bytes that the decision record commits to, `size_bytes` their length.
+    `body` is the request as it will be forwarded, `text` every string of it and the project, which is what is scanned,
+    `digest_input` the bytes that the decision record commits to, `size_bytes` their length.
     """
 
     envelope: Envelope
