@@ -44,7 +44,16 @@ def test_a_prompt_may_come_from_a_file_and_be_streamed(mesh, tmp_path):
 def test_a_denied_task_says_why(mesh):
     done = mesh.run("task", "submit", "key AKIAQ3EGRZYXN5PMK7VW", check=False)
     assert done.returncode == 3
-    assert "credential_in_prompt" in done.stderr
+    assert done.stderr.count("credential_in_prompt") == 1
+    assert "receipt" in done.stderr
+
+
+def test_a_denied_task_has_a_receipt_that_verifies(mesh):
+    done = mesh.run("task", "submit", "key AKIAQ3EGRZYXN5PMK7VW", "--json", check=False)
+    assert done.returncode == 3
+    denied = json.loads(done.stdout)
+    assert (denied["state"], denied["error"]["code"]) == ("denied", "credential_in_prompt")
+    assert mesh.json("audit", "verify", denied["receipt_token"])["verified"] == 1
 
 
 def test_a_proof_in_a_file_is_verified_offline_and_a_changed_one_is_not(mesh, tmp_path):

@@ -44,7 +44,7 @@ def tail(
             if json_:
                 print_json({"index": entry.leaf_index, **record})
             else:
-                screen.print(_line(entry.leaf_index, record), highlight=False)
+                screen.print(_line(entry.leaf_index, record), highlight=False, soft_wrap=True)
 
 
 @app.command(
@@ -59,7 +59,7 @@ def proof(
     wait: Wait = 10.0,
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """What receipts stand for, with the proof that it is in the log."""
+    """What receipts stand for, with the proof that the log holds it."""
     with Client(connect()) as client:
         for receipt in receipts:
             promise = promised(receipt)
@@ -83,7 +83,7 @@ def _show_proof(found: ReceiptProof) -> None:
         screen.print(f"[bold]{name}[/]: leaf {part.index}, path of {len(part.path)}", highlight=False)
         screen.print_json(part.record.decode())
     screen.print("[bold]checkpoint[/]")
-    screen.print(found.decision.checkpoint, highlight=False, markup=False)
+    screen.print(found.decision.checkpoint, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(

@@ -19,6 +19,23 @@ DEADLINE_S = 30.0
 
 TASK_DEADLINE_S = 600.0
 
+RECEIPT_METADATA = "metaqore-receipt"
+
+
+class SubmittedTask:
+    """Acceptance, pieces of the answer, outcome, as they come. A denial raises `MetaQoreError` with its reasons."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __iter__(self) -> Iterator[gateway.SubmitTaskResponse]:
+        with call_errors():
+            yield from self._call
+
+    def receipt_token(self) -> str | None:
+        """The receipt in the head of the answer, which a denial has too; None where nothing was decided."""
+        return dict(self._call.initial_metadata() or ()).get(RECEIPT_METADATA)
+
 
 class Client:
     """Blocking calls to one gateway; errors are `MetaQoreError`. Close it, or use it as a context manager."""
@@ -42,10 +59,9 @@ class Client:
         """Closes the connection."""
         self._channel.close()
 
-    def submit_task(self, request: gateway.SubmitTaskRequest) -> Iterator[gateway.SubmitTaskResponse]:
-        """Acceptance, pieces of the answer, outcome. A denial raises `MetaQoreError` with its reasons."""
-        with call_errors():
-            yield from self._tasks.SubmitTask(request, timeout=TASK_DEADLINE_S, metadata=self._metadata)
+    def submit_task(self, request: gateway.SubmitTaskRequest) -> SubmittedTask:
+        """Sends a task; iterate over what is returned."""
+        return SubmittedTask(self._tasks.SubmitTask(request, timeout=TASK_DEADLINE_S, metadata=self._metadata))
 
     def get_task(self, task_id: str) -> gateway.Task:
         """One task of the caller's organization."""

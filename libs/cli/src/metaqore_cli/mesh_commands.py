@@ -37,6 +37,7 @@ def up(
     config: Annotated[
         Path | None, typer.Option(help="metaqore.yaml: policy, allowpaths, providers, models.", exists=True)
     ] = None,
+    json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Start the mesh and keep it running: broker, PostgreSQL, auditor, inference and gateway.
 
@@ -45,11 +46,16 @@ def up(
     settings = _settings(free_ports=free_ports, config=config)
     if detach:
         _up_in_background(settings)
+        _tell_ready(json_=json_)
     else:
         # Its Kafka and database parts take a second to import, which no other command should wait for.
         from metaqore_mesh.embedded.mesh import up as run_mesh  # noqa: PLC0415
 
-        run_mesh(settings, lambda progress: notes.print(_told(progress), highlight=False), ready=_tell_ready)
+        run_mesh(
+            settings,
+            lambda progress: notes.print(_told(progress), highlight=False),
+            ready=lambda: _tell_ready(json_=json_),
+        )
 
 
 def show_status(json_: Annotated[bool, JSON_OPTION] = False) -> None:
@@ -65,10 +71,14 @@ def show_status(json_: Annotated[bool, JSON_OPTION] = False) -> None:
 
 def down(
     timeout: Annotated[float, typer.Option(help="How long to wait, in seconds.", min=1)] = STOP_TIMEOUT_S,
+    json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Stop the mesh: no more tasks are taken, those that run are finished, every record is sealed."""
     with notes.status("finishing what runs, sealing the records ..."):
         asyncio.run(stop(run_directory().path, timeout))
+    if json_:
+        print_json({"state": "stopped", "run_dir": str(run_directory().path)})
+        return
     notes.print("[dim]the mesh has stopped; its data stays in[/] " + str(run_directory().path), highlight=False)
 
 
@@ -81,8 +91,13 @@ def _settings(*, free_ports: bool, config: Path | None) -> UpSettings:
     return UpSettings(**given)
 
 
-def _tell_ready() -> None:
+def _tell_ready(*, json_: bool) -> None:
     mesh = read_mesh(run_directory().path)
+    if json_:
+        places = {"endpoints": mesh.endpoints, "api_key_file": mesh.api_key_file, "run_dir": mesh.run_dir}
+        print_json({"state": str(mesh.state), **places})
+        sys.stdout.flush()
+        return
     notes.print(f"[bold green]the mesh is ready[/]: REST {mesh.endpoints['rest']}, gRPC {mesh.endpoints['grpc']}, "
                 f"Kafka {mesh.endpoints['kafka']}", highlight=False)  # fmt: skip
     notes.print(f'[dim]API key in {mesh.api_key_file}; try: metaqore task submit "Hello"[/]', highlight=False)
@@ -109,7 +124,6 @@ def _up_in_background(settings: UpSettings) -> None:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
         )
     _until_ready(run, started, log)
-    _tell_ready()
 
 
 def _environment() -> dict[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
@@ -19,8 +21,19 @@ T = TypeVar("T")
 
 JSON_OPTION: Final = typer.Option("--json", help="Print JSON, for programs.")
 
-screen = Console()
-notes = Console(stderr=True)
+PIPED_COLUMNS: Final = 200
+"""How wide a line may be that no terminal shows: whole ids, for grep and for people who copy them."""
+
+WIDE: Final = 150
+"""From this many columns on, a table may say everything."""
+
+
+def _width(stream: TextIO) -> int | None:
+    return None if stream.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
+
+
+screen = Console(width=_width(sys.stdout))
+notes = Console(stderr=True, width=_width(sys.stderr))
 
 
 def print_json(value: Any) -> None:
@@ -30,9 +43,13 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
-    """A table for a person."""
-    table = Table(*columns, title=title, title_justify="left", header_style="bold")
-    for row in rows:
+    """A table for a person. Its first column is never cut: it holds what other commands ask for."""
+    shown = list(rows)
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for position, name in enumerate(columns):
+        longest = max((len(row[position]) for row in shown), default=0)
+        table.add_column(name, **({"no_wrap": True, "min_width": longest} if position == 0 else {"overflow": "fold"}))
+    for row in shown:
         table.add_row(*row)
     screen.print(table)
 
@@ -42,8 +59,9 @@ def guarded(command: Callable[[], T]) -> T:
     try:
         return command()
     except MetaQoreError as error:
-        reasons = f" ({', '.join(error.reasons)})" if error.reasons else ""
-        notes.print(f"[bold red]{error.code}[/]{reasons}: {error.message}", highlight=False)
+        more = [reason for reason in error.reasons if reason != error.code]
+        reasons = f" ({', '.join(more)})" if more else ""
+        notes.print(f"[bold red]{error.code}[/]{escape(f'{reasons}: {error.message}')}", highlight=False)
         sys.exit(3 if error.kind is ErrorKind.FORBIDDEN else 1)
     except KeyboardInterrupt:
         sys.exit(130)

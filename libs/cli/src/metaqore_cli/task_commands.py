@@ -12,8 +12,9 @@ from metaqore.gateway.v1 import gateway_pb2 as gateway
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
 from metaqore_cli.names import sensitivity_name, sensitivity_value, state_name
-from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table, screen
-from metaqore_governance_core.errors import MetaQoreError
+from metaqore_cli.output import JSON_OPTION, WIDE, notes, print_json, print_table, screen
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.receipts import parse_token
 
 app = typer.Typer(help="Submit tasks and look at them.", no_args_is_help=True)
 
@@ -51,46 +52,73 @@ def submit(
     )
     accepted, outcome, answer = gateway.Accepted(), gateway.Outcome(), []
     with Client(connect()) as client:
-        for response in client.submit_task(request):
-            match response.WhichOneof("event"):
-                case "accepted":
-                    accepted = response.accepted
-                case "piece":
-                    answer.append(response.piece.text)
-                    if not json_:
-                        print(response.piece.text, end="", flush=True)
-                case "outcome":
-                    outcome = response.outcome
-    state = state_name(outcome.state)
+        submitted = client.submit_task(request)
+        try:
+            for response in submitted:
+                match response.WhichOneof("event"):
+                    case "accepted":
+                        accepted = response.accepted
+                    case "piece":
+                        answer.append(response.piece.text)
+                        if not json_:
+                            print(response.piece.text, end="", flush=True)
+                    case "outcome":
+                        outcome = response.outcome
+        except MetaQoreError as error:
+            _tell_refused(error, submitted.receipt_token(), json_=json_)
+            raise
     if json_:
-        tokens = {"prompt": outcome.prompt_tokens, "completion": outcome.completion_tokens}
-        print_json(
-            {
-                "task": accepted.task_id,
-                "state": state,
-                "receipt": accepted.receipt_id,
-                "receipt_token": accepted.receipt_token,
-                "sensitivity": sensitivity_name(accepted.sensitivity),
-                "sensitivity_sources": list(accepted.sensitivity_sources),
-                "policy": accepted.policy,
-                "model": outcome.model,
-                "provider": outcome.provider,
-                "tokens": tokens,
-                "duration_us": outcome.duration_us,
-                "answer": "".join(answer),
-                "error": {"code": outcome.error_code, "message": outcome.error_message} if outcome.error_code else None,
-            }
-        )
+        print_json(_submitted_dict(accepted, outcome, "".join(answer)))
     else:
         print()
         notes.print(
-            f"[dim]task {accepted.task_id} {state} · {sensitivity_name(accepted.sensitivity)} · "
+            f"[dim]task {accepted.task_id} {state_name(outcome.state)} · {sensitivity_name(accepted.sensitivity)} · "
             f"{outcome.model}, {outcome.prompt_tokens} + {outcome.completion_tokens} tokens, "
             f"{outcome.duration_us / 1e6:.2f} s · receipt {accepted.receipt_id}[/]",
             highlight=False,
         )
     if outcome.error_code:
-        raise MetaQoreError(outcome.error_code, outcome.error_message or f"The task ended as {state}.")
+        message = outcome.error_message or f"The task ended as {state_name(outcome.state)}."
+        raise MetaQoreError(outcome.error_code, message)
+
+
+def _tell_refused(error: MetaQoreError, token: str | None, *, json_: bool) -> None:
+    """Shows the receipt of a task that was decided and got no answer; nothing where nothing was decided."""
+    if token is None:
+        return
+    receipt = parse_token(token)
+    state = "denied" if error.kind is ErrorKind.FORBIDDEN else None
+    if json_:
+        print_json(
+            {
+                "task": receipt.task,
+                "state": state,
+                "receipt": receipt.id,
+                "receipt_token": token,
+                "answer": None,
+                "error": {"code": error.code, "message": error.message, "reasons": list(error.reasons)},
+            }
+        )
+    else:
+        notes.print(f"[dim]task {receipt.task} {state or 'cut off'} · receipt {receipt.id}[/]", highlight=False)
+
+
+def _submitted_dict(accepted: gateway.Accepted, outcome: gateway.Outcome, answer: str) -> dict[str, object]:
+    return {
+        "task": accepted.task_id,
+        "state": state_name(outcome.state),
+        "receipt": accepted.receipt_id,
+        "receipt_token": accepted.receipt_token,
+        "sensitivity": sensitivity_name(accepted.sensitivity),
+        "sensitivity_sources": list(accepted.sensitivity_sources),
+        "policy": accepted.policy,
+        "model": outcome.model,
+        "provider": outcome.provider,
+        "tokens": {"prompt": outcome.prompt_tokens, "completion": outcome.completion_tokens},
+        "duration_us": outcome.duration_us,
+        "answer": answer,
+        "error": {"code": outcome.error_code, "message": outcome.error_message} if outcome.error_code else None,
+    }
 
 
 @app.command("list", epilog="Example: metaqore task list --limit 5")
@@ -104,20 +132,21 @@ def list_(
     if json_:
         print_json([task_dict(task) for task in tasks])
         return
+    columns = 9 if screen.width >= WIDE else 4
     print_table(
-        ("task", "when", "door", "sensitivity", "state", "model", "tokens", "seconds", "receipt"),
+        ("task", "state", "sensitivity", "model", "door", "tokens", "seconds", "when", "receipt")[:columns],
         (
             (
                 task.id,
-                task.create_time.ToDatetime().strftime("%m-%d %H:%M:%S"),
-                task.door,
-                sensitivity_name(task.sensitivity),
                 state_name(task.state),
+                sensitivity_name(task.sensitivity),
                 task.model,
+                task.door,
                 f"{task.prompt_tokens} + {task.completion_tokens}",
                 f"{task.duration_us / 1e6:.2f}",
+                task.create_time.ToDatetime().strftime("%m-%d %H:%M:%S"),
                 task.receipt_id,
-            )
+            )[:columns]
             for task in tasks
         ),
     )

@@ -1,0 +1,55 @@
+"""What a person sees keeps whole what they copy, and shows text as text."""
+
+import pytest
+from rich.console import Console
+
+from metaqore_cli import output
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+
+TASK = "01a1fea3-d5e4-7a67-bc75-86b831984abc"
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    for name in ("screen", "notes"):
+        monkeypatch.setattr(output, name, Console(width=40, stderr=name == "notes"))
+
+
+@pytest.mark.usefixtures("narrow")
+def test_the_id_in_the_first_column_is_never_cut(capsys):
+    output.print_table(("task", "model"), [(TASK, "a-model-with-a-long-name")])
+    assert TASK in capsys.readouterr().out
+
+
+def test_what_no_terminal_shows_is_wide_enough_for_two_ids(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    class Pipe:
+        def isatty(self):
+            return False
+
+    assert output._width(Pipe()) == output.PIPED_COLUMNS
+    monkeypatch.setenv("COLUMNS", "60")
+    assert output._width(Pipe()) is None
+
+
+def _refused(error):
+    def command():
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        output.guarded(command)
+    return left.value.code
+
+
+def test_an_error_shows_brackets_as_they_are(capsys):
+    assert _refused(MetaQoreError("odd", "Send [/this] or ['that'].", kind=ErrorKind.INVALID)) == 1
+    assert "[/this] or ['that']" in capsys.readouterr().err
+
+
+def test_a_denial_names_its_code_once_and_its_other_reasons(capsys):
+    error = MetaQoreError("denied", "No.", kind=ErrorKind.FORBIDDEN, reasons=("denied", "allowpath_missing"))
+    assert _refused(error) == 3
+    told = capsys.readouterr().err
+    assert told.count("denied") == 1
+    assert "allowpath_missing" in told
