@@ -20,7 +20,7 @@ RESULT_KEPT_HOURS: Final = 24
 ORIGIN_KEPT_DAYS: Final = 30
 """Longer than a topic usually keeps its records, so that a group that lost its offsets runs nothing twice."""
 
-_CONCLUDE_GATHER_S: Final = 0.005
+_CONCLUDE_GATHER_S: Final = 0.01
 _FINISH_GATHER_S: Final = 0.05
 """Nobody waits for the end of a claim: a crash before it only sends the result again."""
 

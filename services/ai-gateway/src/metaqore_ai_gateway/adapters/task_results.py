@@ -18,7 +18,7 @@ from metaqore_mesh.telemetry.tracing import enabled, to_kafka
 
 SOURCE: Final = "/metaqore/ai-gateway/tasks"
 
-GATHER_S: Final = 0.005
+GATHER_S: Final = 0.01
 
 _Outgoing = tuple[bytes, bytes, Headers, asyncio.Future[None]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,23 +55,25 @@ class RunClaim:
         answer: str | None = None
         result: TaskResult | None = None
         request = claim.origin.request
+        events = self.govern(claim.caller, task, resumed=resumed)
         try:
-            async with aclosing(self.govern(claim.caller, task, resumed=resumed)) as events:
-                async for event in events:
-                    if type(event) is Decided:
-                        begun = True
-                        receipt_token = token(event.receipt)
-                    elif type(event) is Chunk:
-                        answer = answer_text(event.data)
-                    elif type(event) is Concluding:
-                        result = result_of(event.outcome, request, task.model, receipt_token, answer)
-                        await self.store.conclude(task.id, result, event.outcome)
+            async for event in events:
+                if type(event) is Decided:
+                    begun = True
+                    receipt_token = token(event.receipt)
+                elif type(event) is Chunk:
+                    answer = answer_text(event.data)
+                elif type(event) is Concluding:
+                    result = result_of(event.outcome, request, task.model, receipt_token, answer)
+                    await self.store.conclude(task.id, result, event.outcome)
         except MetaQoreError as error:
             if begun:
                 raise
             if error.retryable:
                 raise NotBegunError from error
             await self.refuse(claim, error, task.model)
+        finally:
+            await events.aclose()
         if result is not None:
             await self.deliver(result, claim.reply_key)
 

@@ -85,7 +85,7 @@ class TakeTasks:
         self._writer = writer
         self._limit = limit
         self._working: dict[str, asyncio.Task[None]] = {}
-        self._room = asyncio.Condition()
+        self._room = asyncio.Event()
 
     @property
     def working(self) -> int:
@@ -160,22 +160,20 @@ class TakeTasks:
         return Claim(origin, task.id, caller, submission.reply_key, task.digest_input)
 
     async def _wait_for_room(self) -> None:
-        if len(self._working) >= self._limit:
-            async with self._room:
-                await self._room.wait_for(lambda: len(self._working) < self._limit)
+        while len(self._working) >= self._limit:
+            self._room.clear()
+            await self._room.wait()
 
     def _start(self, task: str, claim: Claim | None = None, chat: ChatTask | None = None) -> None:
         if task not in self._working:
-            self._working[task] = asyncio.create_task(self._work(task, claim, chat))
+            work = self._working[task] = asyncio.create_task(self._until_finished(task, claim, chat), name=task)
+            work.add_done_callback(self._ended)
 
-    async def _work(self, task: str, claim: Claim | None, chat: ChatTask | None) -> None:
-        try:
-            await self._until_finished(task, claim, chat)
-        finally:
-            del self._working[task]
-            if len(self._working) == self._limit - 1:
-                async with self._room:
-                    self._room.notify_all()
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        del self._working[work.get_name()]
+        self._room.set()
+        if not work.cancelled():
+            work.exception()  # one that took a cancellation's place; the next start resumes the claim
 
     async def _until_finished(self, task: str, claim: Claim | None, chat: ChatTask | None) -> None:
         delay_s = FIRST_DELAY_S
