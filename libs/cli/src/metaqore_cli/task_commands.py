@@ -165,8 +165,9 @@ def show(
         print_json(shown)
         return
     for name, value in shown.items():
-        text = ", ".join(value) if isinstance(value, list) else str(value)
-        screen.print(f"[bold]{name:>20}[/]  {text}", highlight=False)
+        if value not in (None, []):
+            text = ", ".join(value) if isinstance(value, list) else str(value)
+            screen.print(f"[bold]{name:>20}[/]  {text}", highlight=False)
 
 
 def task_dict(task: gateway.Task) -> dict[str, object]:

@@ -65,7 +65,7 @@ def require_free(host: str, wanted: Mapping[str, int]) -> None:
     lines = [f"Port {port} is held by {_described(port)}; {variable} takes another." for variable, port in held.items()]
     raise MetaQoreError(
         "port_in_use",
-        "\n".join([*lines, "Or take free ports for all: METAQORE_FREE_PORTS=true."]),
+        "\n".join([*lines, "Or take free ports for all: `metaqore up --free-ports` (METAQORE_FREE_PORTS=true)."]),
         kind=ErrorKind.UNAVAILABLE,
         retryable=True,
     )

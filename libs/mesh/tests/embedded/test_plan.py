@@ -106,3 +106,9 @@ def test_a_port_is_a_port(variables):
 def test_the_wait_doubles_up_to_its_limit():
     backoff = Backoff(first_s=0.2, most_s=10)
     assert [backoff.delay_s(deaths) for deaths in (1, 2, 3, 7, 5000)] == [0.2, 0.4, 0.8, 10, 10]
+
+
+def test_a_policy_that_does_not_exist_is_refused_before_anything_starts(variables):
+    variables.setenv("METAQORE_SECURE_GATEWAY_POLICY", "lenient")
+    with pytest.raises(MetaQoreError, match="enterprise_residency"):
+        supervised(UpSettings(), lambda _: None)

@@ -41,8 +41,8 @@ async def _tell(supervisor: Supervisor, ready: Callable[[], None]) -> None:
 
 
 def supervised(settings: UpSettings, progress: Callable[[Progress], None]) -> Supervisor:
-    """The supervisor of the whole mesh. Raises `MetaQoreError` where metaqore.yaml does not hold."""
-    load_config(settings.config)
+    """The supervisor of the whole mesh. Raises `MetaQoreError` where metaqore.yaml or the policy does not hold."""
+    load_config(settings.config).governing(settings.secure_gateway_policy)
     placed = with_free_ports(settings) if settings.free_ports else settings
     plan = Plan(placed, RunDirectory(placed.run_dir))
     return Supervisor(
