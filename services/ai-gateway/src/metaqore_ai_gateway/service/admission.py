@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
@@ -24,9 +22,10 @@ class Admission:
         """How many tasks run now."""
         return self._running
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Hold a place. Raises `MetaQoreError`: `draining` once closed, `overloaded` where none is free."""
+    def enter(self) -> None:
+        """Take a place; `leave` gives it back. Raises `MetaQoreError`: `draining` once closed, `overloaded` where
+        none is free.
+        """
         if not self._open:
             message = "The gateway is shutting down. Send the task again in a moment."
             raise MetaQoreError("draining", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
@@ -34,13 +33,14 @@ class Admission:
             message = "The gateway runs as many tasks as it may. Send the task again in a moment."
             raise MetaQoreError("overloaded", message, kind=ErrorKind.EXHAUSTED, retryable=True)
         self._running += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
+        if self._running == 1:
+            self._idle.clear()
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
 
     def close(self) -> None:
         """Take no more tasks."""

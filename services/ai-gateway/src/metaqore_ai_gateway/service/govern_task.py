@@ -75,43 +75,45 @@ class GovernTask:
         """The events of `task`, in order."""
         routes = self.rulebook.routes(task.model)
         deadline = asyncio.get_running_loop().time() + task.envelope.deadline_s
-        with self.admission.admitted():
-            run = self._run(caller, task, resumed)
-            try:
-                small = task.size_bytes < LARGE_TEXT_BYTES
-                examined = self._examine(run) if small else await asyncio.to_thread(self._examine, run)
-                decision = self._decision(run, examined)
-                if resumed is None:
-                    appended = await self._record_decision(run, examined, decision)
-                    receipt = appended.receipt(run.receipt, caller.organization, task.id)
-                    yield Decided(decision, receipt, decision.permitted)
-                if self._may_run(run, decision, resumed):
-                    trace = run.observation.traceparent
-                    call = ProviderCall(task.model, task.stream, deadline, task.body, trace, task.id)
-                    try:
-                        async with aclosing(self.route_call(permitted_routes(routes, decision), call)) as pieces:
-                            async for piece in pieces:
-                                if isinstance(piece, bytes):
-                                    self._commit_to(run, piece)
-                                    yield Chunk(piece)
-                                else:
-                                    run.learn(piece)
-                        run.end(TaskState.DONE)
-                    except MetaQoreError as error:
-                        run.end(TaskState.FAILED, error)
-                    except Exception:  # noqa: BLE001 - a fault of ours; the task ends all the same
-                        _log.exception("task.broke", task=task.id)
-                        run.end(TaskState.FAILED, _fault())
-                outcome = run.outcome(self.now_us())
-                yield Concluding(outcome)
-                await self._record_outcome(run, outcome)
-                yield Concluded(outcome)
-            except (asyncio.CancelledError, GeneratorExit) as gone:
-                await self._cancelled(run, gone)
-                raise
-            except BaseException as error:
-                run.observation.abandoned(error)
-                raise
+        self.admission.enter()
+        run = self._run(caller, task, resumed)
+        try:
+            small = task.size_bytes < LARGE_TEXT_BYTES
+            examined = self._examine(run) if small else await asyncio.to_thread(self._examine, run)
+            decision = self._decision(run, examined)
+            if resumed is None:
+                appended = await self._record_decision(run, examined, decision)
+                receipt = appended.receipt(run.receipt, caller.organization, task.id)
+                yield Decided(decision, receipt, decision.permitted)
+            if self._may_run(run, decision, resumed):
+                trace = run.observation.traceparent
+                call = ProviderCall(task.model, task.stream, deadline, task.body, trace, task.id)
+                try:
+                    async with aclosing(self.route_call(permitted_routes(routes, decision), call)) as pieces:
+                        async for piece in pieces:
+                            if isinstance(piece, bytes):
+                                self._commit_to(run, piece)
+                                yield Chunk(piece)
+                            else:
+                                run.learn(piece)
+                    run.end(TaskState.DONE)
+                except MetaQoreError as error:
+                    run.end(TaskState.FAILED, error)
+                except Exception:  # noqa: BLE001 - a fault of ours; the task ends all the same
+                    _log.exception("task.broke", task=task.id)
+                    run.end(TaskState.FAILED, _fault())
+            outcome = run.outcome(self.now_us())
+            yield Concluding(outcome)
+            await self._record_outcome(run, outcome)
+            yield Concluded(outcome)
+        except (asyncio.CancelledError, GeneratorExit) as gone:
+            await self._cancelled(run, gone)
+            raise
+        except BaseException as error:
+            run.observation.abandoned(error)
+            raise
+        finally:
+            self.admission.leave()
 
     def _run(self, caller: Caller, task: ChatTask, resumed: Resumed | None) -> Run:
         observation = self.observer.observe(caller, task)
