@@ -226,20 +226,21 @@ async def surroundings(tmp_path, database_url, kafka):
         yield Gateway(tmp_path / "run", settings, provider)
 
 
-@pytest.fixture(scope="session")
-def doors_database(postgres_url):
+async def fresh_database(postgres_url):
     name, password = f"doors_{secrets.token_hex(4)}", secrets.token_hex(8)
-    asyncio.run(make_databases(postgres_url, [name], password=password))
+    await make_databases(postgres_url, [name], password=password)
     scheme, _, rest = with_database(postgres_url, name).partition("://")
     return f"{scheme}://{name}:{password}@{rest.rpartition('@')[2]}"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def gateway(tmp_path_factory, doors_database, kafka_bootstrap):
+async def gateway(tmp_path_factory, postgres_url, kafka_bootstrap):
     ready, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
 
     async def live():
-        async with surroundings(tmp_path_factory.mktemp("doors"), doors_database, kafka_bootstrap) as gateway:
+        # Of its own, should it be set up again: a database whose first key was given away makes no second one.
+        database = await fresh_database(postgres_url)
+        async with surroundings(tmp_path_factory.mktemp("doors"), database, kafka_bootstrap) as gateway:
             await gateway.start()
             ready.set_result(gateway)
             await stop.wait()
