@@ -11,13 +11,14 @@ from typing import Final
 import structlog
 
 from metaqore_ai_gateway.domain.chat import ChatTask
+from metaqore_ai_gateway.domain.examined import Examined
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_ai_gateway.domain.rulebook import Rulebook, permitted_routes
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Concluding, Decided, Event, Resumed
 from metaqore_ai_gateway.service.outcome_gate import Recorder
 from metaqore_ai_gateway.service.ports import Appended, Digests, ProviderCall, TaskObserver
-from metaqore_ai_gateway.service.record_decision import Examined, RecordDecision
+from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.route_call import RouteCall
 from metaqore_ai_gateway.service.run import Run
 from metaqore_ai_gateway.service.settled import settled
@@ -70,16 +71,17 @@ class GovernTask:
     _decisions: dict[_Question, Decision] = field(init=False, default_factory=dict, repr=False)
 
     async def __call__(
-        self, caller: Caller, task: ChatTask, *, resumed: Resumed | None = None
+        self, caller: Caller, task: ChatTask, *, resumed: Resumed | None = None, examined: Examined | None = None
     ) -> AsyncGenerator[Event, None]:
-        """The events of `task`, in order."""
+        """The events of `task`, in order. Who has examined its prompt already gives what was `examined`."""
         routes = self.rulebook.routes(task.model)
         deadline = asyncio.get_running_loop().time() + task.envelope.deadline_s
         self.admission.enter()
         run = self._run(caller, task, resumed)
         try:
-            small = task.size_bytes < LARGE_TEXT_BYTES
-            examined = self._examine(run) if small else await asyncio.to_thread(self._examine, run)
+            if examined is None:
+                small = task.size_bytes < LARGE_TEXT_BYTES
+                examined = self.examine(caller, task) if small else await asyncio.to_thread(self.examine, caller, task)
             decision = self._decision(run, examined)
             if resumed is None:
                 appended = await self._record_decision(run, examined, decision)
@@ -122,9 +124,9 @@ class GovernTask:
         before = resumed.decision
         return Run(caller, task, observation, before.receipt, before.time_us, resumed.attempts, before.leaf_hash)
 
-    def _examine(self, run: Run) -> Examined:
-        task = run.task
-        prompt = self.digests.commit(run.caller.organization, task.digest_input)
+    def examine(self, caller: Caller, task: ChatTask) -> Examined:
+        """Scan the prompt, and take its digest. From `LARGE_TEXT_BYTES` on it is long enough to need a thread."""
+        prompt = self.digests.commit(caller.organization, task.digest_input)
         try:
             return Examined(self.scanner.scan(task.text), prompt)
         except Exception as error:  # noqa: BLE001 - whatever failed, the text is unknown: CRITICAL
@@ -173,6 +175,9 @@ class GovernTask:
                 return False
             if not decision.permitted:
                 run.end(TaskState.DENIED, denial(decision.reasons))
+        if decision.permitted and not run.task.body:
+            run.end(TaskState.INTERRUPTED, _text_not_kept())
+            return False
         return decision.permitted
 
     def _commit_to(self, run: Run, piece: bytes) -> None:
@@ -208,6 +213,11 @@ class GovernTask:
 def _policy_changed() -> MetaQoreError:
     message = "The policy changed while the task was waiting to run again. Submit it as a new task."
     return MetaQoreError(POLICY_CHANGED, message, kind=ErrorKind.CONFLICT, retryable=True)
+
+
+def _text_not_kept() -> MetaQoreError:
+    message = "The gateway stopped before the task ran, and keeps no text that it could not scan. Submit it again."
+    return MetaQoreError("text_not_kept", message, kind=ErrorKind.INTERNAL, retryable=True)
 
 
 def _fault() -> MetaQoreError:

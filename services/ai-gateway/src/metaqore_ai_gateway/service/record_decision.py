@@ -6,20 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from metaqore_ai_gateway.domain.chat import ChatTask
+from metaqore_ai_gateway.domain.examined import Examined
 from metaqore_ai_gateway.service.ports import Appended, AuditSpool
 from metaqore_governance_core.decision import Decision
 from metaqore_governance_core.identity import Caller
-from metaqore_governance_core.records import Commitment, DecisionRecord, Numbers, Personal
-from metaqore_governance_core.scanner import Findings
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What was learned about a prompt before it was decided upon."""
-
-    findings: Findings
-    prompt: Commitment
-    scanner_failed: bool = False
+from metaqore_governance_core.records import DecisionRecord, Numbers, Personal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +36,7 @@ class RecordDecision:
                 personal=Personal(caller_name=caller.name),
                 policy=decision.policy,
                 policy_version=decision.policy_version,
-                project=None if examined.findings.holds_credential else task.envelope.project,  # it may be in there
+                project=task.envelope.project if examined.may_be_kept else None,  # a credential may be in there
                 prompt=examined.prompt,
                 reasons=decision.reasons,
                 receipt=receipt,
