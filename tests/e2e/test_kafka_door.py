@@ -113,7 +113,7 @@ async def test_a_repeat_is_one_task_with_one_result_sent_again(door, mesh):
 async def test_what_cannot_be_read_as_a_task_is_a_dead_letter_with_its_cause(door, mesh, value, drop):
     await door.send(value=value, drop=drop)
     consumer = AIOKafkaConsumer(DEAD, bootstrap_servers=mesh.endpoints["kafka"], auto_offset_reset="earliest")
-    async with consumer, asyncio.timeout(30):
+    async with consumer, asyncio.timeout(60):
         async for message in consumer:
             if message.key == door.source.encode():
                 break

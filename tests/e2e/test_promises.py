@@ -94,8 +94,8 @@ def test_a_part_that_dies_comes_back(tmp_path):
         for name in ("inference", "compliance-auditor", "ai-gateway", "broker", "postgres"):
             pid = next(part["pid"] for part in mesh.status["parts"] if part["name"] == name)
             os.kill(pid, signal.SIGKILL)
-            eventually(partial(_is_back, mesh, name, pid), within_s=40)
-            eventually(partial(_answers, mesh), within_s=30)
+            eventually(partial(_is_back, mesh, name, pid), within_s=120)
+            eventually(partial(_answers, mesh), within_s=120)
         eventually(lambda: mesh.json("audit", "verify", "--all")["without_outcome"] == 0)
         assert mesh.json("audit", "verify", "--all")["faults"] == []
 

@@ -19,10 +19,14 @@ from toxiproxy import VENDORED, toxiproxy
 
 pytestmark = [
     pytest.mark.skipif(not VENDORED.is_dir(), reason="toxiproxy is not here"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 
 CUT_FOR_S = 6
+# A task that waited on a slow link even once is later than its client waits, however fast or slow the machine is.
+DELAY_S = 60
+ANSWERED_WITHIN_S = 30
+SEALED_WITHIN_S = 180
 PASSWORD = "mesh-password"
 
 
@@ -76,13 +80,14 @@ def mesh(database, broker, tmp_path_factory):
         yield running
 
 
-def send(mesh, count=1, max_tokens=2):
-    """Tasks through REST, one after the other; their ids."""
-    body = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": max_tokens}
+def send(mesh, count=1):
+    """Tasks through REST, one after the other, each answered in time; their ids."""
+    body = {"model": "smollm2-135m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    url = mesh.endpoints["rest"] + "/v1/chat/completions"
     headers = {"authorization": f"Bearer {mesh.api_key}"}
     tasks = []
     for _ in range(count):
-        answer = httpx.post(mesh.endpoints["rest"] + "/v1/chat/completions", json=body, headers=headers, timeout=60)
+        answer = httpx.post(url, json=body, headers=headers, timeout=ANSWERED_WITHIN_S)
         assert answer.status_code == 200, answer.text
         tasks.append(answer.headers["x-metaqore-task-id"])
     return tasks
@@ -98,21 +103,19 @@ def all_sealed_and_listed(mesh, tasks):
 
 def test_own_broker_and_database_do(mesh):
     tasks = send(mesh, 2)
-    eventually(lambda: all_sealed_and_listed(mesh, tasks), within_s=20, every_s=0.5)
+    eventually(lambda: all_sealed_and_listed(mesh, tasks), within_s=SEALED_WITHIN_S, every_s=0.5)
 
 
 @pytest.mark.parametrize("which", ["database", "broker"])
-def test_a_slow_link_slows_no_task(mesh, request, which):
+def test_no_task_waits_on_a_slow_link(mesh, request, which):
     link = request.getfixturevalue(which)
     send(mesh)
-    link.slow(400, 100)
+    link.slow(DELAY_S * 1000)
     try:
-        started = time.monotonic()
         tasks = send(mesh, 5)
-        assert time.monotonic() - started < 5 * 2.0
     finally:
         link.swift()
-    eventually(lambda: all_sealed_and_listed(mesh, tasks), within_s=40, every_s=0.5)
+    eventually(lambda: all_sealed_and_listed(mesh, tasks), within_s=SEALED_WITHIN_S, every_s=0.5)
 
 
 @pytest.mark.parametrize("which", ["database", "broker"])
@@ -128,4 +131,4 @@ def test_a_cut_link_stops_no_task_and_loses_none(mesh, request, which):
     finally:
         link.mend()
     tasks += send(mesh)
-    eventually(lambda: all_sealed_and_listed(mesh, tasks), within_s=60, every_s=0.5)
+    eventually(lambda: all_sealed_and_listed(mesh, tasks), within_s=SEALED_WITHIN_S, every_s=0.5)

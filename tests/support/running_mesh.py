@@ -74,7 +74,7 @@ def running_mesh(run_dir: Path, *options: str, **variables: str) -> Iterator[Run
         mesh.run("down", check=False, timeout=DOWN_TIMEOUT_S)
 
 
-def eventually(look: Callable[[], Any], *, within_s: float = 15, every_s: float = 0.1) -> Any:
+def eventually(look: Callable[[], Any], *, within_s: float = 60, every_s: float = 0.1) -> Any:
     """What `look` gives once it gives something true; an AssertionError after `within_s`."""
     deadline = time.monotonic() + within_s
     while not (found := look()):

@@ -42,7 +42,7 @@ class Running:
 
     async def sealed(self, sequence, writer="gw-alpha"):
         """Wait until the writer is sealed up to `sequence`."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 request = pb.GetWriterProgressRequest(writer=writer)
                 progress = await self.stub.GetWriterProgress(request, metadata=self.as_(ACME))
@@ -51,7 +51,7 @@ class Running:
                 await asyncio.sleep(0.02)
 
     async def ready(self):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any((await self.health.readiness()).values()):
                 await asyncio.sleep(0.05)
 
@@ -159,7 +159,7 @@ async def test_a_follower_sees_the_tail_and_then_what_is_sealed(auditor, author)
     await auditor.sealed(6)
     seen = []
     stream = auditor.stub.ListRecords(pb.ListRecordsRequest(tail=2, follow=True), metadata=auditor.as_(ACME))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for page in stream:
             seen += [record.leaf_index for record in page.records]
             if len(seen) == 2:
@@ -181,7 +181,7 @@ async def test_what_can_never_fit_is_buried_with_its_cause_and_holds_up_nobody(a
         partition = TopicPartition(f"{RECORDS}.compliance-auditor.dlq", 0)
         consumer.assign([partition])
         consumer.seek(partition, 0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not {"malformed_group", "unknown_key"} <= codes:
                 codes.add(dict((await consumer.getone()).headers)["dlq_code"].decode())
     finally:
@@ -196,7 +196,7 @@ async def test_checkpoints_are_announced_in_order_after_their_commit(auditor, au
     consumer = AIOKafkaConsumer(CHECKPOINTS, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not heads or heads[-1].size < 6:
                 event = json.loads((await consumer.getone()).value)
                 if event["origin"] == auditor.origin(ACME):

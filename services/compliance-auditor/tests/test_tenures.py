@@ -73,7 +73,7 @@ async def tenures(parts, topic, feed, store=None, limits=None):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.01)
 

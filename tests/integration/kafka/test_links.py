@@ -39,7 +39,7 @@ async def reading_and_consuming(bench):
 
         async def have(count):
             wanted = {b"%d" % number for number in range(count)}
-            await until(lambda: wanted <= set(read.values) and wanted <= set(consumed.values), 40)
+            await until(lambda: wanted <= set(read.values) and wanted <= set(consumed.values), 100)
 
         yield bus, have
 
@@ -88,8 +88,8 @@ async def test_a_link_that_falls_silent_is_noticed(bench, link):
         began = asyncio.get_running_loop().time()
         with pytest.raises(BrokerUnavailable):
             await bus.publisher.publish(bench.topic, b"k", b"lost?")
-        assert asyncio.get_running_loop().time() - began < 15
-        await until(lambda: not bus.connected, 20)
+        assert asyncio.get_running_loop().time() - began < 45  # it would be for ever
+        await until(lambda: not bus.connected, 60)
         break_silence(link)
         await publish(bench, bus, texts(20, first=20))
         await have(40)

@@ -42,7 +42,7 @@ class Broker:
         return [int(message.value) for message in self.got]
 
     async def has(self, count):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.got) < count:
                 await asyncio.sleep(0.01)
 
@@ -80,7 +80,7 @@ async def committed(pool, *values, key=KEY):
 
 
 async def drained(pool):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await pool.fetchval("select count(*) from outbox"):
             await asyncio.sleep(0.02)
 
@@ -194,7 +194,7 @@ async def test_a_crash_between_ack_and_deletion_publishes_again(pool, broker, re
         await other.execute("select from outbox for update")
         await broker.has(2)
         deleting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like 'DELETE%'"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (relay := await pool.fetchval(deleting)):
                 await asyncio.sleep(0.01)
         await pool.execute("select pg_terminate_backend($1)", relay)

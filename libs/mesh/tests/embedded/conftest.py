@@ -24,7 +24,7 @@ def script(name, code=SLEEPER, **changes):
     return Part(name=name, command=command, **({"stop_timeout_s": 5.0} | changes))
 
 
-async def until(condition, timeout_s=10.0):
+async def until(condition, timeout_s=60.0):
     """Wait for something that another process does."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):

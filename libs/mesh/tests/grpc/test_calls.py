@@ -189,7 +189,7 @@ async def test_a_client_that_leaves_closes_the_stream_in_its_own_task(where, stu
     call = stub.Generate(pb.GenerateRequest())
     await call.read()
     call.cancel()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 30)
     await asyncio.sleep(0.05)
     assert served("Generate", "CANCELLED") == before + 1
 

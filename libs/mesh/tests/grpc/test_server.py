@@ -24,7 +24,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 async def status_becomes(channel, status, service=""):
     check = health_pb2_grpc.HealthStub(channel).Check
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while (await check(health_pb2.HealthCheckRequest(service=service))).status != status:
             await asyncio.sleep(0.05)
 

@@ -90,7 +90,7 @@ async def append(make, spool, numbers):
 
 
 async def sealed(spool):
-    await asyncio.wait_for(spool.sealed(), 10)
+    await asyncio.wait_for(spool.sealed(), 60)
 
 
 async def test_each_group_is_one_cloud_event_keyed_by_its_writer(make):
@@ -194,7 +194,7 @@ async def test_a_log_set_back_is_told_again_from_where_it_stands(make):
         log.sealed, log.records = 4, log.records[:4]
         log.took.clear()
         await append(make, spool, [10])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await log.took.wait()
     assert len(log.records) == 11
 

@@ -16,7 +16,7 @@ PROMPT = json.dumps({"prompt": "hello"}).encode()
 async def results(gateway, source, count, topic=TASK_RESULTS):
     """The first results for `source`: (record, headers, value)."""
     found = []
-    async with gateway.reading(topic) as consumer, asyncio.timeout(30):
+    async with gateway.reading(topic) as consumer, asyncio.timeout(60):
         async for record in consumer:
             headers = dict(record.headers)
             if headers.get("ce_requestsource") == source.encode():
@@ -27,7 +27,7 @@ async def results(gateway, source, count, topic=TASK_RESULTS):
 
 
 async def dead_letter(gateway, key):
-    async with gateway.reading(DEAD) as consumer, asyncio.timeout(30):
+    async with gateway.reading(DEAD) as consumer, asyncio.timeout(60):
         async for record in consumer:
             if record.key == key:
                 break
@@ -161,7 +161,7 @@ async def test_the_life_of_a_task_is_told(gateway, submitted):
     await gateway.publish((PROMPT, submitted.headers(gateway), None))
     [(_, _, result)] = await results(gateway, submitted.source, 1)
     told = []
-    async with gateway.reading(TASK_LIFECYCLE) as consumer, asyncio.timeout(30):
+    async with gateway.reading(TASK_LIFECYCLE) as consumer, asyncio.timeout(60):
         async for record in consumer:
             if record.key == result["task"].encode():
                 told.append(dict(record.headers)["ce_type"].decode())
@@ -173,7 +173,7 @@ async def test_the_life_of_a_task_is_told(gateway, submitted):
 async def test_a_task_is_run_again_when_the_gateway_comes_back(gateway, submitted):
     gateway.provider.waiting.clear()
     await gateway.publish((b'{"prompt":"wait for me"}', submitted.headers(gateway), None))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await gateway.provider.waiting.wait()
     await gateway.stop()  # within drain_s it does not end, so it stays claimed
     gateway.provider.go.set()

@@ -206,7 +206,7 @@ class TestClientsThatLeave:
     async def test_the_provider_hears_of_it_and_the_task_is_cancelled(self, gateway, stream):
         gateway.provider.script = [*([b'{"n":1}'] if stream else []), asyncio.Event()]
         await self.leave_midway(gateway, stream)
-        await asyncio.wait_for(gateway.provider.left.wait(), 2)
+        await asyncio.wait_for(gateway.provider.left.wait(), 30)
         assert (await gateway.records())[1]["state"] == "cancelled"
         assert gateway.core.admission.running == 0
 

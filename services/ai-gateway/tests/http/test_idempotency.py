@@ -64,7 +64,7 @@ async def test_what_its_client_left_is_not_kept(gateway):
     asking = asyncio.create_task(gateway.chat(idempotency_key="k1"))
     await gateway.provider.called.wait()
     asking.cancel()
-    await asyncio.wait_for(gateway.provider.left.wait(), 2)
+    await asyncio.wait_for(gateway.provider.left.wait(), 30)
     await asyncio.sleep(0.1)
     assert gateway.idempotency.held == {}
 

@@ -116,7 +116,7 @@ class Running:
         self._moved.set()
 
     async def reached(self, sequence):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.position < sequence:
                 self._moved.clear()
                 await self._moved.wait()

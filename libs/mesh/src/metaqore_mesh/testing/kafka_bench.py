@@ -27,7 +27,7 @@ QUICK = ConsumerLimits(retry=Backoff(first_s=0.02, most_s=0.05), commit_interval
 PARTITIONS = 4
 
 
-async def until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
+async def until(condition: Callable[[], T], timeout_s: float = 60.0) -> T:
     """What `condition` gives once that is true. Raises `AssertionError` where it takes longer."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):
@@ -117,7 +117,7 @@ class Bench:
             await admin.close()
         return {partition.partition: told.offset for partition, told in found.items() if told.offset >= 0}
 
-    async def until_committed(self, records: int, timeout_s: float = 10.0) -> None:
+    async def until_committed(self, records: int, timeout_s: float = 60.0) -> None:
         """Return once the committed offsets add up to `records`: that many are done, in all partitions together."""
         deadline = time.monotonic() + timeout_s
         while sum((found := await self.committed()).values()) != records:
