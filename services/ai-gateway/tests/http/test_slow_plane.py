@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -109,3 +111,24 @@ async def test_it_describes_itself(client):
     names = {one["name"] for one in described.json()["paths"]["/api/v1/tasks"]["get"]["parameters"]}
     assert names == {"page_size", "page_token", "state"}
     assert (await client.get("/api/v1/health")).json()["status"] == "ready"
+
+
+async def test_its_page_loads_nothing_from_elsewhere(client):
+    page = await client.get("/docs")
+    assert page.status_code == 200
+    assert "//" not in page.text
+    assert not re.search(r"<script(?! src=)|<style|style=", page.text)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'self'" in policy
+    assert "script-src 'self';" in policy
+    loaded = {str(page.url.join(path)) for path in re.findall(r'(?:src|href)="([^"]+)"', page.text)}
+    assert len(loaded) == 4
+    for url in loaded:
+        asset = await client.get(url)
+        assert (asset.status_code, bool(asset.content)) == (200, True), url
+        assert "url(http" not in asset.text
+    start = (await client.get("/docs/start.js")).text
+    assert "//" not in start
+    assert "validatorUrl: null" in start
+    assert (await client.get(page.url.join(re.search(r'url: "([^"]+)"', start).group(1)))).json()["openapi"]

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from metaqore_ai_gateway.domain.task_view import DEFAULT_PAGE, LARGEST_PAGE, Page, TaskView, read_page_token
+from metaqore_ai_gateway.entrypoints.slow_docs import with_docs
 from metaqore_ai_gateway.entrypoints.slow_openapi import with_hot_plane
 from metaqore_ai_gateway.service.authenticate import authenticate
 from metaqore_ai_gateway.service.ports import Keys
@@ -131,6 +132,7 @@ def slow_plane(*, keys: Keys, get_task: GetTask, list_tasks: ListTasks, readines
         title="MetaQore AI Gateway",
         version=version("metaqore-ai-gateway"),
         description="Governed chat completions under /v1, as OpenAI has them; tasks and health under /api/v1.",
+        docs_url=None,
         redoc_url=None,
     )
 
@@ -158,6 +160,7 @@ def slow_plane(*, keys: Keys, get_task: GetTask, list_tasks: ListTasks, readines
 
     _answer_errors(app)
     with_hot_plane(app)
+    with_docs(app)
     return app
 
 
