@@ -76,13 +76,18 @@ def outcome(task, organization, leaf_hash, state):
     )
 
 
-async def collect(spool, directory):
-    """Stand in for broker and auditor: keep each group once, and release what is kept."""
-    path = directory / "collected"
+def whole_lines(path):
+    """A descriptor to append to `path`, and what it holds without the line that a kill tore."""
     kept = path.read_bytes() if path.exists() else b""
     whole = kept[: kept.rfind(b"\n") + 1]
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.ftruncate(file, len(whole))
+    return file, whole
+
+
+async def collect(spool, directory):
+    """Stand in for broker and auditor: keep each group once, and release what is kept."""
+    file, whole = whole_lines(directory / "collected")
     sealed = 0
     if whole:
         last = parse_group(whole.splitlines()[-1]).head
@@ -94,7 +99,7 @@ async def collect(spool, directory):
 
 async def child(directory, round_, chance):
     """Recover, end what a kill left open, then append until killed."""
-    acknowledged = os.open(directory / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    acknowledged, _ = whole_lines(directory / "acknowledged")
     spool = await FileSpool.open(directory / "spool", KEY, limits=LIMITS)
     collector = asyncio.create_task(collect(spool, directory))
     for task, opened in list(spool.state.open.items()):

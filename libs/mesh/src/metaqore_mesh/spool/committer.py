@@ -1,4 +1,4 @@
-"""The committing thread: one frame, one signature and one fdatasync for all records that wait."""
+"""Group commit: one frame, one signature and one fdatasync for all records that wait."""
 
 from __future__ import annotations
 
@@ -55,6 +55,15 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Work:
+    """A group on its way to the disk."""
+
+    entries: list[Entry]
+    signed: SignedGroup
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """Who hears of it, on the event loop: each group in order, then either the failure or the orderly end."""
 
@@ -64,7 +73,10 @@ class Listener:
 
 
 class Committer:
-    """Takes entries in order and commits whatever has gathered while the last group was synced.
+    """Takes entries in order and commits together whatever has gathered while the last group was synced.
+
+    The event loop signs; a thread does nothing but write and sync. So the two hardly ever wait for Python's lock,
+    which each hand-over of costs more than all that a record needs.
 
     The first error ends the thread: after a failed write or sync nobody knows what the file holds, and a second
     fdatasync may succeed without having written anything. Nothing is ever tried again on that file.
@@ -83,95 +95,106 @@ class Committer:
         self._signer = signer
         self._limits = limits
         self._writer = writer
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._next: Entry | None = None
+        self._waiting: list[Entry] = []
+        self._next: asyncio.Handle | None = None
         self._gathered = 1
-        self._descriptor = -1
-        self._end = 0
+        self._closing = False
+        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self.busy_since: float | None = None
         """`time.monotonic()` when the write and sync now in progress began."""
 
     def start(self, listener: Listener, descriptor: int, end: int) -> None:
         """Go on behind `end`, in bytes, of an open segment. `listener` hears on the event loop that runs now."""
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
+        self._listener = listener
         self._descriptor = descriptor
         self._end = end
         # A daemon: a disk that hangs must not keep the process from ending.
-        threading.Thread(target=self._run, args=(loop, listener), name="spool-committer", daemon=True).start()
+        threading.Thread(target=self._run, name="spool-committer", daemon=True).start()
 
-    def put(self, entry: Entry | None) -> None:
-        """Queue an entry; None ends the thread once all before it are durable."""
-        self._queue.put(entry)
+    def put(self, entry: Entry) -> None:
+        """Queue an entry."""
+        self._waiting.append(entry)
+        if self.busy_since is None and (self._next is None or len(self._waiting) == self._gathered):
+            self._schedule()
+
+    def close(self) -> None:
+        """End the thread once all that waits is durable."""
+        self._closing = True
+        if self.busy_since is None:
+            self._schedule()
 
     def leftover(self) -> list[Entry]:
-        """What was queued and will not be written. Only once the thread has ended."""
-        left = [] if self._next is None else [self._next]
-        with contextlib.suppress(queue.Empty):
-            while True:
-                entry = self._queue.get_nowait()
-                if entry is not None:
-                    left.append(entry)
-        return left
+        """What waits. Once the thread has ended on an error, it will not be written."""
+        return self._waiting
 
-    def _run(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
-        def tell(heard: Callable[..., None], *told: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(heard, *told)
+    def _schedule(self) -> None:
+        """Begin the next group: now, or in a while if the last one had more records, for as many are on their way."""
+        if self._next is not None:
+            self._next.cancel()
+        if self._limits.gather_s and len(self._waiting) < self._gathered and not self._closing:
+            self._next = self._loop.call_later(self._limits.gather_s, self._begin)
+        else:
+            self._next = self._loop.call_soon(self._begin)
 
-        batch: list[Entry] = []
+    def _begin(self) -> None:
+        self._next = None
+        if not self._waiting:
+            self._work.put(None)
+            return
+        entries = self._take()
+        self._gathered = len(entries)
+        signed = self._signer.sign(entries[0].sequence, [entry.leaf_hash for entry in entries])
+        self.busy_since = time.monotonic()
+        self._work.put(_Work(entries, signed, group_bytes(signed, [entry.record for entry in entries])))
+
+    def _take(self) -> list[Entry]:
+        """What waits, up to the limits of a group, and to the entry that opens the next segment."""
+        count, room_bytes = 0, self._limits.group_bytes
+        for entry in self._waiting[: self._limits.group_records]:
+            if count and (room_bytes <= 0 or entry.snapshot is not None):
+                break
+            count += 1
+            room_bytes -= len(entry.record)
+        taken = self._waiting[:count]
+        del self._waiting[:count]
+        return taken
+
+    def _committed(self, group: Committed) -> None:
+        self.busy_since = None
+        self._listener.committed(group)
+        if self._waiting or self._closing:
+            self._schedule()
+
+    def _run(self) -> None:
+        """The thread."""
+        work: _Work | None = None
         try:
-            while (first := self._next or self._queue.get()) is not None:
-                self._next = None
-                batch = [first]
-                last = self._gather(batch)
-                tell(listener.committed, self._commit(batch))
-                if last:
-                    break
+            while (work := self._work.get()) is not None:
+                self._tell(self._committed, self._commit(work))
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            tell(listener.failed, error, batch)
+            self._tell(self._listener.failed, error, work.entries if work else [])
         finally:
             with contextlib.suppress(OSError):
                 self._disk.close(self._descriptor)
-            tell(listener.ended)
+            self._tell(self._listener.ended)
 
-    def _gather(self, batch: list[Entry]) -> bool:
-        """Add what waits, up to the limits of a group; True where the end was reached."""
-        if self._limits.gather_s and 1 + self._queue.qsize() < self._gathered:
-            time.sleep(self._limits.gather_s)  # the last group had several: as many are likely on their way
-        try:
-            return self._take_waiting(batch)
-        finally:
-            self._gathered = len(batch)
+    def _tell(self, heard: Callable[..., None], *told: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(heard, *told)
 
-    def _take_waiting(self, batch: list[Entry]) -> bool:
-        take = self._queue.get_nowait
-        room_bytes = self._limits.group_bytes - len(batch[0].record)
-        with contextlib.suppress(queue.Empty):
-            while len(batch) < self._limits.group_records and room_bytes > 0:
-                entry = take()
-                if entry is None:
-                    return True
-                if entry.snapshot is not None:
-                    self._next = entry
-                    break
-                batch.append(entry)
-                room_bytes -= len(entry.record)
-        return False
-
-    def _commit(self, batch: list[Entry]) -> Committed:
-        first = batch[0]
-        signed = self._signer.sign(first.sequence, [entry.leaf_hash for entry in batch])
-        value = group_bytes(signed, [entry.record for entry in batch])
-        content = frame(value)
-        self.busy_since = started = time.monotonic()
+    def _commit(self, work: _Work) -> Committed:
+        entries = work.entries
+        first = entries[0]
+        content = frame(work.value)
+        started = time.monotonic()
         opened = self._open_segment(first.sequence, first.snapshot) if first.snapshot is not None else None
         self._disk.write(self._descriptor, content, self._end)
         self._disk.sync(self._descriptor)
-        self.busy_since = None
         self._end += len(content)
-        traceparents = tuple([entry.traceparent for entry in batch if entry.traceparent is not None])
-        stored = StoredGroup(first.sequence, len(batch), value, traceparents)
-        return Committed(batch, signed, stored, opened, self._end, time.monotonic() - started)
+        traceparents = tuple([entry.traceparent for entry in entries if entry.traceparent is not None])
+        stored = StoredGroup(first.sequence, len(entries), work.value, traceparents)
+        return Committed(entries, work.signed, stored, opened, self._end, time.monotonic() - started)
 
     def _open_segment(self, first_sequence: int, snapshot: WriterState) -> Segment:
         path = segment_path(self._directory, first_sequence)

@@ -242,7 +242,7 @@ class FileSpool:
         """Take nothing more, make durable what waits, give the directory back."""
         if not self._closing:
             self._closing = True
-            self._committer.put(None)
+            self._committer.close()
         await asyncio.shield(self._ended)
         if self._trimming:
             await asyncio.wait([self._trimming])
