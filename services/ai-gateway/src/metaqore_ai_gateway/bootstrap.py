@@ -24,6 +24,7 @@ from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.adapters.spool_follower import SpoolFollower
 from metaqore_ai_gateway.adapters.task_observer import TelemetryObserver, tell_running
+from metaqore_ai_gateway.adapters.task_trace import TracedObserver
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.bootstrap_kafka import kafka_door, topics
 from metaqore_ai_gateway.collector import calm_collector
@@ -63,7 +64,7 @@ from metaqore_mesh.spool import SEALED, FileSpool, SpoolLimits
 from metaqore_mesh.spool.broker_spool import BrokerSpool
 from metaqore_mesh.spool.disk import Disk
 from metaqore_mesh.spool.shipper import Shipper
-from metaqore_mesh.telemetry.tracing import tracing
+from metaqore_mesh.telemetry.tracing import enabled, tracing
 
 NAME = "ai-gateway"
 MIGRATIONS = "metaqore_ai_gateway.migrations"
@@ -164,7 +165,7 @@ async def open_core(
             record_outcome=record_outcome,
             route_call=RouteCall(providers),
             admission=admission,
-            observer=TelemetryObserver(),
+            observer=TracedObserver(TelemetryObserver()) if enabled() else TelemetryObserver(),
             now_us=now_us,
             new_id=new_id,
         )

@@ -9,6 +9,7 @@ import time
 from contextlib import aclosing
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
 from metaqore_ai_gateway.adapters.provider_inference import InferenceProvider
 from metaqore_ai_gateway.adapters.provider_openai import OpenAIProvider
@@ -17,8 +18,9 @@ from metaqore_ai_gateway.service.ports import ProviderCall
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.grpc.channel import connect
 from metaqore_mesh.ports import free_ports
+from metaqore_mesh.telemetry.tracing import provided, span
 
-pytestmark = pytest.mark.timeout(20)
+pytestmark = pytest.mark.timeout(60)
 
 BODY = {"model": "ours", "messages": [{"role": "user", "content": "my prompt é"}], "unknown": {"passed": ["on", 1]}}
 
@@ -203,3 +205,9 @@ class TestInferenceProvider(ProviderContract):
         metadata, _ = upstream.seen[0]
         assert metadata["authorization"] == "Bearer token"
         assert metadata["traceparent"].startswith("00-1111")
+
+    async def test_where_traces_are_on_the_calls_own_span_goes_along(self, pair):
+        provider, upstream = pair
+        with provided(TracerProvider(shutdown_on_exit=False)), span("door"):
+            await gathered(provider, call())
+        assert upstream.seen[0][0]["traceparent"].startswith("00-1111")

@@ -79,7 +79,7 @@ class _Channel(grpc.aio.Channel):
         name = method.removeprefix("/")
 
         def call(request: Any = None, *, timeout: float | None = None, metadata: Metadata = (), **kwargs: Any) -> Any:
-            sent = grpc.aio.Metadata(*self._fixed, *metadata, *carrier().items())
+            sent = grpc.aio.Metadata(*self._fixed, *metadata, *_trace(metadata))
             started = time.perf_counter()
             running = start(request, timeout=self._deadline_s if timeout is None else timeout, metadata=sent, **kwargs)
             running.add_done_callback(lambda done: _observe(name, done, time.perf_counter() - started))
@@ -104,6 +104,12 @@ class _Channel(grpc.aio.Channel):
 
     async def channel_ready(self) -> None:
         await self._inner.channel_ready()
+
+
+def _trace(metadata: Metadata) -> Iterable[tuple[str, str]]:
+    """The current span's, unless the call names another one."""
+    carried = carrier()
+    return () if not carried or any(name == "traceparent" for name, _ in metadata) else carried.items()
 
 
 def _observe(method: str, call: grpc.aio.Call, seconds: float) -> None:

@@ -31,8 +31,10 @@ __all__ = [
     "Carrier",
     "Span",
     "SpanKind",
+    "begun",
     "carrier",
     "enabled",
+    "failed",
     "from_kafka",
     "links",
     "provided",
@@ -123,11 +125,24 @@ def span(
     return _failing(started)
 
 
-def carrier() -> dict[str, str]:
-    """What carries the current span to another process; empty without one."""
+def begun(name: str, *, kind: SpanKind, attributes: Mapping[str, AttributeValue]) -> Span:
+    """A span under the current one that does not become it: for work that is no block. Who begins it ends it."""
+    if _Current.tracer is None:
+        return trace.INVALID_SPAN
+    return _Current.tracer.start_span(name, kind=kind, attributes=attributes)
+
+
+def failed(span: Span, code: str) -> None:
+    """Leave on `span` that its work failed, and the error's code."""
+    span.set_attribute("error.type", code)
+    span.set_status(Status(StatusCode.ERROR, code))
+
+
+def carrier(span: Span | None = None) -> dict[str, str]:
+    """What carries `span`, or the current one, to another process; empty without one."""
     headers: dict[str, str] = {}
     if _Current.tracer is not None:
-        _PROPAGATOR.inject(headers)
+        _PROPAGATOR.inject(headers, None if span is None else trace.set_span_in_context(span))
     return headers
 
 
@@ -167,9 +182,7 @@ def _failing(started: AbstractContextManager[Span]) -> Iterator[Span]:
         try:
             yield current
         except BaseException as error:
-            code = error.code if isinstance(error, MetaQoreError) else type(error).__name__
-            current.set_attribute("error.type", code)
-            current.set_status(Status(StatusCode.ERROR, code))
+            failed(current, error.code if isinstance(error, MetaQoreError) else type(error).__name__)
             raise
 
 

@@ -17,7 +17,6 @@ from metaqore_ai_gateway.domain.outcome import Usage
 from metaqore_ai_gateway.service.ports import ProviderCall
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.errors import error_of_call
-from metaqore_mesh.telemetry.tracing import enabled
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -43,7 +42,7 @@ class InferenceProvider:
         if left_s <= 0:
             raise provider_errors.deadline_exceeded()
         request = pb.GenerateRequest(model=call.model, chat_request=_encode(call.body), stream=call.stream)
-        metadata = (("traceparent", call.traceparent),) if call.traceparent and not enabled() else ()
+        metadata = (("traceparent", call.traceparent),) if call.traceparent else ()
         usage_wanted = asks_for_usage(call.body)
         answered = finished = False
         running = self._generate(request, timeout=left_s, metadata=metadata)
