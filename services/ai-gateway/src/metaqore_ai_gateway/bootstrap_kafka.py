@@ -86,11 +86,12 @@ def kafka_door(
     take = TakeTasks(
         keys=keys,
         rulebook=rulebook,
+        examine=govern.examine,
         store=store,
         results=results,
         histories=histories,
         run=run,
-        resume=ResumeClaim(run, store, histories, gate, rulebook, defaults, now_us),
+        resume=ResumeClaim(run, store, histories, gate, rulebook, now_us),
         gate=gate,
         watch=BusWatch(),
         writer=spool.writer,
@@ -100,8 +101,8 @@ def kafka_door(
         settings,
         topics=[TOPIC],
         group=GROUP,
-        handler=TaskDoor(take, defaults, new_id),
-        dead_letters=TaskDeadLetters(bus.publisher),
+        handler=TaskDoor(take, defaults, govern.scanner, new_id),
+        dead_letters=TaskDeadLetters(bus.publisher, govern.scanner),
         limits=ConsumerLimits(batch_records=batch),
     )
     return KafkaDoor(consumer, take, store)

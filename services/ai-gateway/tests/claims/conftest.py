@@ -154,7 +154,7 @@ class FakeStore:
             if standing.origin == claim.origin:
                 return standing
         self.claims[claim.task] = Standing(
-            claim.origin, claim.task, WRITER, ClaimState.CLAIMED, claim.caller, claim.reply_key, 1, claim.body
+            claim.origin, claim.task, WRITER, ClaimState.CLAIMED, claim.caller, claim.reply_key, 1, claim.kept
         )
         return None
 
@@ -166,7 +166,7 @@ class FakeStore:
         await self.life.step(name, effect)
 
     async def conclude(self, task, result, outcome):
-        changes = {"state": ClaimState.CONCLUDED, "body": None, "result": result, "outcome": outcome}
+        changes = {"state": ClaimState.CONCLUDED, "kept": None, "result": result, "outcome": outcome}
         await self._set("storing the result", task, ClaimState.CLAIMED, **changes)
 
     async def finish(self, task):
@@ -215,6 +215,8 @@ class FakeProvider:
 
 class FakeScanner:
     def scan(self, text):
+        if "BREAK" in text:
+            raise RuntimeError
         return Findings({"credential.aws_access_key": 1}) if "AKIA" in text else NOTHING_FOUND
 
 
@@ -262,9 +264,7 @@ class World:
         submission = self.submission()
         origin = Origin("org_1", submission.request.source, submission.request.id)
         task = submission.task.id
-        self.durable.claims[task] = Standing(
-            origin, task, writer, ClaimState.CLAIMED, self.alice, b"reply", 1, self.value
-        )
+        self.durable.claims[task] = Standing(origin, task, writer, ClaimState.CLAIMED, self.alice, b"reply", 1, None)
 
     def gateway(self, life: Life):
         spool, store = FakeSpool(self.durable, life), FakeStore(self.durable, life)
@@ -286,10 +286,11 @@ class World:
             new_id=self.new_id,
         )
         run = RunClaim(govern, record_outcome, store, results)
-        resume = ResumeClaim(run, store, spool, record_outcome, rulebook, DEFAULTS, lambda: next(clock))
+        resume = ResumeClaim(run, store, spool, record_outcome, rulebook, lambda: next(clock))
         take = TakeTasks(
             keys=SimpleNamespace(find=lambda secret: self.alice if secret == SECRET else None),
             rulebook=rulebook,
+            examine=govern.examine,
             store=store,
             results=results,
             histories=spool,

@@ -23,7 +23,7 @@ def check(durable, *states):
     assert outcome.receipt == decision.receipt
     assert outcome.state in states
     (claim,) = durable.claims.values()
-    assert (claim.state, claim.body) == (ClaimState.DONE, None)
+    assert (claim.state, claim.kept) == (ClaimState.DONE, None)
     assert durable.results
     for result, reply_key in durable.results:
         assert (result.state, result.receipt, result.attempts) == (outcome.state, decision.receipt, outcome.attempts)

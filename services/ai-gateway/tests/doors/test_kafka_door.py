@@ -99,7 +99,6 @@ async def test_what_is_refused_is_answered(gateway, submitted, value, changes, e
         pytest.param(b'{"prompt":"a","messages":[]}', {}, "task_without_question", id="two questions"),
         pytest.param(b'{"messages":[]}', {}, "messages_empty", id="no messages"),
         pytest.param(b'{"prompt":7}', {}, "invalid_type", id="a number for a prompt"),
-        pytest.param(b'{"prompt":"a","deadline_s":-1}', {}, "invalid_type", id="a deadline in the past"),
         pytest.param(b'{"prompt":"a","sensitivity":"LOW"}', {}, "sensitivity_unknown", id="no such sensitivity"),
         pytest.param(PROMPT, {"ce_id": None}, "event_attribute_missing", id="no ce_id"),
         pytest.param(PROMPT, {"ce_source": None}, "event_attribute_missing", id="no ce_source"),

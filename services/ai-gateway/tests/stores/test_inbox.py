@@ -7,6 +7,7 @@ import pytest
 from metaqore_ai_gateway.adapters.inbox import PostgresClaimStore
 from metaqore_ai_gateway.adapters.inbox_codec import encode_result
 from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin
+from metaqore_ai_gateway.domain.kept_task import KeptTask
 from metaqore_ai_gateway.domain.outcome import Outcome, Usage
 from metaqore_ai_gateway.domain.task_result import RequestName, ResultUsage, TaskResult, refusal
 from metaqore_governance_core.contracts.tasks import TaskCompleted
@@ -14,6 +15,7 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.records import Commitment
 from metaqore_governance_core.residency import Locality
+from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_governance_core.task import TaskState
 
 RESULT = TaskResult(
@@ -44,11 +46,26 @@ OUTCOME = Outcome(
     answer=Commitment("dd", "k", 5),
     error=ERROR,
 )
+KEPT = KeptTask(
+    model="m",
+    deadline_s=7.5,
+    label=Sensitivity.INTERNAL,
+    project="p",
+    findings={"email": 2},
+    scanner_failed=False,
+    prompt=Commitment("dd", "k", 5),
+    body={
+        "model": "m",
+        "messages": [{"role": "user", "content": "h\u00e9 \N{GRINNING FACE}"}],
+        "seed": 2**64 - 1,
+        "top_p": 0.1,
+    },
+)
 CALLER = Caller("key_1", "org_1", "agent", frozenset())
 
 
 def claim(task: str, event: str = "e1", organization: str = "org_1") -> Claim:
-    return Claim(Origin(organization, "shop", event), task, CALLER, b"reply", b'{"prompt":"hi"}')
+    return Claim(Origin(organization, "shop", event), task, CALLER, b"reply", KEPT)
 
 
 @pytest.fixture
@@ -56,11 +73,18 @@ def store(pool):
     return PostgresClaimStore(pool, "writer-1")
 
 
-async def test_a_new_event_is_claimed_with_its_body(store):
+async def test_a_new_event_is_claimed_with_what_is_kept_of_it(store):
     assert await store.claim([claim("t1"), claim("t2", "e2")]) == [None, None]
     first, second = await store.unfinished()
-    assert (first.task, first.state, first.body, first.attempts) == ("t1", ClaimState.CLAIMED, b'{"prompt":"hi"}', 1)
+    assert (first.task, first.state, first.kept, first.attempts) == ("t1", ClaimState.CLAIMED, KEPT, 1)
     assert (first.caller, first.reply_key, second.task) == (CALLER, b"reply", "t2")
+
+
+async def test_what_an_older_version_kept_is_not_read_and_does_no_harm(store, pool):
+    await store.claim([claim("t1")])
+    await pool.execute("update task_claims set body = $1", b'{"prompt":"hi"}')
+    (standing,) = await store.unfinished()
+    assert (standing.task, standing.kept) == ("t1", None)
 
 
 async def test_an_event_that_comes_again_gets_what_stands(store):

@@ -8,7 +8,14 @@ from typing import Final
 import asyncpg
 
 from metaqore_ai_gateway.adapters.batched_writes import BatchedWrites
-from metaqore_ai_gateway.adapters.inbox_codec import decode_outcome, decode_result, encode_outcome, encode_result
+from metaqore_ai_gateway.adapters.inbox_codec import (
+    decode_kept,
+    decode_outcome,
+    decode_result,
+    encode_kept,
+    encode_outcome,
+    encode_result,
+)
 from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin, Standing
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_ai_gateway.domain.task_result import TaskResult
@@ -128,7 +135,7 @@ class PostgresClaimStore:
             [claim.caller.id for claim in claims],
             [claim.caller.name for claim in claims],
             [claim.reply_key for claim in claims],
-            [claim.body for claim in claims],
+            [encode_kept(claim.kept) for claim in claims],
         )
         return {row["task"] for row in rows}
 
@@ -159,7 +166,7 @@ def _standing(row: asyncpg.Record) -> Standing:
         caller=Caller(row["caller_id"], organization, row["caller_name"], frozenset()),
         reply_key=row["reply_key"],
         attempts=row["attempts"],
-        body=row["body"],
+        kept=None if row["body"] is None else decode_kept(row["body"]),
         result=None if row["result"] is None else decode_result(row["result"]),
         outcome=None if row["outcome"] is None else decode_outcome(row["outcome"]),
     )

@@ -1,4 +1,4 @@
-"""Results and outcomes as the JSON that is stored and sent."""
+"""Kept tasks, results and outcomes as the JSON that is stored, and results as they are sent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from metaqore_ai_gateway.domain.kept_task import KeptTask
 from metaqore_ai_gateway.domain.outcome import Outcome, Usage
 from metaqore_ai_gateway.domain.task_result import TaskResult
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
@@ -42,8 +43,22 @@ class _StoredOutcome:
 
 
 _ENCODER: Final = msgspec.json.Encoder()
+_KEPT: Final = msgspec.json.Decoder(KeptTask)
 _RESULTS: Final = msgspec.json.Decoder(TaskResult)
 _OUTCOMES: Final = msgspec.json.Decoder(_StoredOutcome)
+
+
+def encode_kept(kept: KeptTask | None) -> bytes:
+    """A kept task as JSON."""
+    return _ENCODER.encode(kept)
+
+
+def decode_kept(raw: bytes) -> KeptTask | None:
+    """What `encode_kept` wrote; None for what it did not."""
+    try:
+        return _KEPT.decode(raw)
+    except msgspec.MsgspecError:
+        return None
 
 
 def encode_result(result: TaskResult) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
+from metaqore_ai_gateway.domain.kept_task import KeptTask
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_ai_gateway.domain.task_result import RequestName, TaskResult
 from metaqore_governance_core.identity import Caller
@@ -34,20 +35,23 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A task that is ours to finish. `body` is the event's value; `reply_key` is the key that its result will have."""
+    """A task that is ours to finish. `reply_key` is the key that its result will have.
+
+    `kept` is what may be stored of the task. None where an older version stored it, in a way that is no longer read.
+    """
 
     origin: Origin
     task: str
     caller: Caller
     reply_key: bytes
-    body: bytes = field(repr=False)
+    kept: KeptTask | None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A claim that was there before. `result` is None until it is concluded, and again once it is too old.
 
-    `body` is there only while the claim is `claimed`, `outcome` only while it is `concluded`.
+    `kept` is there only while the claim is `claimed`, `outcome` only while it is `concluded`.
     """
 
     origin: Origin
@@ -57,6 +61,6 @@ class Standing:
     caller: Caller
     reply_key: bytes
     attempts: int
-    body: bytes | None = field(default=None, repr=False)
+    kept: KeptTask | None = None
     result: TaskResult | None = None
     outcome: Outcome | None = None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from metaqore_ai_gateway.domain.chat import ChatTask, Envelope, chat_from_body
 from metaqore_ai_gateway.domain.strict_json import parse_object
-from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Door
 from metaqore_governance_core.sensitivity import Sensitivity
 
@@ -41,7 +41,8 @@ def read_task(value: bytes, task: str, defaults: TaskDefaults, traceparent: str 
     """The chat task in the value of an event. The record commits to all of `value`.
 
     Raises `MetaQoreError` of kind invalid where it cannot be read as a task: not JSON that every parser reads alike,
-    neither or both of `messages` and `prompt`, a field of the wrong type. Unknown fields are passed over.
+    neither or both of `messages` and `prompt`, a field of the wrong type. Unknown fields are passed over. Raises it of
+    kind deadline_exceeded where it can be read and leaves no time to run it.
     """
     given = parse_object(value)
     body = {name: given[name] for name in FORWARDED if given.get(name) is not None}
@@ -53,22 +54,27 @@ def read_task(value: bytes, task: str, defaults: TaskDefaults, traceparent: str 
         if type(prompt) is not str or not prompt:
             raise _wrong("prompt", "a non-empty string")
         body["messages"] = [{"role": "user", "content": prompt}]
+    deadline_s = _deadline_s(given.get("deadline_s"), defaults)
     envelope = Envelope(
         id=task,
         door=Door.KAFKA,
-        deadline_s=_deadline_s(given.get("deadline_s"), defaults),
+        deadline_s=deadline_s if deadline_s > 0 else defaults.deadline_s,
         label=_label(given.get("sensitivity")),
         project=check_project(given.get("project")),
         traceparent=traceparent,
     )
-    return chat_from_body(body, value, envelope)
+    chat = chat_from_body(body, value, envelope)
+    if deadline_s <= 0:
+        message = "The task's deadline was past when it was sent. Send it again with more time."
+        raise MetaQoreError("deadline_exceeded", message, kind=ErrorKind.DEADLINE_EXCEEDED)
+    return chat
 
 
 def _deadline_s(value: Any, defaults: TaskDefaults) -> float:
     if value is None:
         return defaults.deadline_s
-    if type(value) not in (int, float) or value <= 0:
-        raise _wrong("deadline_s", "a number of seconds above 0")
+    if type(value) not in (int, float):
+        raise _wrong("deadline_s", "a number of seconds")
     return min(float(value), defaults.longest_deadline_s)
 
 

@@ -6,13 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from metaqore_ai_gateway.domain.chat import ChatTask
+from metaqore_ai_gateway.domain.event_names import check_names
 from metaqore_ai_gateway.domain.task_request import TaskDefaults, read_task
 from metaqore_ai_gateway.domain.task_result import RequestName
 from metaqore_ai_gateway.service.take_tasks import Submission
 from metaqore_governance_core.contracts.cloudevents import EventAttributes, parse_event_headers
 from metaqore_governance_core.contracts.tasks import TaskSubmitted
 from metaqore_governance_core.contracts.topics import TASK_REQUESTS, consumer_group
-from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.scanner import Scanner
 from metaqore_mesh.kafka import KafkaRecord
 
 TOPIC: Final = TASK_REQUESTS
@@ -31,15 +34,16 @@ class TaskDoor:
 
     take: Callable[[Sequence[Submission]], Awaitable[None]]
     defaults: TaskDefaults
+    scanner: Scanner
     new_id: Callable[[], str]
 
     async def __call__(self, records: Sequence[KafkaRecord]) -> list[MetaQoreError | None]:
-        """For each record None, or why it is dead. Raises where the batch must be tried again."""
+        """For each record None, or why it is dead, or must be tried again. Raises where all must."""
         dead: list[MetaQoreError | None] = []
         submissions: list[Submission] = []
         for record in records:
             try:
-                submissions.append(read_submission(record, self.defaults, self.new_id()))
+                submissions.append(read_submission(record, self.defaults, self.scanner, self.new_id()))
                 dead.append(None)
             except MetaQoreError as error:
                 dead.append(error)
@@ -48,14 +52,21 @@ class TaskDoor:
         return dead
 
 
-def read_submission(record: KafkaRecord, defaults: TaskDefaults, task: str) -> Submission:
-    """The submission in a record. Raises `MetaQoreError` where it cannot be read as a task."""
+def read_submission(record: KafkaRecord, defaults: TaskDefaults, scanner: Scanner, task: str) -> Submission:
+    """The submission in a record. Raises `MetaQoreError` where it cannot be read as a task, or its name not stored."""
     event = parse_event_headers(record.headers)
     _check(event)
     if record.value is None:
         raise MetaQoreError("task_missing", "Send the task as the value of the record; it is null.")
-    chat = read_task(record.value, task, defaults, event.traceparent or _text(record.header("traceparent")))
     reply_key = event.source.encode() if record.key is None else record.key
+    check_names(scanner, (event.source, event.id, reply_key.decode("utf-8", "replace")))
+    chat: ChatTask | MetaQoreError
+    try:
+        chat = read_task(record.value, task, defaults, event.traceparent or _text(record.header("traceparent")))
+    except MetaQoreError as error:
+        if error.kind is not ErrorKind.DEADLINE_EXCEEDED:
+            raise
+        chat = error
     return Submission(RequestName(event.source, event.id), _authorization(record), reply_key, chat)
 
 

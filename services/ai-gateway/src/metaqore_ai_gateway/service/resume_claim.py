@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Standing
+from metaqore_ai_gateway.domain.kept_task import restore
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_ai_gateway.domain.resumption import (
     Deny,
@@ -20,7 +21,6 @@ from metaqore_ai_gateway.domain.resumption import (
     next_step,
 )
 from metaqore_ai_gateway.domain.rulebook import Rulebook
-from metaqore_ai_gateway.domain.task_request import TaskDefaults, read_task
 from metaqore_ai_gateway.domain.task_result import result_of
 from metaqore_ai_gateway.service.claim_ports import Histories, TaskHistory
 from metaqore_ai_gateway.service.claim_store import ClaimStore
@@ -33,6 +33,7 @@ from metaqore_governance_core.task import POLICY_CHANGED, TaskState
 from metaqore_governance_core.writer_state import OpenDecision
 
 CLAIM_LOST: Final = "claim_lost"
+CLAIM_UNREADABLE: Final = "claim_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,6 @@ class ResumeClaim:
     histories: Histories
     record_outcome: Recorder
     rulebook: Rulebook
-    defaults: TaskDefaults
     now_us: Callable[[], int]
 
     async def __call__(self, task: str) -> None:
@@ -52,7 +52,7 @@ class ResumeClaim:
         standing = await self.store.find(task)
         history = await self._history(standing)
         step = next_step(Facts(standing.state, history.decision, history.outcome, self.rulebook.policy.version))
-        claim = Claim(standing.origin, task, standing.caller, standing.reply_key, standing.body or b"")
+        claim = Claim(standing.origin, task, standing.caller, standing.reply_key, standing.kept)
         match step:
             case Run():
                 await self._run_first(claim)
@@ -90,22 +90,21 @@ class ResumeClaim:
         return await self.histories.recorded(standing.origin.organization, standing.task)
 
     async def _run_first(self, claim: Claim) -> None:
-        try:
-            task = read_task(claim.body, claim.task, self.defaults)
-        except MetaQoreError as error:  # it was readable when it was claimed, by an older version
-            await self.run.refuse(claim, error)
+        if claim.kept is None:
+            await self.run.refuse(claim, _unreadable())
         else:
-            await self.run(claim, task)
+            task, examined = restore(claim.kept, claim.task)
+            await self.run(claim, task, examined)
 
     async def _run_again(self, claim: Claim, decision: OpenDecision) -> None:
         attempts = await self.store.count_attempt(claim.task)
-        try:
-            task = read_task(claim.body, claim.task, self.defaults)
-        except MetaQoreError as error:  # as above
-            await self._end(claim, decision, attempts, TaskState.FAILED, error)
+        if claim.kept is None:
+            await self._end(claim, decision, attempts, TaskState.FAILED, _unreadable())
             return
+        task, examined = restore(claim.kept, claim.task)
         receipt_token = await self.histories.receipt_token(claim.task)
-        await self.run(claim, task, resumed=Resumed(decision, attempts), receipt_token=receipt_token)
+        resumed = Resumed(decision, attempts)
+        await self.run(claim, task, examined, resumed=resumed, receipt_token=receipt_token)
 
     async def _end(
         self, claim: Claim, decision: OpenDecision, attempts: int, state: TaskState, error: MetaQoreError
@@ -131,6 +130,11 @@ class ResumeClaim:
     async def _deliver(self, standing: Standing) -> None:
         if standing.result is not None:
             await self.run.deliver(standing.result, standing.reply_key)
+
+
+def _unreadable() -> MetaQoreError:
+    message = "The gateway was replaced by one that cannot read what the last one kept of the task. Submit it again."
+    return MetaQoreError(CLAIM_UNREADABLE, message, kind=ErrorKind.INTERNAL, retryable=True)
 
 
 def policy_changed() -> MetaQoreError:

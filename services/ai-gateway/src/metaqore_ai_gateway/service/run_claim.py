@@ -8,6 +8,7 @@ from typing import Protocol
 
 from metaqore_ai_gateway.domain.chat import ChatTask
 from metaqore_ai_gateway.domain.claim import Claim
+from metaqore_ai_gateway.domain.examined import Examined
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_ai_gateway.domain.task_result import TaskResult, refusal, result_of
 from metaqore_ai_gateway.service.answer_text import answer_text
@@ -24,7 +25,7 @@ class Govern(Protocol):
     """`GovernTask`, as a claim uses it."""
 
     def __call__(
-        self, caller: Caller, task: ChatTask, *, resumed: Resumed | None = None
+        self, caller: Caller, task: ChatTask, *, resumed: Resumed | None = None, examined: Examined | None = None
     ) -> AsyncGenerator[Event, None]:
         """The events of `task`, in order."""
         ...
@@ -48,14 +49,23 @@ class RunClaim:
     results: ResultChannel
 
     async def __call__(
-        self, claim: Claim, task: ChatTask, *, resumed: Resumed | None = None, receipt_token: str = ""
+        self,
+        claim: Claim,
+        task: ChatTask,
+        examined: Examined,
+        *,
+        resumed: Resumed | None = None,
+        receipt_token: str = "",
     ) -> None:
-        """Done when the result is sent. Raises `NotBegunError`, or `MetaQoreError` where it stopped midway."""
+        """Done when the result is sent. `examined` is what was found in the task before it was claimed.
+
+        Raises `NotBegunError`, or `MetaQoreError` where it stopped midway.
+        """
         begun = resumed is not None
         answer: str | None = None
         result: TaskResult | None = None
         request = claim.origin.request
-        events = self.govern(claim.caller, task, resumed=resumed)
+        events = self.govern(claim.caller, task, resumed=resumed, examined=examined)
         try:
             async for event in events:
                 if type(event) is Decided:

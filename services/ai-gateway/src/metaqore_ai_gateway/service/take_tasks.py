@@ -1,9 +1,9 @@
-"""Take tasks from the bus: claim them, and work on each claim until it is finished."""
+"""Take tasks from the bus: scan them, claim them, and work on each claim until it is finished."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -12,6 +12,8 @@ import structlog
 
 from metaqore_ai_gateway.domain.chat import ChatTask
 from metaqore_ai_gateway.domain.claim import Claim, ClaimState, Origin
+from metaqore_ai_gateway.domain.examined import Examined
+from metaqore_ai_gateway.domain.kept_task import keep
 from metaqore_ai_gateway.domain.rulebook import Rulebook
 from metaqore_ai_gateway.domain.task_result import RequestName, TaskResult, refusal
 from metaqore_ai_gateway.service.authenticate import authenticate, require_scope
@@ -22,22 +24,34 @@ from metaqore_ai_gateway.service.ports import Keys
 from metaqore_ai_gateway.service.resume_claim import ResumeClaim
 from metaqore_ai_gateway.service.run_claim import NotBegunError, RunClaim
 from metaqore_governance_core.errors import MetaQoreError
-from metaqore_governance_core.identity import Door, Scope
+from metaqore_governance_core.identity import Caller, Door, Scope
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 5.0
+
+LARGE_TEXT_BYTES: Final = 256 * 1024
+"""From here on a text is scanned in a thread, so that the others do not wait for it."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A task that could be read. `authorization` is the header's text; it goes no further than its check."""
+    """A task that could be read, or why it cannot run although it could.
+
+    `authorization` is the header's text; it goes no further than its check.
+    """
 
     request: RequestName
     authorization: str | None = field(repr=False)
     reply_key: bytes
-    task: ChatTask
+    task: ChatTask | MetaQoreError
+
+
+Examine = Callable[[Caller, ChatTask], Examined]
+"""`GovernTask.examine`: what is in a prompt. Takes its time with a large one."""
+
+_Found = tuple[Claim, ChatTask, Examined]
 
 
 class Watch(Protocol):
@@ -63,6 +77,7 @@ class TakeTasks:
         *,
         keys: Keys,
         rulebook: Rulebook,
+        examine: Examine,
         store: ClaimStore,
         results: ResultChannel,
         histories: Histories,
@@ -75,6 +90,7 @@ class TakeTasks:
     ) -> None:
         self._keys = keys
         self._rulebook = rulebook
+        self._examine = examine
         self._store = store
         self._results = results
         self._histories = histories
@@ -98,20 +114,19 @@ class TakeTasks:
         Raises `MetaQoreError`, retryable, where that could not be done; submitting all again does no harm.
         """
         await self._wait_for_room()
-        claims: list[tuple[Claim, ChatTask]] = []
+        found: list[_Found] = []
         answers: list[tuple[TaskResult, bytes]] = []
         for submission in submissions:
             try:
-                claims.append((self._claim(submission), submission.task))
+                found.append(await self._found(submission))
             except MetaQoreError as error:
                 self._watch.refused(error)
-                refused = refusal(error, submission.request, model=submission.task.model)
-                answers.append((refused, submission.reply_key))
-        if claims:
-            standings = await self._store.claim([claim for claim, _ in claims])
-            for (claim, task), standing in zip(claims, standings, strict=True):
+                answers.append((self._refusal(error, submission), submission.reply_key))
+        if found:
+            standings = await self._store.claim([claim for claim, _, _ in found])
+            for one, standing in zip(found, standings, strict=True):
                 if standing is None:
-                    self._start(claim.task, claim, task)
+                    self._start(one[0].task, one)
                 elif standing.state is ClaimState.DONE:
                     if standing.result is not None:
                         answers.append((standing.result, standing.reply_key))
@@ -151,22 +166,34 @@ class TakeTasks:
             _log.warning("claims.left", claims=len(left))
             await asyncio.gather(*left, return_exceptions=True)
 
-    def _claim(self, submission: Submission) -> Claim:
+    async def _found(self, submission: Submission) -> _Found:
+        """What is to be claimed, scanned before anything of it is stored."""
         caller = authenticate(self._keys, submission.authorization)
         require_scope(caller, Scope.TASKS_SUBMIT)
         task = submission.task
-        self._rulebook.routes(task.model)
+        if isinstance(task, MetaQoreError):
+            raise task
+        self._rulebook.routes(task.model, caller)
+        small = task.size_bytes < LARGE_TEXT_BYTES
+        examined = self._examine(caller, task) if small else await asyncio.to_thread(self._examine, caller, task)
         origin = Origin(caller.organization, submission.request.source, submission.request.id)
-        return Claim(origin, task.id, caller, submission.reply_key, task.digest_input)
+        kept = keep(task, examined, self._rulebook.policy.project_labels)
+        return Claim(origin, task.id, caller, submission.reply_key, kept), task, examined
+
+    def _refusal(self, error: MetaQoreError, submission: Submission) -> TaskResult:
+        """A model that is none of ours is not repeated: nobody scanned its name."""
+        task = submission.task
+        model = task.model if isinstance(task, ChatTask) and task.model in self._rulebook.models else ""
+        return refusal(error, submission.request, model=model)
 
     async def _wait_for_room(self) -> None:
         while len(self._working) >= self._limit:
             self._room.clear()
             await self._room.wait()
 
-    def _start(self, task: str, claim: Claim | None = None, chat: ChatTask | None = None) -> None:
+    def _start(self, task: str, found: _Found | None = None) -> None:
         if task not in self._working:
-            work = self._working[task] = asyncio.create_task(self._until_finished(task, claim, chat), name=task)
+            work = self._working[task] = asyncio.create_task(self._until_finished(task, found), name=task)
             work.add_done_callback(self._ended)
 
     def _ended(self, work: asyncio.Task[None]) -> None:
@@ -175,20 +202,20 @@ class TakeTasks:
         if not work.cancelled():
             work.exception()  # one that took a cancellation's place; the next start resumes the claim
 
-    async def _until_finished(self, task: str, claim: Claim | None, chat: ChatTask | None) -> None:
+    async def _until_finished(self, task: str, found: _Found | None) -> None:
         delay_s = FIRST_DELAY_S
         while True:
             try:
-                with self._watch.processing(None if chat is None else chat.envelope.traceparent):
-                    if claim is not None and chat is not None:
-                        return await self._run(claim, chat)
+                with self._watch.processing(None if found is None else found[1].envelope.traceparent):
+                    if found is not None:
+                        return await self._run(*found)
                     return await self._resume(task)
             except NotBegunError as error:
                 reason = error.__cause__
             except Exception as error:
                 if _cancelling():
                     raise  # the process ends; the next one resumes
-                reason, claim = error, None
+                reason, found = error, None
             code = reason.code if isinstance(reason, MetaQoreError) else type(reason).__name__
             _log.warning("claim.delayed", task=task, error=code, delay_s=delay_s)
             await asyncio.sleep(delay_s)
