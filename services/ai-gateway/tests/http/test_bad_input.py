@@ -95,6 +95,12 @@ async def test_headers_that_will_not_do(gateway, headers, status, code):
 async def test_an_unknown_model_is_a_404(gateway):
     error = error_of(await gateway.chat({"model": "nobody's"}), 404)
     assert error["code"] == "model_not_found"
+    assert error["message"] == "There is no such model here. This key may use: m, org/other."
+
+
+async def test_models_that_a_caller_may_not_use_are_not_named(gateway):
+    error = error_of(await gateway.chat({"model": "nobody's"}, key="key-intern"), 404)
+    assert error["message"] == "There is no such model here. This key may use: org/other."
 
 
 async def test_a_charset_is_no_other_type(gateway):

@@ -13,10 +13,8 @@ from metaqore_ai_gateway.entrypoints.http_chat import ChatCompletions
 from metaqore_ai_gateway.entrypoints.http_request import Headers, Receive, Scope, Send, headers_of, text_of
 from metaqore_ai_gateway.service.authenticate import authenticate
 from metaqore_ai_gateway.service.ports import Keys
-from metaqore_governance_core.allowpaths import Passage, model_tool
-from metaqore_governance_core.decision import GENERATE
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.identity import Caller, Door
+from metaqore_governance_core.identity import Door
 from metaqore_mesh.telemetry.tracing import SpanKind, enabled, span
 
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -68,21 +66,16 @@ class HttpDoor:
             wanted = "POST" if path == _CHAT else "GET"
             raise MetaQoreError("method_not_allowed", f"Use {wanted} here.")
         caller = authenticate(self.keys, text_of(headers, b"authorization"), text_of(headers, b"x-api-key"))
-        mine = [name for name in self.rulebook.models if self._may(caller, name)]
+        mine = self.rulebook.models_for(caller)
         if path == _MODELS:
             return {"object": "list", "data": [self._model(name) for name in mine]}
         name = path.removeprefix(f"{_MODELS}/")
         if name not in mine:
-            raise model_not_found()
+            raise model_not_found(mine)
         return self._model(name)
 
-    def _may(self, caller: Caller, model: str) -> bool:
-        allowpaths = self.rulebook.policy.allowpaths
-        passage = allowpaths.permits(caller.organization, caller.name, model_tool(model), GENERATE)
-        return passage is Passage.ALLOWED
-
     def _model(self, name: str) -> dict[str, Any]:
-        return {"id": name, "object": "model", "created": 0, "owned_by": self.rulebook.routes(name)[0].provider}
+        return {"id": name, "object": "model", "created": 0, "owned_by": self.rulebook.models[name][0].provider}
 
 
 async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:

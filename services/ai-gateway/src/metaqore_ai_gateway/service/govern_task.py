@@ -74,7 +74,7 @@ class GovernTask:
         self, caller: Caller, task: ChatTask, *, resumed: Resumed | None = None, examined: Examined | None = None
     ) -> AsyncGenerator[Event, None]:
         """The events of `task`, in order. Who has examined its prompt already gives what was `examined`."""
-        routes = self.rulebook.routes(task.model)
+        routes = self.rulebook.routes(task.model, caller)
         deadline = asyncio.get_running_loop().time() + task.envelope.deadline_s
         self.admission.enter()
         run = self._run(caller, task, resumed)
