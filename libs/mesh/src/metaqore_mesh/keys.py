@@ -141,45 +141,61 @@ class DigestKeys:
 
     def __init__(self, root: bytes) -> None:
         self._root = root
-        self._keys: dict[str, tuple[bytes, str]] = {}
+        self._keys: dict[str, _OrganizationKey] = {}
 
     def commit(self, organization: str, text: bytes) -> Commitment:
         """What stands for `text` in a record: HMAC-SHA-256 (RFC 2104) under the organization's key."""
-        key, identifier = self._key(organization)
-        return Commitment(hmac.digest(key, text, "sha256").hex(), identifier, len(text))
+        key = self._keys.get(organization) or self._derive(organization)
+        inner, outer = key.inner.copy(), key.outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return Commitment(outer.hexdigest(), key.id, len(text))
 
     def running(self, organization: str) -> RunningCommitment:
         """A commitment to a text that comes in pieces."""
-        key, identifier = self._key(organization)
-        return RunningCommitment(key, identifier)
+        return RunningCommitment(self._keys.get(organization) or self._derive(organization))
 
-    def _key(self, organization: str) -> tuple[bytes, str]:
-        found = self._keys.get(organization)
-        if found is None:
-            derivation = HKDF(hashes.SHA256(), 32, salt=None, info=_ORGANIZATION_CONTEXT + organization.encode())
-            key = derivation.derive(self._root)
-            found = self._keys[organization] = (key, hmac.digest(key, _KEY_ID_CONTEXT, "sha256").hex()[:16])
-        return found
+    def _derive(self, organization: str) -> _OrganizationKey:
+        derivation = HKDF(hashes.SHA256(), 32, salt=None, info=_ORGANIZATION_CONTEXT + organization.encode())
+        key = self._keys[organization] = _OrganizationKey(derivation.derive(self._root))
+        return key
+
+
+class _OrganizationKey:
+    """An organization's key as HMAC (RFC 2104 section 4) uses it: both hashes, begun with the padded key.
+
+    Copying them is half the price of `hmac.digest`, which also lets go of Python's lock for a microsecond's work.
+    """
+
+    __slots__ = ("id", "inner", "outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = key.ljust(hashlib.sha256().block_size, b"\x00")
+        self.id = hmac.digest(key, _KEY_ID_CONTEXT, "sha256").hex()[:16]
+        self.inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self.outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
 
 class RunningCommitment:
     """A commitment in the making: `update` with each piece, then `commitment`."""
 
-    __slots__ = ("_key_id", "_mac", "_size_bytes")
+    __slots__ = ("_inner", "_key", "_size_bytes")
 
-    def __init__(self, key: bytes, identifier: str) -> None:
-        self._mac = hmac.new(key, digestmod=hashlib.sha256)
-        self._key_id = identifier
+    def __init__(self, key: _OrganizationKey) -> None:
+        self._inner = key.inner.copy()
+        self._key = key
         self._size_bytes = 0
 
     def update(self, piece: bytes) -> None:
         """Take in the next piece."""
-        self._mac.update(piece)
+        self._inner.update(piece)
         self._size_bytes += len(piece)
 
     def commitment(self) -> Commitment:
         """What stands for all pieces so far; the same as `DigestKeys.commit` of them joined."""
-        return Commitment(self._mac.hexdigest(), self._key_id, self._size_bytes)
+        outer = self._key.outer.copy()
+        outer.update(self._inner.digest())
+        return Commitment(outer.hexdigest(), self._key.id, self._size_bytes)
 
 
 def make_digest_keys(run: RunDirectory) -> DigestKeys:

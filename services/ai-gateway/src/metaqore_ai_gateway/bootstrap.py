@@ -59,6 +59,7 @@ from metaqore_mesh.grpc.server import serve_grpc
 from metaqore_mesh.health import Health
 from metaqore_mesh.kafka.bus import Bus
 from metaqore_mesh.keys import load_mesh_token, make_digest_keys, make_writer_key
+from metaqore_mesh.randomness import RandomBytes
 from metaqore_mesh.run_directory import RunDirectory
 from metaqore_mesh.spool import SEALED, FileSpool, SpoolLimits
 from metaqore_mesh.spool.broker_spool import BrokerSpool
@@ -77,9 +78,12 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+_random_bytes = RandomBytes(RANDOM_BYTES)
+
+
 def new_id() -> str:
     """A new id for a task or a receipt."""
-    return uuid7(time.time_ns() // 1_000_000, os.urandom(RANDOM_BYTES))
+    return uuid7(time.time_ns() // 1_000_000, next(_random_bytes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class HyperscanScanner:
         """How often each kind stands in `text`. Raises whatever kept it from seeing all of it."""
         raw = text if isinstance(text, bytes) else text.encode("utf-8")
         counts = self._counts(raw)
-        if not raw.isascii() or b"\\u" in raw or len(raw.translate(None, _CONTROL)) != len(raw):
+        if not raw.isascii() or raw.find(b"\\u") >= 0 or len(raw.translate(None, _CONTROL)) != len(raw):
             folded = _folded(text if isinstance(text, str) else text.decode("utf-8", "replace")).encode("utf-8")
             if folded != raw:
                 for kind, count in self._counts(folded).items():

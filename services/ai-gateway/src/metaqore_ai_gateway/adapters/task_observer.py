@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -14,6 +15,7 @@ from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_governance_core.decision import Decision
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
+from metaqore_mesh.telemetry.logging import tell
 from metaqore_mesh.telemetry.metrics import DURATION_BUCKETS_S, Children
 from metaqore_mesh.telemetry.tracing import carrier, enabled
 
@@ -72,6 +74,26 @@ def count_refused(door: str, error: MetaQoreError) -> None:
     _REFUSED[door, error.code].inc()
 
 
+class _TaskEnded(msgspec.Struct, omit_defaults=True, gc=False):
+    """The log line of a task. `model` and `provider` are names from the configuration."""
+
+    event: str
+    task: str
+    receipt: str
+    organization: str
+    caller: str
+    door: str
+    model: str
+    sensitivity: str
+    provider: str | None
+    duration_us: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    error: str | None = None
+    reasons: tuple[str, ...] = ()
+    attempts: int = 1
+
+
 class TelemetryObserver:
     """The port `TaskObserver`."""
 
@@ -122,27 +144,24 @@ class TelemetryObservation:
             _TOKENS[task.model, "input"].inc(usage.prompt_tokens)
         if usage.completion_tokens:
             _TOKENS[task.model, "output"].inc(usage.completion_tokens)
-        seldom: dict[str, Any] = {}
-        if outcome.error is not None:
-            seldom["error"] = outcome.error.code
-        if decision is not None and not decision.permitted:
-            seldom["reasons"] = decision.reasons
-        if outcome.attempts > 1:
-            seldom["attempts"] = outcome.attempts
-        _log.info(
-            _EVENTS.get(state, "task.ended"),
-            task=task.envelope.id,
-            receipt=outcome.receipt,
-            organization=outcome.organization,
-            caller=self._caller.id,
-            door=door,
-            model=task.model,
-            sensitivity=sensitivity,
-            provider=outcome.provider,
-            duration_us=outcome.duration_us,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            **seldom,
+        tell(
+            _TaskEnded(
+                event=_EVENTS.get(state, "task.ended"),
+                task=task.envelope.id,
+                receipt=outcome.receipt,
+                organization=outcome.organization,
+                caller=self._caller.id,
+                door=door,
+                model=task.model,
+                sensitivity=sensitivity,
+                provider=outcome.provider,
+                duration_us=outcome.duration_us,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                error=None if outcome.error is None else outcome.error.code,
+                reasons=() if decision is None or decision.permitted else decision.reasons,
+                attempts=outcome.attempts,
+            )
         )
 
     def abandoned(self, error: BaseException) -> None:

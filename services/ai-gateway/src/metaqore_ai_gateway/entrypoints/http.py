@@ -41,11 +41,11 @@ class HttpDoor:
             headers = headers_of(scope)
             if enabled():
                 with span(f"POST {_CHAT}", kind=SpanKind.SERVER, parent=_carrier(headers)):
-                    await self.chat(headers, receive, AsgiAnswer(send))
+                    await self.chat(headers, receive, AsgiAnswer(send, scope))
             else:
-                await self.chat(headers, receive, AsgiAnswer(send))
+                await self.chat(headers, receive, AsgiAnswer(send, scope))
         else:
-            await self._other(scope["method"], path, headers_of(scope), AsgiAnswer(send))
+            await self._other(scope["method"], path, headers_of(scope), AsgiAnswer(send, scope))
 
     async def _other(self, method: str, path: str, headers: Headers, answer: AsgiAnswer) -> None:
         try:
@@ -83,7 +83,7 @@ async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
     del receive
     if scope["type"] == "http":
         message = "There is nothing here. Use /v1/chat/completions or /v1/models."
-        await answer_error(AsgiAnswer(send), MetaQoreError("path_not_found", message, kind=ErrorKind.NOT_FOUND), [])
+        await answer_error(AsgiAnswer(send, scope), MetaQoreError("path_not_found", message, kind=ErrorKind.NOT_FOUND), [])
 
 
 def _carrier(headers: Headers) -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import Final, Protocol
 import msgspec
 
 from metaqore_ai_gateway.domain.chat import InvalidChatError
-from metaqore_ai_gateway.entrypoints.http_request import Send
+from metaqore_ai_gateway.entrypoints.http_request import Scope, Send
+from metaqore_ai_gateway.entrypoints.http_whole import WHOLE, Whole
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.errors import http_headers, http_status, openai_error
 
@@ -60,17 +61,21 @@ class Answer(Protocol):
 class AsgiAnswer:
     """The answer of an ASGI application."""
 
-    __slots__ = ("_send", "begun")
+    __slots__ = ("_send", "_whole", "begun")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
+        self._whole: Whole = scope.get("extensions", {}).get(WHOLE) or self._in_two
         self.begun = False
 
     async def whole(self, status: int, headers: HeaderList, body: bytes, *, keep: bool) -> None:
         """See `Answer`."""
         del keep
         self.begun = True
-        headers.append((b"content-length", b"%d" % len(body)))
+        await self._whole(status, headers, body)
+
+    async def _in_two(self, status: int, headers: HeaderList, body: bytes) -> None:
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 

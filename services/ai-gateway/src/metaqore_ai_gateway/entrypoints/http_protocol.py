@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from metaqore_ai_gateway.entrypoints.http_whole import WholeAnswerProtocol
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """So much may a request's line and headers take together; more is not read."""
@@ -17,7 +17,7 @@ _TOO_LARGE: Final = "The request's headers are too large."
 _TOO_SLOW: Final = "The request took too long to arrive."
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):
+class BoundedHttpProtocol(WholeAnswerProtocol):
     """Ends connections whose request never ends: one that only waits costs a file, one that sends headers, memory.
 
     Trailers are read and dropped (RFC 9110 section 6.5.1): merged into the headers, they could stand in for a key or a

@@ -1,0 +1,50 @@
+"""A whole answer in one write, for uvicorn, which writes the head and the body apart and reads every header again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+WHOLE: Final = "metaqore.whole"
+"""The name under `extensions` of the ASGI scope. What stands there is called with status, headers and body, where
+`http.response.start` and `http.response.body` would be sent else. Names are in lower case; `content-length` is added.
+"""
+
+Whole = Callable[[int, list[tuple[bytes, bytes]], bytes], Awaitable[None]]
+
+
+class WholeAnswerProtocol(HttpToolsProtocol):
+    """Gives each request the extension `WHOLE`: half the cost of an answer."""
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        scope: Any = cycle.scope
+        scope["extensions"] = {WHOLE: partial(_whole, cycle)}
+        super()._start_asgi_task(cycle, app)
+
+
+async def _whole(cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """As two calls of `cycle.send` do it (RFC 9112 sections 4 to 6)."""
+    if cycle.flow.write_paused and not cycle.disconnected:
+        await cycle.flow.drain()
+    if cycle.disconnected:
+        return
+    if cycle.response_started:
+        raise RuntimeError("The answer has begun already.")
+    named = (*cycle.default_headers, *headers, (b"content-length", b"%d" % len(body)))
+    head = [STATUS_LINE[status], *[b"%b: %b\r\n" % pair for pair in named]]
+    if not cycle.keep_alive:
+        head.append(b"connection: close\r\n")
+    told = b"".join(head)
+    if told.count(b"\n") != len(head) or told.count(b"\r") != len(head):
+        raise RuntimeError("A header's value holds a line break.")
+    shown = b"" if cycle.scope["method"] == "HEAD" else body
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write(b"%b\r\n%b" % (told, shown))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
