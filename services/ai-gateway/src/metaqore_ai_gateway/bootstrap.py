@@ -245,7 +245,8 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         tasks = PostgresTaskStore(pool)
         get_task, list_tasks = GetTask(tasks), ListTasks(tasks)
         slow = slow_plane(keys=keys, get_task=get_task, list_tasks=list_tasks, readiness=health.readiness)
-        http = serve_http(http_door(core, group, keys, idempotency, slow), group.host, group.rest_port)
+        door = http_door(core, group, keys, idempotency, slow)
+        http = serve_http(door, group.host, group.rest_port, connections=group.rest_connections)
         store = PostgresKeyStore(pool)
         grpc = serve_grpc(
             f"{group.host}:{group.grpc_port}",
@@ -265,7 +266,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
                 keys.run(),
                 shipper.run(),
                 SpoolFollower(pool, core.spool, PROJECTED, TaskProjection(pool, core.spool.writer), saves=False).run(),
-                SpoolFollower(pool, core.spool, ANNOUNCED, LifecycleFeed(bus.publisher.send)).run(),
+                SpoolFollower(pool, core.spool, ANNOUNCED, LifecycleFeed(bus.publisher.publish_all)).run(),
                 Housekeeping((idempotency.forget_old, kafka.store.forget_old)).run(),
             )
         ]
