@@ -98,9 +98,15 @@ class Scripted:
 
 
 class FailingDisk(PosixDisk):
-    """A disk whose sync can be told to fail."""
+    """A disk whose sync, or whose writing, can be told to fail."""
 
     fails = False
+    refuses = False
+
+    def write(self, descriptor, content, offset):
+        if self.refuses:
+            raise OSError(5, "Input/output error")
+        super().write(descriptor, content, offset)
 
     def sync(self, descriptor):
         if self.fails:
