@@ -101,6 +101,13 @@ def all_sealed_and_listed(mesh, tasks):
     return all(f'"task": "{task}"' in listed.stdout for task in tasks) and '"without_outcome": 0' in verified.stdout
 
 
+def noticed(mesh, what):
+    """What the gateway, which stays ready all the while, says of its database or its broker."""
+    [gateway] = [part for part in mesh.status["parts"] if part["name"] == "ai-gateway"]
+    assert gateway["ready"], gateway["reason"]
+    return gateway["notices"][what]
+
+
 def test_own_broker_and_database_do(mesh):
     tasks = send(mesh, 2)
     eventually(lambda: all_sealed_and_listed(mesh, tasks), within_s=SEALED_WITHIN_S, every_s=0.5)
@@ -124,11 +131,13 @@ def test_a_cut_link_stops_no_task_and_loses_none(mesh, request, which):
     tasks = []
     link.cut()
     try:
+        eventually(lambda: not noticed(mesh, which)["ok"])
         cut_at = time.monotonic()
         while time.monotonic() - cut_at < CUT_FOR_S:
             tasks += send(mesh)
             time.sleep(0.2)
     finally:
         link.mend()
+    eventually(lambda: noticed(mesh, which)["ok"])
     tasks += send(mesh)
     eventually(lambda: all_sealed_and_listed(mesh, tasks), within_s=SEALED_WITHIN_S, every_s=0.5)

@@ -1,39 +1,13 @@
 """A whole log checked offline: what fits, and where it does not."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from metaqore_cli.log_check import LogCheck
-from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.checkpoints import Checkpoint
 from metaqore_governance_core.merkle import leaf_hash, root
-from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal
-
-PROMPT = Commitment(digest="00" * 32, key_id="k", size_bytes=2)
-
-
-def decision(task, number, writer="gw-1"):
-    return DecisionRecord(
-        caller="key_1", door="rest", findings={}, model="m", organization="org_1", organization_sequence=number,
-        personal=Personal("ada"), policy="default_local_first", policy_version="0", project=None, prompt=PROMPT,
-        reasons=("allowed",), receipt=f"r-{task}", sensitivity="PUBLIC", sensitivity_sources=(), sequence=number,
-        task=task, time_us=1, verdict="permit", writer=writer,
-    )  # fmt: skip
-
-
-def outcome(task, number, of, writer="gw-1"):
-    return OutcomeRecord(
-        answer=None, attempts=1, completion_tokens=1, decision=leaf_hash(raw(of)).hex(), duration_us=1, error=None,
-        finish_reason="stop", locality="local", model="m", organization="org_1", organization_sequence=number,
-        prompt_tokens=1, provider="p", receipt=f"r-{task}", sequence=number, state="done", task=task, time_us=2,
-        writer=writer,
-    )  # fmt: skip
-
-
-def raw(record):
-    return canonical(asdict(record))
-
+from task_records import decision, outcome, raw
 
 FIRST = decision("a", 1)
 SECOND = decision("b", 2)

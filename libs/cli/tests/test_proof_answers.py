@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from metaqore.audit.v1 import audit_pb2 as audit
-from metaqore_cli.audit_commands import fetch_proof
+from metaqore_cli.audit_commands import _as_name, fetch_proof
 from metaqore_governance_core.errors import MetaQoreError
 
 
@@ -24,3 +24,10 @@ def test_the_proof_of_another_receipt_is_refused():
     with pytest.raises(MetaQoreError) as refused:
         fetch_proof(answering("r-2"), "r-1", 0)
     assert refused.value.code == "receipt_differs"
+
+
+@pytest.mark.parametrize("receipt", ["../../x", "/x", ""])
+def test_a_receipt_that_is_a_path_names_no_file(receipt):
+    with pytest.raises(MetaQoreError) as refused:
+        _as_name(receipt)
+    assert refused.value.code == "receipt_invalid"

@@ -12,6 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_mesh.embedded.asking import ask
+from metaqore_mesh.embedded.control import PartStatus
 from metaqore_mesh.health import Health
 from metaqore_mesh.ports import free_ports
 from metaqore_mesh.probes import serve_probes
@@ -152,6 +154,19 @@ async def test_the_probes_say_which_check_fails_and_why(registry):
         "broken": "ZeroDivisionError: division by zero",
     }
     assert (live[0], json.loads(live[2])["ok"]) == (200, True)
+
+
+async def test_a_notice_is_told_and_makes_nobody_unready(registry):
+    health = Health()
+    health.add_readiness("spool", lambda: None)
+    health.add_notice("broker", lambda: "no connection")
+    async with serve_probes(health, "127.0.0.1", 0, registry=registry) as port:
+        told = await ask(f"http://127.0.0.1:{port}/healthz/ready")
+        live = json.loads((await asyncio.to_thread(got, port, "/healthz/live"))[2])
+    assert told.reason is None
+    assert told.notices == {"broker": {"ok": False, "reason": "no connection"}}
+    assert PartStatus(None, None, {}, told.notices).told == ["broker: no connection"]
+    assert "notices" not in live
 
 
 async def test_who_is_not_alive_is_not_ready():

@@ -7,18 +7,20 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
 from metaqore.audit.v1 import audit_pb2 as audit
 from metaqore_cli.client import Client
-from metaqore_cli.connection import connect
+from metaqore_cli.connection import connect, run_directory
 from metaqore_cli.output import JSON_OPTION, notes, print_json, screen
+from metaqore_cli.seen import SeenLogs
 from metaqore_cli.trust import trusted
 from metaqore_cli.verification import Verified, verify_all, verify_receipt
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.proofs import ReceiptProof, RecordProof, from_json, to_json
-from metaqore_governance_core.receipts import Receipt, parse_token
+from metaqore_governance_core.receipts import Receipt, ReceiptError, parse_token
 
 app = typer.Typer(help="Read the audit log, fetch proofs, verify them offline.", no_args_is_help=True)
 
@@ -66,13 +68,21 @@ def proof(
             found = fetch_proof(client, promise.id if promise else receipt, wait)
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
-                file = out / f"{found.receipt}.proof.json"
+                file = out / f"{_as_name(found.receipt)}.proof.json"
                 file.write_bytes(to_json(found) + b"\n")
                 notes.print(f"[dim]{file}[/]", highlight=False)
             elif json_:
                 print(to_json(found).decode())
             else:
                 _show_proof(found)
+
+
+def _as_name(receipt_id: str) -> str:
+    """A receipt's id, which came from whoever sent the receipt, as the name of a file. Raises `receipt_invalid`."""
+    try:
+        return str(UUID(receipt_id))
+    except ValueError as error:
+        raise ReceiptError("receipt_invalid", "A receipt's id is a UUID; this one is none.") from error
 
 
 def _show_proof(found: ReceiptProof) -> None:
@@ -94,7 +104,10 @@ def verify(
     receipts: Annotated[
         list[str] | None, typer.Argument(metavar="RECEIPT", help="Ids, tokens, or files that `audit proof` wrote.")
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every record of your organization's log.")] = False,
+    all_: Annotated[
+        bool,
+        typer.Option("--all", help="Every record of your organization's log, and that it goes on from what it was."),
+    ] = False,
     key: Key = None,
     wait: Wait = 10.0,
     json_: Annotated[bool, JSON_OPTION] = False,
@@ -104,8 +117,10 @@ def verify(
         raise typer.BadParameter("Give receipts, or --all.")
     trust = trusted(key)
     if all_:
-        with Client(connect()) as client:
-            result = verify_all(client, trust, None if json_ else notes)
+        connection = connect()
+        seen = SeenLogs.read(run_directory().seen, connection.api_key)
+        with Client(connection) as client:
+            result = verify_all(client, trust, seen, None if json_ else notes)
     else:
         result = Verified()
         for receipt in receipts or []:

@@ -122,6 +122,13 @@ class Client:
             found: audit.GetCheckpointResponse = self._audit.GetCheckpoint(ask, **self._call)
         return found.checkpoint
 
+    def consistency_path(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """The proof that the log of `new_size` records begins with the one of `old_size` (RFC 9162 section 2.1.4)."""
+        with call_errors():
+            ask = audit.GetConsistencyProofRequest(old_size=old_size, new_size=new_size)
+            found: audit.GetConsistencyProofResponse = self._audit.GetConsistencyProof(ask, **self._call)
+        return tuple(found.consistency_path)
+
     def verify_log(self) -> Iterator[audit.VerifyLogResponse]:
         """What the auditor finds when it reads the whole log again."""
         with call_errors():

@@ -17,7 +17,7 @@ import typer
 from metaqore_cli.connection import run_directory
 from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table, screen
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_mesh.embedded.control import MeshStatus, status, stop
+from metaqore_mesh.embedded.control import MeshStatus, PartStatus, status, stop
 from metaqore_mesh.embedded.mesh_file import MeshState, read_mesh
 from metaqore_mesh.embedded.part import PartState, Progress
 from metaqore_mesh.embedded.run_lock import lock_holder
@@ -178,10 +178,17 @@ def _status_dict(found: MeshStatus) -> dict[str, Any]:
                 "pid": part.entry.process.pid if part.entry.process else None,
                 "restarts": part.entry.restarts,
                 "checks": json.loads(json.dumps(part.checks)),
+                "notices": json.loads(json.dumps(part.notices)),
             }
             for part in found.parts
         ],
     }
+
+
+def _health(part: PartStatus) -> str:
+    if not part.healthy:
+        return f"[red]{part.reason}[/]"
+    return f"[yellow]ok, but {'; '.join(part.told)}[/]" if part.told else "[green]ok[/]"
 
 
 def _print_status(found: MeshStatus) -> None:
@@ -194,7 +201,7 @@ def _print_status(found: MeshStatus) -> None:
             (
                 part.entry.name,
                 str(part.entry.state),
-                "[green]ok[/]" if part.healthy else f"[red]{part.reason}[/]",
+                _health(part),
                 str(part.entry.process.pid) if part.entry.process else "",
                 str(part.entry.restarts),
             )

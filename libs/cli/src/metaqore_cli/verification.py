@@ -11,13 +11,14 @@ from metaqore.audit.v1 import audit_pb2 as audit
 from metaqore_cli.client import Client
 from metaqore_cli.connection import run_directory
 from metaqore_cli.log_check import LogCheck
+from metaqore_cli.seen import SeenLogs
 from metaqore_cli.trust import Trust
 from metaqore_governance_core.checkpoints import open_checkpoint, parse_checkpoint
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.proofs import ReceiptProof, verify_receipt_proof
 from metaqore_governance_core.receipts import Receipt, verify, verify_record
 from metaqore_governance_core.records import parse_record
-from metaqore_mesh.keys import load_public_key
+from metaqore_mesh.keys import load_writer_public_key
 
 REPORT_EVERY = 10_000
 
@@ -50,7 +51,7 @@ def verify_receipt(proof: ReceiptProof, trust: Trust, promise: Receipt | None, r
         origin = trust.origin_of(organization, proof.decision.checkpoint)
         proven = verify_receipt_proof(proof, origin, trust.public_key)
         if promise is not None:
-            verify(promise, load_public_key(run_directory().writers / f"{promise.writer}.pub"))
+            verify(promise, load_writer_public_key(run_directory(), promise.writer))
             verify_record(promise, proof.decision.record)
     except MetaQoreError as error:
         result.faults.append({"code": error.code, "message": f"{proof.receipt}: {error.message}"})
@@ -60,16 +61,19 @@ def verify_receipt(proof: ReceiptProof, trust: Trust, promise: Receipt | None, r
     result.without_outcome += proven.outcome is None
 
 
-def verify_all(client: Client, trust: Trust, progress: Console | None) -> Verified:
-    """Reads the organization's whole log and checks it here, then asks the auditor what it finds on its own disk."""
+def verify_all(client: Client, trust: Trust, seen: SeenLogs, progress: Console | None) -> Verified:
+    """Reads the organization's whole log and checks it here, also that it goes on from what was `seen` of it before,
+    then asks the auditor what it finds on its own disk.
+    """
     try:
         note = client.checkpoint()
     except MetaQoreError as error:
         if error.code == "no_checkpoint":  # a log without a record: nothing to verify, nothing wrong
-            return Verified(checkpoint_size=0)
+            return Verified(checkpoint_size=0, faults=seen.faults(client, trust, None))
         raise
     organization = parse_checkpoint(note.rpartition("\n\n")[0] + "\n").origin.rpartition("/")[2]
     checkpoint = open_checkpoint(note, trust.origin_of(organization, note), trust.public_key)
+    faults = seen.faults(client, trust, checkpoint)
     check = LogCheck()
     if checkpoint.size:
         for entry in client.records(audit.ListRecordsRequest(limit=checkpoint.size)):
@@ -77,7 +81,9 @@ def verify_all(client: Client, trust: Trust, progress: Console | None) -> Verifi
             if progress is not None and check.records % REPORT_EVERY == 0:
                 progress.print(f"[dim]{check.records} of {checkpoint.size} records[/]")
     check.finish(checkpoint)
-    faults = [{"code": f.code, "message": f.message, "index": f.index} for f in check.faults]
+    faults += [{"code": f.code, "message": f.message, "index": f.index} for f in check.faults]
+    if not faults:
+        seen.remember(note, checkpoint.origin)
     for report in client.verify_log():
         faults += [
             {

@@ -18,11 +18,12 @@ class Health:
     """The checks of one service.
 
     A failed liveness check means that only a restart can help. A failed readiness check means: send nothing now.
-    Who is not alive is not ready either.
+    Who is not alive is not ready either. A notice tells of something that is wrong and stops no work.
     """
 
     _live: dict[str, Check] = field(default_factory=dict)
     _ready: dict[str, Check] = field(default_factory=dict)
+    _notices: dict[str, Check] = field(default_factory=dict)
 
     def add_liveness(self, name: str, check: Check) -> None:
         """Register `check`; a check of the same name is replaced."""
@@ -32,6 +33,10 @@ class Health:
         """Register `check`; a check of the same name is replaced."""
         self._ready[name] = check
 
+    def add_notice(self, name: str, check: Check) -> None:
+        """Register `check`; a check of the same name is replaced."""
+        self._notices[name] = check
+
     async def liveness(self) -> dict[str, str | None]:
         """Each liveness check with its reason, None where it passes."""
         return await _asked(self._live)
@@ -39,6 +44,10 @@ class Health:
     async def readiness(self) -> dict[str, str | None]:
         """Each check with its reason, None where it passes."""
         return await _asked({**self._live, **self._ready})
+
+    async def notices(self) -> dict[str, str | None]:
+        """Each notice with its reason, None where all is well."""
+        return await _asked(self._notices)
 
 
 async def _asked(checks: dict[str, Check]) -> dict[str, str | None]:

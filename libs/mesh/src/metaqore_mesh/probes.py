@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -63,17 +64,23 @@ async def _answer(head: str, health: Health, registry: CollectorRegistry) -> _An
         case "/healthz/live":
             return _verdict(await health.liveness())
         case "/healthz/ready":
-            return _verdict(await health.readiness())
+            return _verdict(await health.readiness(), await health.notices())
         case _:
             known = b"Try /metrics, /healthz/live or /healthz/ready.\n"
             return HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", known
 
 
-def _verdict(reasons: dict[str, str | None]) -> _Answer:
+def _verdict(reasons: dict[str, str | None], notices: dict[str, str | None] | None = None) -> _Answer:
     ok = not any(reasons.values())
-    checks = {name: {"ok": reason is None, "reason": reason} for name, reason in reasons.items()}
+    told: dict[str, Any] = {"ok": ok, "checks": _told(reasons)}
+    if notices:
+        told["notices"] = _told(notices)
     status = HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE
-    return status, "application/json", json.dumps({"ok": ok, "checks": checks}).encode()
+    return status, "application/json", json.dumps(told).encode()
+
+
+def _told(reasons: dict[str, str | None]) -> dict[str, Any]:
+    return {name: {"ok": reason is None, "reason": reason} for name, reason in reasons.items()}
 
 
 def _response(status: HTTPStatus, content_type: str, body: bytes) -> bytes:

@@ -91,6 +91,11 @@ class RunDirectory:
         return self.path / "spool"
 
     @property
+    def seen(self) -> Path:
+        """The newest checkpoints that the command line has verified, 0600."""
+        return self.path / "seen"
+
+    @property
     def logs(self) -> Path:
         """What each part writes to its standard output and error."""
         return self.path / "logs"

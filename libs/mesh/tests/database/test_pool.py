@@ -41,6 +41,18 @@ async def test_an_exception_rolls_back(pool):
     assert await pool.fetchval("select count(*) from t") == 0
 
 
+async def test_a_connection_given_back_is_asked_nothing_and_has_no_transaction(pool):
+    async with pool.acquire() as connection:
+        asked = []
+        connection.add_query_logger(lambda query: asked.append(query.query))
+        await connection.execute("create table t (x int)")
+        await connection.transaction().start()
+        await connection.execute("insert into t values (1)")
+    async with pool.acquire() as connection:
+        assert await connection.fetchval("select count(*) from t") == 0
+    assert not any("RESET" in query or "UNLISTEN" in query for query in asked)
+
+
 @pytest.mark.parametrize(
     ("statement", "argument", "error"),
     [

@@ -96,6 +96,18 @@ async def test_stop_does_not_wait_for_a_broker_that_is_gone(bench, mortal_broker
         assert asyncio.get_running_loop().time() - began < 8
 
 
+async def test_a_broker_that_dies_meanwhile_fails_them_within_the_deadline(bench, mortal_broker):
+    async with bench.bus() as bus:
+        assert await bus.publisher.publish_all(bench.topic, texts(3)) == [None] * 3
+        mortal_broker.kill()
+        async with asyncio.timeout(15):
+            failures = await bus.publisher.publish_all(bench.topic, texts(100))
+        assert {type(failure) for failure in failures} == {BrokerUnavailable}
+        mortal_broker.start()
+        await until(lambda: bus.connected)
+        assert await bus.publisher.publish_all(bench.topic, texts(3)) == [None] * 3
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_under_load_nothing_published_after_the_last_death_is_lost(bench, mortal_broker, seed):
     chance = random.Random(seed)  # noqa: S311 - a test's dice

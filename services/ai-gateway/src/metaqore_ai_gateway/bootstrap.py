@@ -23,6 +23,7 @@ from metaqore_ai_gateway.adapters.lifecycle_feed import ANNOUNCED, LifecycleFeed
 from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.adapters.spool_follower import SpoolFollower
+from metaqore_ai_gateway.adapters.standing import tell_standing
 from metaqore_ai_gateway.adapters.task_observer import TelemetryObserver, tell_running
 from metaqore_ai_gateway.adapters.task_trace import TracedObserver
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
@@ -246,10 +247,12 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
             now_us=now_us,
             new_id=new_id,
         )
+        tell_standing(health, bus, keys, lambda: kafka.take.working)
         tasks = PostgresTaskStore(pool)
         get_task, list_tasks = GetTask(tasks), ListTasks(tasks)
-        slow = slow_plane(keys=keys, get_task=get_task, list_tasks=list_tasks, readiness=health.readiness)
-        http = serve_http(http_door(core, group, keys, idempotency, slow), group.host, group.rest_port)
+        slow = slow_plane(keys=keys, get_task=get_task, list_tasks=list_tasks, health=health)
+        door = http_door(core, group, keys, idempotency, slow)
+        http = serve_http(door, group.host, group.rest_port, connections=group.rest_connections)
         store = PostgresKeyStore(pool)
         grpc = serve_grpc(
             f"{group.host}:{group.grpc_port}",
@@ -269,7 +272,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
                 keys.run(),
                 shipper.run(),
                 SpoolFollower(pool, core.spool, PROJECTED, TaskProjection(pool, core.spool.writer), saves=False).run(),
-                SpoolFollower(pool, core.spool, ANNOUNCED, LifecycleFeed(bus.publisher.send)).run(),
+                SpoolFollower(pool, core.spool, ANNOUNCED, LifecycleFeed(bus.publisher.publish_all)).run(),
                 Housekeeping((idempotency.forget_old, kafka.store.forget_old)).run(),
             )
         ]

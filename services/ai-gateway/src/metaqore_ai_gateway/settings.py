@@ -17,6 +17,8 @@ class GatewayGroup(SettingsGroup):
     host: str = "127.0.0.1"
     rest_port: int = Field(default=8001, ge=0, le=65535)
     grpc_port: int = Field(default=8002, ge=0, le=65535)
+    #: How many connections the REST port serves at once; one more is told so.
+    rest_connections: int = Field(default=8192, ge=1)
     #: The largest body of a request.
     body_bytes: int = Field(default=8 * _MEBIBYTE, ge=1024)
     #: How long a task may take that names no deadline, and the longest that one may name.

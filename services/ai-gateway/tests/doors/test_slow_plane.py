@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -86,6 +87,14 @@ async def test_health_names_the_checks(gateway):
         answer = await client.get("/api/v1/health")
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["checks"]["spool"]) == ("ready", "ok")
+    assert answer.json()["notices"].keys() == {"database", "broker", "keys"}
+    assert (answer.json()["notices"]["database"], answer.json()["notices"]["keys"]) == ("ok", "ok")
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_what_stands_beside_health_is_measured():
+    assert REGISTRY.get_sample_value("metaqore_gateway_claims_in_work") == 0
+    assert 0 <= REGISTRY.get_sample_value("metaqore_gateway_keys_age_seconds") < 60
 
 
 async def test_the_description_has_both_planes(gateway):

@@ -98,9 +98,15 @@ class Scripted:
 
 
 class FailingDisk(PosixDisk):
-    """A disk whose sync can be told to fail."""
+    """A disk whose sync, or whose writing, can be told to fail."""
 
     fails = False
+    refuses = False
+
+    def write(self, descriptor, content, offset):
+        if self.refuses:
+            raise OSError(5, "Input/output error")
+        super().write(descriptor, content, offset)
 
     def sync(self, descriptor):
         if self.fails:
@@ -157,7 +163,7 @@ async def running(directory, scanner, **group):
     async with open_core(settings, scanner=scanner, providers={"local": provider}, disk=disk) as core:
         door = http_door(core, settings.gateway, FixedKeys(), idempotency, nothing_here)
         async with (
-            serve_http(door, "127.0.0.1", 0) as port,
+            serve_http(door, "127.0.0.1", 0, connections=settings.gateway.rest_connections) as port,
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
         ):
             yield Gateway(core, provider, idempotency, disk, client, port, RunDirectory(settings.run_dir))

@@ -13,6 +13,7 @@ from metaqore_ai_gateway.entrypoints.slow import slow_plane
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller
 from metaqore_governance_core.task import TaskState
+from metaqore_mesh.health import Health
 
 TASK = "01a1fe8b-88ea-74c5-8a59-b63f784f9b97"
 KEYS = {
@@ -62,15 +63,16 @@ class OneTask:
         return [view(organization)] if organization == "org_1" else []
 
 
-async def nothing_unready():
-    return {"spool": None}
+@pytest.fixture
+def health():
+    health = Health()
+    health.add_readiness("spool", lambda: None)
+    return health
 
 
 @pytest.fixture
-async def client():
-    app = slow_plane(
-        keys=FixedKeys(), get_task=GetTask(OneTask()), list_tasks=ListTasks(OneTask()), readiness=nothing_unready
-    )
+async def client(health):
+    app = slow_plane(keys=FixedKeys(), get_task=GetTask(OneTask()), list_tasks=ListTasks(OneTask()), health=health)
     async with (
         serve_http(app, "127.0.0.1", 0) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as made,
@@ -110,7 +112,19 @@ async def test_it_describes_itself(client):
     assert {"/v1/chat/completions", "/api/v1/tasks", "/api/v1/tasks/{task_id}"} <= set(described.json()["paths"])
     names = {one["name"] for one in described.json()["paths"]["/api/v1/tasks"]["get"]["parameters"]}
     assert names == {"page_size", "page_token", "state"}
-    assert (await client.get("/api/v1/health")).json()["status"] == "ready"
+
+
+async def test_health_tells_what_is_wrong_and_stops_no_task_and_no_cause(client, health):
+    health.add_notice("database", lambda: "cannot be reached at secret-host")
+    health.add_notice("broker", lambda: None)
+    told = await client.get("/api/v1/health")
+    assert (told.status_code, told.json()["status"]) == (200, "ready")
+    assert told.json()["checks"] == {"spool": "ok"}
+    assert told.json()["notices"] == {"database": "degraded", "broker": "ok"}
+    assert "secret" not in told.text
+    health.add_readiness("spool", lambda: "full")
+    told = await client.get("/api/v1/health")
+    assert (told.status_code, told.json()["checks"]) == (503, {"spool": "unready"})
 
 
 async def test_its_page_loads_nothing_from_elsewhere(client):

@@ -168,15 +168,26 @@ class TestKeyRing:
         outside = await asyncpg.connect(postgres_url)
         await outside.execute(f"alter database {name} allow_connections false")
         await outside.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+        await until(ring.unreachable)
         await asyncio.sleep(0.4)
         assert ring.find(secret)
+        assert "cannot be reached" in ring.unreachable()
         await outside.execute(f"alter database {name} allow_connections true")
         await outside.close()
         await RevokeKey(store)(admin, key.id)
         await until(lambda: ring.find(secret) is None)
+        assert ring.unreachable() is None
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await own.close()
+
+    async def test_says_that_it_is_old_where_the_database_gives_no_answer(self, pool, monkeypatch):
+        ring = await ring_of(pool)
+        assert (ring.stale(), ring.unreachable()) == (None, None)
+        monkeypatch.setattr("metaqore_ai_gateway.adapters.keys_ring.STALE_S", -1.0)
+        assert "revoked since then" in ring.stale()
+        assert "no answer" in ring.unreachable()
+        assert ring.age_s < 60
 
     @pytest.mark.usefixtures("admin")
     async def test_knows_no_other_secrets(self, pool):

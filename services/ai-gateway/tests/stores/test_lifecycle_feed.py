@@ -1,10 +1,9 @@
-import asyncio
-
 import pytest
 
 from metaqore_ai_gateway.adapters.lifecycle_events import lifecycle_events
 from metaqore_ai_gateway.adapters.lifecycle_feed import LifecycleFeed
 from metaqore_governance_core.contracts.tasks import TaskFinished, TaskStarted
+from metaqore_governance_core.contracts.topics import TASK_LIFECYCLE
 from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal
 from metaqore_mesh.kafka.errors import BrokerUnavailable
 from metaqore_mesh.spool.groups import StoredGroup
@@ -61,15 +60,10 @@ class Broker:
     def __init__(self):
         self.sent, self.failing = [], {}
 
-    async def send(self, *record):
-        failure = self.failing.pop(len(self.sent), None)
-        self.sent.append(record)
-        ack = asyncio.get_running_loop().create_future()
-        if failure is None:
-            ack.set_result(None)
-        else:
-            ack.set_exception(failure)
-        return ack
+    async def publish_all(self, topic, records):
+        assert topic == TASK_LIFECYCLE
+        self.sent += records
+        return [self.failing.get(index) for index in range(len(records))]
 
 
 def test_each_record_is_an_event_as_the_contract_says():
@@ -87,7 +81,7 @@ def test_events_hold_no_name_and_no_digest():
 
 async def test_events_are_sent_in_order():
     broker = Broker()
-    await LifecycleFeed(broker.send)([GROUP, GROUP])
+    await LifecycleFeed(broker.publish_all)([GROUP, GROUP])
     assert [dict(headers)["ce_id"] for *_, headers in broker.sent] == [b"t1/started", b"t1/finished"] * 2
 
 
@@ -96,4 +90,4 @@ async def test_what_was_not_acked_has_the_groups_given_again(failing):
     broker = Broker()
     broker.failing[failing] = BrokerUnavailable("away")
     with pytest.raises(BrokerUnavailable):
-        await LifecycleFeed(broker.send)([GROUP])
+        await LifecycleFeed(broker.publish_all)([GROUP])

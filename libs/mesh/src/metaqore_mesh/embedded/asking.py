@@ -15,11 +15,15 @@ _HTTP_OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is None where all is well. `answered` is false where nobody was there to say so."""
+    """`reason` is None where all is well. `answered` is false where nobody was there to say so.
+
+    `checks` decide; `notices` tell of what is wrong and stops no work.
+    """
 
     reason: str | None = None
     answered: bool = True
     checks: dict[str, Any] = field(default_factory=dict)
+    notices: dict[str, Any] = field(default_factory=dict)
 
 
 async def ask(probe: str) -> Answer:
@@ -51,8 +55,9 @@ async def _asked(probe: str) -> Answer:
 def _parsed(response: bytes) -> Answer:
     head, _, body = response.partition(b"\r\n\r\n")
     status = int(head.split(b" ", 2)[1]) if head.count(b" ") else 0
-    checks: dict[str, Any] = json.loads(body).get("checks", {})
+    told: dict[str, dict[str, Any]] = json.loads(body)
+    checks, notices = told.get("checks", {}), told.get("notices", {})
     failed = [f"{name}: {check['reason']}" for name, check in checks.items() if not check["ok"]]
     if status == _HTTP_OK:
-        return Answer(checks=checks)
-    return Answer("; ".join(failed) or f"status {status}", checks=checks)
+        return Answer(checks=checks, notices=notices)
+    return Answer("; ".join(failed) or f"status {status}", checks=checks, notices=notices)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,17 @@ class PartStatus:
     entry: PartEntry
     reason: str | None
     checks: dict[str, Any]
+    notices: dict[str, Any] = field(default_factory=dict)
 
     @property
     def healthy(self) -> bool:
         """Whether it can be used now."""
         return self.reason is None
+
+    @property
+    def told(self) -> list[str]:
+        """What is wrong and stops no work."""
+        return [f"{name}: {notice['reason']}" for name, notice in self.notices.items() if not notice["ok"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +52,15 @@ class MeshStatus:
         return self.mesh.state is MeshState.RUNNING and all(part.healthy for part in self.parts)
 
     def as_json(self) -> dict[str, Any]:
-        """mesh.json, with each part's `healthy`, `reason` and `checks` as they are now."""
+        """mesh.json, with each part's `healthy`, `reason`, `checks` and `notices` as they are now."""
         parts = [
-            {**asdict(part.entry), "healthy": part.healthy, "reason": part.reason, "checks": part.checks}
+            {
+                **asdict(part.entry),
+                "healthy": part.healthy,
+                "reason": part.reason,
+                "checks": part.checks,
+                "notices": part.notices,
+            }
             for part in self.parts
         ]
         return {**self.mesh.as_json(), "healthy": self.healthy, "parts": parts}
@@ -68,7 +80,7 @@ async def _part_status(entry: PartEntry) -> PartStatus:
         entry = replace(entry, process=None, state=entry.state if stopped else PartState.STOPPED)
         return PartStatus(entry, entry.reason or "not running", {})
     answer = await ask(entry.probe) if entry.probe else Answer()
-    return PartStatus(entry, answer.reason, answer.checks)
+    return PartStatus(entry, answer.reason, answer.checks, answer.notices)
 
 
 async def stop(run_dir: Path, timeout_s: float) -> None:

@@ -8,7 +8,7 @@ from metaqore_mesh.kafka.errors import BrokerUnavailable, PoisonRecord, RecordTo
 from metaqore_mesh.kafka.probe import BrokerProbe
 from metaqore_mesh.kafka.publisher import Published, Publisher
 from metaqore_mesh.kafka.reader import TopicReader
-from metaqore_mesh.kafka.records import Headers, KafkaRecord
+from metaqore_mesh.kafka.records import Headers, KafkaRecord, Outgoing
 from metaqore_mesh.kafka.topics import Topics, TopicSpec
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Handler",
     "Headers",
     "KafkaRecord",
+    "Outgoing",
     "PoisonRecord",
     "Published",
     "Publisher",

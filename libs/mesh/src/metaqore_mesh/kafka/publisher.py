@@ -10,15 +10,17 @@ import asyncio
 import contextlib
 import random
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from metaqore_mesh.kafka.backoff import Backoff
+from metaqore_mesh.kafka.batching import Batch, batches_of
 from metaqore_mesh.kafka.connection import client_options
 from metaqore_mesh.kafka.deadlines import Deadlines
 from metaqore_mesh.kafka.errors import BrokerUnavailable, RecordTooLarge
@@ -30,13 +32,14 @@ if TYPE_CHECKING:
     from aiokafka.structs import RecordMetadata
 
     from metaqore_mesh.kafka.probe import BrokerProbe
-    from metaqore_mesh.kafka.records import Headers
+    from metaqore_mesh.kafka.records import Headers, Outgoing
     from metaqore_mesh.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
 DELIVERY_TIMEOUT_S = 10.0
-MAX_BATCH_BYTES = 65_536
+MAX_BATCH_BYTES = 262_144
+"""Below what a topic takes, which is a megabyte unless its keeper says otherwise."""
 MAX_REQUEST_BYTES = 2 * 1_048_576
 _ACKED = PUBLISHED.labels(outcome="acked")
 _FAILED = PUBLISHED.labels(outcome="failed")
@@ -57,8 +60,10 @@ class Publisher:
     - `publish` returns once the broker acked. It tries again, on a new producer where the old one broke, until the
       deadline; then it raises `BrokerUnavailable`. A record may then be there once, twice or not at all.
     - `send` returns with a future of the ack. It does not try again beyond what the producer does itself.
+    - `publish_all` sends many records of one topic at a small part of the price of as many `send`s.
     - Records of one key keep their order while none fails.
     - No more than `max_unacked_records` are held; a caller beyond waits for room, at most until the deadline.
+      Those of `publish_all` are not counted: whoever calls it waits for all of them.
     """
 
     def __init__(
@@ -144,6 +149,50 @@ class Publisher:
         acked.add_done_callback(settle)
         return result
 
+    async def publish_all(
+        self, topic: str, records: Sequence[Outgoing]
+    ) -> list[BrokerUnavailable | RecordTooLarge | None]:
+        """Send `records` in order and wait for their acks. For each: None, or why it was not acked.
+
+        It does not try again beyond what the producer does itself.
+        """
+        failures: list[BrokerUnavailable | RecordTooLarge | None] = [_too_large()] * len(records)
+        ends = asyncio.get_running_loop().time() + self._timeout_s
+        try:
+            async with asyncio.timeout_at(ends):
+                producer = self._producer or await self._connected_producer()
+        except TimeoutError:
+            return [BrokerUnavailable("There is no connection to the broker.")] * len(records)
+        except BrokerUnavailable as error:
+            return [error] * len(records)
+        try:
+            partitions = list(await producer.partitions_for(topic))
+            place = partial(partition_of, partitions=partitions, available=partitions)
+            batches = batches_of(
+                records, new_builder=producer.create_batch, partition=place, largest_bytes=MAX_REQUEST_BYTES
+            )
+        except (KafkaError, OSError) as error:
+            return [self._failed(producer, error)] * len(records)
+        for batch, cause in zip(batches, await _sent(producer, topic, batches, ends), strict=True):
+            together = len(batch.indexes) > 1
+            failure = None
+            if cause is None:
+                _ACKED.inc(len(batch.indexes))
+            elif not (together and isinstance(cause, MessageSizeTooLargeError)):
+                failure = self._failed(producer, cause)
+            for index in batch.indexes:
+                failures[index] = failure
+                if cause is not None and failure is None:  # more than the topic takes, but by itself it may go
+                    failures[index] = await self._published_alone(topic, records[index])
+        return failures
+
+    async def _published_alone(self, topic: str, record: Outgoing) -> BrokerUnavailable | RecordTooLarge | None:
+        try:
+            await self.publish(topic, *record)
+        except (BrokerUnavailable, RecordTooLarge) as error:
+            return error
+        return None
+
     async def flush(self) -> None:
         """Wait until everything sent so far is acked or has failed."""
         if self._producer:
@@ -218,7 +267,7 @@ class Publisher:
         """What `error` means to a caller. A producer that it broke is replaced."""
         _FAILED.inc()
         if isinstance(error, MessageSizeTooLargeError):
-            return RecordTooLarge("The record is larger than the broker takes: send a smaller one.")
+            return _too_large()
         if _is_broken(producer) and self._producer is producer:
             # aiokafka issue 1017: after OutOfOrderSequenceNumber an idempotent producer never sends again.
             log.warning("kafka.producer_replaced", client=self._client_id, error=type(error).__name__)
@@ -301,6 +350,32 @@ def partition_of(key: bytes | None, partitions: Sequence[int], available: Sequen
     if key is None:
         return random.choice(available or partitions)  # noqa: S311 - spreads load, keeps no secret
     return partitions[crc32(key) % len(partitions)]
+
+
+async def _sent(
+    producer: AIOKafkaProducer, topic: str, batches: Sequence[Batch], ends: float
+) -> list[BaseException | None]:
+    """For each batch None once it is acked, or why it is not. `ends` is on the loop's clock."""
+    acks: list[asyncio.Future[RecordMetadata]] = []
+    refused: BaseException | None = None
+    try:
+        try:
+            for batch in batches:
+                ack = await producer.send_batch(batch.builder, topic, partition=batch.partition)
+                acks.append(ack)  # one by one: those before one that fails are on their way
+        except (KafkaError, OSError) as error:
+            refused = error
+        if acks:
+            await asyncio.wait(acks, timeout=ends - asyncio.get_running_loop().time())
+    finally:
+        for ack in acks:
+            ack.cancel()  # of no effect on one that is done
+    ended: list[BaseException | None] = [KafkaTimeoutError() if ack.cancelled() else ack.exception() for ack in acks]
+    return ended + [refused] * (len(batches) - len(acks))
+
+
+def _too_large() -> RecordTooLarge:
+    return RecordTooLarge("The record is larger than the broker takes: send a smaller one.")
 
 
 def _published(metadata: RecordMetadata) -> Published:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 Headers = tuple[tuple[str, bytes | None], ...]
 """Headers in order; a name may repeat and a value may be null."""
 
+Outgoing = tuple[bytes | None, bytes | None, Headers]
+"""A record to publish: key, value and headers."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -19,6 +20,8 @@ CHANNEL: Final = "api_keys"
 _LOAD = "select digest, id, organization, caller, scopes from api_keys where revoked_at is null"
 _VERSION = "select version from api_key_changes"
 _QUERY_TIMEOUT_S: Final = 5.0
+STALE_S: Final = 10.0
+"""From here on the snapshot is told to be old. It is read again every second, and waits for an answer for five."""
 
 _log = structlog.get_logger()
 
@@ -36,6 +39,25 @@ class SnapshotKeyRing:
         self._callers: Mapping[bytes, Caller] = MappingProxyType({})
         self._version = -1
         self._changed = asyncio.Event()
+        self._fresh = time.monotonic()
+        self._lost: str | None = None
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the snapshot was last held to the database, in seconds."""
+        return time.monotonic() - self._fresh
+
+    def stale(self) -> str | None:
+        """Why the snapshot may be behind, None where it is not: a notice."""
+        if self.age_s <= STALE_S:
+            return None
+        return f"last read {self.age_s:.0f} s ago: a key made or revoked since then is not noticed"
+
+    def unreachable(self) -> str | None:
+        """Why the database, which is asked every moment here, cannot be: a notice."""
+        if self._lost is None and self.age_s > STALE_S:
+            return f"no answer for {self.age_s:.0f} s"
+        return self._lost
 
     def find(self, secret: str) -> Caller | None:
         """The caller whose key `secret` is, or None."""
@@ -47,6 +69,7 @@ class SnapshotKeyRing:
             # The version is read first: a change between the two reads is loaded again, never missed.
             version = await connection.fetchval(_VERSION, timeout=_QUERY_TIMEOUT_S)
             if version == self._version:
+                self._is_fresh()
                 return
             rows = await connection.fetch(_LOAD, timeout=_QUERY_TIMEOUT_S)
         self._callers = MappingProxyType(
@@ -56,6 +79,7 @@ class SnapshotKeyRing:
             }
         )
         self._version = version
+        self._is_fresh()
 
     async def run(self) -> None:
         """Follow the database until cancelled."""
@@ -68,6 +92,7 @@ class SnapshotKeyRing:
                 if connected:
                     _log.warning("api_keys.refresh_failed", error=type(error.__cause__ or error).__name__)
                 connected = False
+                self._lost = f"cannot be reached ({type(error.__cause__ or error).__name__})"
                 await asyncio.sleep(self._poll_s)
             else:
                 connected = True
@@ -91,6 +116,9 @@ class SnapshotKeyRing:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+    def _is_fresh(self) -> None:
+        self._fresh, self._lost = time.monotonic(), None
 
     def _notified(self, *_: object) -> None:
         self._changed.set()

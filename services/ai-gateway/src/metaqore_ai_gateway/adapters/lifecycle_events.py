@@ -9,7 +9,7 @@ import msgspec
 
 from metaqore_governance_core.contracts.cloudevents import CONTENT_TYPE, SPEC_VERSION
 from metaqore_governance_core.contracts.tasks import TaskFinished, TaskStarted
-from metaqore_mesh.kafka.records import Headers
+from metaqore_mesh.kafka.records import Headers, Outgoing
 
 EVENT_SOURCE: Final = "/metaqore/ai-gateway/tasks"
 
@@ -65,7 +65,7 @@ _STARTED: Final = _fixed(TaskStarted.ce_type)
 _FINISHED: Final = _fixed(TaskFinished.ce_type)
 
 
-def lifecycle_events(group: bytes) -> Iterator[tuple[bytes, bytes, Headers]]:
+def lifecycle_events(group: bytes) -> Iterator[Outgoing]:
     """Key, value and headers of an event for each record of a group, in order. The same record makes the same event.
 
     An event has the fields of its record that are its own; `kind` beside them is passed over by readers.

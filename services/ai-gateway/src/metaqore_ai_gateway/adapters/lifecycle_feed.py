@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from metaqore_ai_gateway.adapters.lifecycle_events import lifecycle_events
 from metaqore_governance_core.contracts.topics import TASK_LIFECYCLE
-from metaqore_mesh.kafka.errors import BrokerUnavailable
-from metaqore_mesh.kafka.records import Headers
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_mesh.kafka.records import Outgoing
 from metaqore_mesh.spool.groups import StoredGroup
 
 ANNOUNCED: Final = "announced"
 """The holder that keeps the spool's groups until their events are sent."""
 
 
-class Send(Protocol):
-    """`Publisher.send` of `metaqore_mesh.kafka`."""
+class PublishAll(Protocol):
+    """`Publisher.publish_all` of `metaqore_mesh.kafka`."""
 
-    async def __call__(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, /
-    ) -> asyncio.Future[Any]:
-        """Hand one record over, in order; the future is done once the broker acked."""
+    async def __call__(self, topic: str, records: Sequence[Outgoing], /) -> Sequence[MetaQoreError | None]:
+        """Send records, in order for each key, and wait for their acks. For each: None, or why it was not acked."""
         ...
 
 
@@ -31,24 +28,12 @@ class Send(Protocol):
 class LifecycleFeed:
     """Sends the events of groups, keyed by task. After a failure or a crash they may come again, in the same order."""
 
-    send: Send
+    publish_all: PublishAll
 
     async def __call__(self, groups: Sequence[StoredGroup]) -> None:
         """Return once the broker has acked every event. Raises `BrokerUnavailable`."""
-        acks: list[asyncio.Future[Any]] = []
-        refused: BrokerUnavailable | None = None
-        try:
-            for group in groups:
-                for key, value, headers in lifecycle_events(group.value):
-                    acks.append(await self.send(TASK_LIFECYCLE, key, value, headers))
-        except BrokerUnavailable as error:
-            refused = error
-        for result in await asyncio.gather(*acks, return_exceptions=True):
-            if isinstance(result, asyncio.CancelledError):
-                refused = BrokerUnavailable("The producer was replaced under an event.")
-            elif isinstance(result, BrokerUnavailable):
-                refused = result
-            elif isinstance(result, BaseException):
-                raise result
-        if refused is not None:
-            raise refused
+        events = [event for group in groups for event in lifecycle_events(group.value)]
+        failures = [failure for failure in await self.publish_all(TASK_LIFECYCLE, events) if failure is not None]
+        # What no repeat can mend goes first: it must not be tried for ever.
+        for failure in sorted(failures, key=lambda failure: failure.retryable):
+            raise failure

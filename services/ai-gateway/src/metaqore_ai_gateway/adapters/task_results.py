@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from metaqore_ai_gateway.adapters.inbox_codec import encode_result
 from metaqore_ai_gateway.domain.task_result import ResultError, TaskResult
 from metaqore_governance_core.contracts.cloudevents import CONTENT_TYPE, RECEIPT_EXTENSION, SPEC_VERSION
 from metaqore_governance_core.contracts.tasks import TaskCompleted
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.kafka.errors import BrokerUnavailable, RecordTooLarge
-from metaqore_mesh.kafka.records import Headers
+from metaqore_mesh.kafka.records import Headers, Outgoing
 from metaqore_mesh.telemetry.tracing import enabled, to_kafka
 
 SOURCE: Final = "/metaqore/ai-gateway/tasks"
 
 GATHER_S: Final = 0.01
-
-_Outgoing = tuple[bytes, bytes, Headers, asyncio.Future[None]]
+"""Results that come within this time leave together, which makes each much cheaper."""
 
 _FIXED: Final[Headers] = (
     ("content-type", CONTENT_TYPE.encode()),
@@ -33,10 +32,8 @@ _FIXED: Final[Headers] = (
 class ResultPublisher(Protocol):
     """`Publisher` of `metaqore_mesh.kafka`."""
 
-    async def send(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, /
-    ) -> asyncio.Future[Any]:
-        """Hand one record over; the future is done once the broker acked."""
+    async def publish_all(self, topic: str, records: Sequence[Outgoing], /) -> Sequence[MetaQoreError | None]:
+        """Send records and wait for their acks. For each: None, or why it was not acked."""
         ...
 
     async def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, /) -> object:
@@ -55,7 +52,7 @@ class KafkaResults:
         self._publisher = publisher
         self._new_id = new_id
         self._gather_s = gather_s
-        self._waiting: list[_Outgoing] = []
+        self._waiting: list[tuple[Outgoing, asyncio.Future[None]]] = []
         self._sending: asyncio.Task[None] | None = None
 
     async def send(self, result: TaskResult, reply_key: bytes) -> None:
@@ -76,11 +73,9 @@ class KafkaResults:
             await self._publisher.publish(TaskCompleted.topic, key, value, headers)
 
     def _gathered(self, key: bytes, value: bytes, headers: Headers) -> asyncio.Future[None]:
-        """A future of the ack. Results that come together leave together, by one hand: where a batch is full, aiokafka
-        has everyone who sends wait, and wakes them all at once.
-        """
+        """A future of the ack. What comes while others are on their way leaves together, after them."""
         acked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((key, value, headers, acked))
+        self._waiting.append(((key, value, headers), acked))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())
         return acked
@@ -90,13 +85,13 @@ class KafkaResults:
             while self._waiting:
                 await asyncio.sleep(self._gather_s)
                 going, self._waiting = self._waiting, []
-                for key, value, headers, acked in going:
-                    try:
-                        ack = await self._publisher.send(TaskCompleted.topic, key, value, headers)
-                    except Exception as error:  # noqa: BLE001  it reaches whoever waits for the ack
-                        _settle(acked, error)
-                    else:
-                        ack.add_done_callback(partial(_settled, acked))
+                failures: Sequence[Exception | None]
+                try:
+                    failures = await self._publisher.publish_all(TaskCompleted.topic, [record for record, _ in going])
+                except Exception as error:  # noqa: BLE001  it reaches whoever waits for an ack
+                    failures = [error] * len(going)
+                for (_, acked), failure in zip(going, failures, strict=True):
+                    _settle(acked, failure)
         finally:
             self._sending = None
 
@@ -115,11 +110,7 @@ class KafkaResults:
         return (*headers, *to_kafka()) if enabled() else headers
 
 
-def _settled(acked: asyncio.Future[None], ack: asyncio.Future[Any]) -> None:
-    _settle(acked, BrokerUnavailable("The producer was replaced.") if ack.cancelled() else ack.exception())
-
-
-def _settle(acked: asyncio.Future[None], error: BaseException | None) -> None:
+def _settle(acked: asyncio.Future[None], error: Exception | None) -> None:
     if acked.done():
         return
     if error is None:

@@ -7,14 +7,31 @@ from typing import Any, Final
 
 from metaqore_ai_gateway.entrypoints.http_whole import WholeAnswerProtocol
 
+from metaqore_ai_gateway.entrypoints.http_refusal import (
+    headers_too_large,
+    malformed,
+    refusal,
+    too_many_connections,
+    too_slow,
+)
+from metaqore_governance_core.errors import MetaQoreError
+
 MAX_HEAD_BYTES: Final = 64 * 1024
 """So much may a request's line and headers take together; more is not read."""
 
 REQUEST_S: Final = 60.0
 """How long a request may take to arrive whole, from the connection or from its first piece on, in seconds."""
 
-_TOO_LARGE: Final = "The request's headers are too large."
-_TOO_SLOW: Final = "The request took too long to arrive."
+LINGER_S: Final = 15.0
+LINGER_BYTES: Final = 64 * 1024 * 1024
+"""So long, and so much, of a request is read that has its answer already (RFC 9112 section 9.6): closed at once, the
+client would lose the answer; read to its end, a stranger's body would cost what it likes."""
+
+REFUSAL_S: Final = 5.0
+"""How long a request on a connection above the limit may take to arrive, to be told so, in seconds."""
+
+OVERFLOW: Final = 256
+"""So many connections above the limit are told so; those above that are closed without a word."""
 
 
 class BoundedHttpProtocol(WholeAnswerProtocol):
@@ -28,11 +45,24 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
     _in_head = False
     _whole = True
     _arriving: asyncio.TimerHandle | None = None
+    _spare_bytes = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._most = self.limit_concurrency
+        self.limit_concurrency = None  # uvicorn's own refusal is no JSON, and counts tasks of its own
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The clock runs from here: a connection that sends nothing ends too."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._arriving = self.loop.call_later(REQUEST_S, self._too_slow)
+        arrives_in_s = REQUEST_S
+        if self._most is not None and len(self.connections) > self._most:
+            if len(self.connections) > self._most + OVERFLOW:
+                self.transport.abort()
+                return
+            self.app = too_many_connections
+            arrives_in_s = REFUSAL_S
+        self._arriving = self.loop.call_later(arrives_in_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more will arrive."""
@@ -48,10 +78,14 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
             return
         if self._arriving is None:
             self._arriving = self.loop.call_later(REQUEST_S, self._too_slow)
-        if began_in_head and self._in_head:
+        if self._lingers():
+            self._spare_bytes -= len(data)
+            if self._spare_bytes < 0:
+                self.transport.abort()
+        elif began_in_head and self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(_TOO_LARGE)
+                self._refuse(headers_too_large())
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -73,6 +107,22 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
         self._whole = True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """The answer may come before the request is whole: then not much more of it is read."""
+        super().on_response_complete()
+        if not self._whole and self._lingers() and not self.transport.is_closing():
+            self._stop_clock()
+            self._spare_bytes = LINGER_BYTES
+            self._arriving = self.loop.call_later(LINGER_S, self._too_slow)
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn cannot read as HTTP."""
+        del msg
+        self._refuse(malformed())
+
+    def _lingers(self) -> bool:
+        return not self._whole and not self._in_head and self.cycle is not None and self.cycle.response_complete
+
     def _stop_clock(self) -> None:
         if self._arriving is not None:
             self._arriving.cancel()
@@ -83,14 +133,18 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
         if self.pipeline:  # we do not read: the answer to the request before is under way
             self._arriving = self.loop.call_later(REQUEST_S, self._too_slow)
         else:
-            self._refuse(_TOO_SLOW)
+            self._refuse(too_slow())
 
-    def _refuse(self, message: str) -> None:
-        self._in_head = False
-        transport: Any = self.transport
-        if transport.is_closing():
+    def _refuse(self, error: MetaQoreError) -> None:
+        if self.transport.is_closing():
             return
+        if self._may_be_told():
+            self.transport.write(refusal(error))
+        self._in_head = False
+        self.transport.close()
+
+    def _may_be_told(self) -> bool:
+        """Whether a response would be taken for the answer to what is wrong: not while another one is under way."""
         if self.cycle is None or self.cycle.response_complete:
-            self.send_400_response(message)
-        else:
-            transport.close()  # an answer is under way, so nothing can be said in between
+            return not self._lingers()
+        return not self.cycle.response_started and not self._in_head and not self._whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -11,10 +12,14 @@ from typing import Any, Final
 
 import uvicorn
 
-from metaqore_ai_gateway.entrypoints.http_protocol import BoundedHttpProtocol
+from metaqore_ai_gateway.entrypoints.http_protocol import OVERFLOW, BoundedHttpProtocol
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 BACKLOG: Final = 2048
+CONNECTIONS: Final = 8192
+OWN_FILES: Final = 256
+"""For the spool, the database, the broker, providers and libraries."""
+
 KEEP_ALIVE_S: Final = 75
 END_S: Final = 10
 """How long connections have to end once the server stops."""
@@ -28,8 +33,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve_http(app: Any, host: str, port: int) -> AsyncIterator[int]:
-    """Serve `app` until the block ends; gives the port, which matters where `port` is 0. Raises `port_taken`."""
+async def serve_http(app: Any, host: str, port: int, *, connections: int = CONNECTIONS) -> AsyncIterator[int]:
+    """Serve `app` until the block ends; gives the port, which matters where `port` is 0. Raises `port_taken`.
+
+    At most `connections` are served at once, and fewer where the process may not have as many files.
+    """
     listener = _bound(host, port)
     config = uvicorn.Config(
         app,
@@ -41,6 +49,7 @@ async def serve_http(app: Any, host: str, port: int) -> AsyncIterator[int]:
         proxy_headers=False,
         server_header=False,
         backlog=BACKLOG,
+        limit_concurrency=min(connections, _files()),
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=END_S,
     )
@@ -51,6 +60,12 @@ async def serve_http(app: Any, host: str, port: int) -> AsyncIterator[int]:
     finally:
         server.should_exit = True
         await serving
+
+
+def _files() -> int:
+    """How many files may be connections: what the process may open, without what it needs for itself."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if most == resource.RLIM_INFINITY else max(most - OWN_FILES - OVERFLOW, most // 4)
 
 
 def _bound(host: str, port: int) -> socket.socket:

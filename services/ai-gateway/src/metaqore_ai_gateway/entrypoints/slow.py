@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -25,9 +24,9 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.task import TaskState
 from metaqore_mesh.errors import http_headers, internal_error, problem
+from metaqore_mesh.health import Health
 
 PROBLEM = "application/problem+json"
-Readiness = Callable[[], Awaitable[dict[str, str | None]]]
 
 _bearer = HTTPBearer(auto_error=False, description="An API key.")
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key, where a bearer does not fit.")
@@ -101,11 +100,15 @@ class NoQuery(BaseModel):
 
 
 class HealthReport(BaseModel):
-    """Whether the gateway takes tasks now, and what each part of it says: `ok`, or that it is not."""
+    """Whether the gateway takes tasks now, and what each part of it says: `ok`, or that it is not.
+
+    `notices` tell of what is wrong and stops no task, as a database or a broker that is away.
+    """
 
     status: str
     version: str
     checks: dict[str, str]
+    notices: dict[str, str]
 
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
@@ -126,7 +129,7 @@ def _caller(
 KnownCaller = Annotated[Caller, Depends(_caller)]
 
 
-def slow_plane(*, keys: Keys, get_task: GetTask, list_tasks: ListTasks, readiness: Readiness) -> FastAPI:
+def slow_plane(*, keys: Keys, get_task: GetTask, list_tasks: ListTasks, health: Health) -> FastAPI:
     """The ASGI application for everything but `/v1`."""
     app = FastAPI(
         title="MetaQore AI Gateway",
@@ -151,11 +154,13 @@ def slow_plane(*, keys: Keys, get_task: GetTask, list_tasks: ListTasks, readines
         return _task(await get_task(caller, task_id))
 
     @app.get("/api/v1/health", responses={503: {"model": HealthReport}}, tags=["health"])
-    async def health(_: Annotated[NoQuery, Query()]) -> JSONResponse:
+    async def tell(_: Annotated[NoQuery, Query()]) -> JSONResponse:
         """Whether the gateway takes tasks now. Anyone may ask; causes are in the log and on the probes' port."""
-        checks = {name: "unready" if reason else "ok" for name, reason in (await readiness()).items()}
+        checks = {name: "unready" if reason else "ok" for name, reason in (await health.readiness()).items()}
+        notices = {name: "degraded" if reason else "ok" for name, reason in (await health.notices()).items()}
         ready = set(checks.values()) <= {"ok"}
-        report = HealthReport(status="ready" if ready else "unready", version=app.version, checks=checks)
+        status = "ready" if ready else "unready"
+        report = HealthReport(status=status, version=app.version, checks=checks, notices=notices)
         return JSONResponse(report.model_dump(), status_code=200 if ready else 503)
 
     _answer_errors(app)

@@ -1,0 +1,1 @@
+"""PSMP: the life of every project, task and artifact, as pure deciders."""

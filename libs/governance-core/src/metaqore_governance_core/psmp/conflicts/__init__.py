@@ -1,0 +1,1 @@
+"""What cannot stand together: found over all parties at once, and explained."""

@@ -1,0 +1,102 @@
+"""A conflict: what cannot stand together, who is party to it, and what would end it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from metaqore_governance_core.canonical import canonical
+
+
+class Severity(StrEnum):
+    """Whether a conflict stops a version, or is only told."""
+
+    BLOCKING = "blocking"
+    WARNING = "warning"
+
+
+class ConflictType(StrEnum):
+    """What sort of clash it is."""
+
+    PATH_SAME = "path_same"
+    PATH_PARENT = "path_parent"
+    PATH_CASE = "path_case"
+    PATH_UNICODE = "path_unicode"
+    PATH_RENAME = "path_rename"
+    TASK_OWNERSHIP = "task_ownership"
+    PYTHON_VERSIONS = "python_versions"
+    PYTHON_URLS = "python_urls"
+    PYTHON_UNKNOWN_VERSION = "python_unknown_version"
+    NPM_RANGE_EMPTY = "npm_range_empty"
+    NPM_PEERS = "npm_peers"
+    NPM_OVERRIDE = "npm_override"
+    NPM_NESTED = "npm_nested"
+
+
+class Choice(StrEnum):
+    """How a conflict may be resolved."""
+
+    KEEP_EXISTING = "keep_existing"
+    TAKE_INCOMING = "take_incoming"
+    SUPERSEDE = "supersede"
+    MANUAL = "manual"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Party:
+    """One side: the artifact and its version, who proposed it, and what it declares, in its own words."""
+
+    artifact: str
+    version: int
+    by: str
+    declares: str
+
+    def __str__(self) -> str:
+        return f"{self.by} ({self.artifact} v{self.version}: {self.declares})"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """`parties` are all that share `key`; `clashing` is a smallest part of them that already cannot stand together.
+
+    `id` depends on type, severity, key and the clashing parties alone: the same clash, found again, is the same
+    conflict, however many others share its key.
+    """
+
+    id: str
+    type: ConflictType
+    severity: Severity
+    key: str
+    parties: tuple[Party, ...]
+    clashing: tuple[Party, ...]
+    suggestion: Choice
+    explanation: str
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it stops a version."""
+        return self.severity is Severity.BLOCKING
+
+
+def make_conflict(
+    type_: ConflictType,
+    severity: Severity,
+    key: str,
+    *,
+    parties: tuple[Party, ...],
+    clashing: tuple[Party, ...],
+    suggestion: Choice,
+    explanation: str,
+) -> Conflict:
+    """The conflict of these, its parties in order and with its id."""
+    core = tuple(sorted(set(clashing)))
+    form = [type_.value, severity.value, key, [[one.artifact, one.version, one.by, one.declares] for one in core]]
+    id_ = "conflict_" + hashlib.sha256(canonical(form)).hexdigest()[:24]
+    return Conflict(id_, type_, severity, key, tuple(sorted(set(parties))), core, suggestion, explanation)
+
+
+def listed(parties: tuple[Party, ...]) -> str:
+    """The parties as they are named in an explanation."""
+    return "; ".join(map(str, sorted(set(parties))))
