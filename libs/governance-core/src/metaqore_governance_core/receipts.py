@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from typing import Any, Final
 
 from metaqore_governance_core.canonical import canonical_plain, from_hex
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.group import GroupHead, head_fields, verify_head
 from metaqore_governance_core.merkle import ProofError, leaf_hash, verify_inclusion
+from metaqore_governance_core.value_object import value_object
 
 RECEIPT_VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Receipt:
     """The promise, with the group commit that signs it. `leaf_hash`, `path` and `signature` are hex.
 

@@ -6,12 +6,13 @@ canonical form of RFC 8785. Records hold no prompt, no answer and no secret: key
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.value_object import value_object
 
 MAX_RECORD_BYTES: Final = 65_535
 """So that the log can be served as C2SP tiles, whose entries have 16-bit lengths."""
@@ -19,7 +20,7 @@ MAX_RECORD_BYTES: Final = 65_535
 RECORD_VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Numbers:
     """Where a record stands: gap-free in its writer, and in its writer's share of the organization. From 1."""
 
@@ -28,7 +29,7 @@ class Numbers:
     writer: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Commitment:
     """What stands for a text: HMAC-SHA-256 under the organization's key `key_id`, in hex, and the text's size."""
 
@@ -37,14 +38,14 @@ class Commitment:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Personal:
     """The personal fields of a record, kept apart so that a writer can encrypt them before it signs."""
 
     caller_name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class DecisionRecord:
     """What was decided about a task, before any effect. Times are microseconds since the Unix epoch."""
 
@@ -72,7 +73,7 @@ class DecisionRecord:
     version: int = field(default=RECORD_VERSION)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class OutcomeRecord:
     """How a task ended. `decision` is the RFC 6962 leaf hash, in hex, of the decision that it belongs to."""
 

@@ -85,7 +85,7 @@ def _tell_bound(event: msgspec.Struct) -> None:
 
 
 def _tell_plainly(service: str, output: LogOutput, event: msgspec.Struct) -> None:
-    ids = '"trace_id":"%s","span_id":"%s",' % ids if (ids := trace_ids()) else ""
+    ids = '"trace_id":"{}","span_id":"{}",'.format(*ids) if (ids := trace_ids()) else ""
     head = f'{{"time":"{_now()}","level":"info","service":"{service}",{ids}'
     output.info(head.encode() + _encode(event)[1:] + b"\n")
 

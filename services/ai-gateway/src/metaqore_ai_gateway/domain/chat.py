@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from metaqore_ai_gateway.domain.strict_json import parse_object, text_of
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Door
 from metaqore_governance_core.sensitivity import Sensitivity
+from metaqore_governance_core.value_object import value_object
 
 SEPARATOR: Final = "\x00"
 """Stands between two scanned texts; no scanner rule matches across it."""
@@ -26,7 +27,7 @@ class InvalidChatError(MetaQoreError):
         self.param = param
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Envelope:
     """What comes with a request rather than in it. `deadline_s` is seconds from acceptance; `label` may only raise
     the sensitivity; `traceparent` is a W3C trace context.
@@ -48,7 +49,7 @@ class Envelope:
             raise MetaQoreError("deadline_exceeded", message, kind=ErrorKind.DEADLINE_EXCEEDED, retryable=True)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ChatTask:
     """A checked chat request. Its prompt never shows in `repr`.
 

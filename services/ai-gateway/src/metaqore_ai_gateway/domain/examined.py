@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from metaqore_governance_core.records import Commitment
 from metaqore_governance_core.scanner import Findings
+from metaqore_governance_core.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Examined:
     """`prompt` stands for the text in records. Where the scanner failed the text is unknown, and counts as CRITICAL."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.records import Commitment
 from metaqore_governance_core.residency import Locality
 from metaqore_governance_core.task import TaskState
+from metaqore_governance_core.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Usage:
     """What a provider says it spent. None where it did not say."""
 
@@ -19,7 +18,7 @@ class Usage:
     completion_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Outcome:
     """The end of a task, as its outcome record will say it, and the error that its caller is to see.
 

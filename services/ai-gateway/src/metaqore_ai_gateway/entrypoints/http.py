@@ -83,7 +83,9 @@ async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
     del receive
     if scope["type"] == "http":
         message = "There is nothing here. Use /v1/chat/completions or /v1/models."
-        await answer_error(AsgiAnswer(send, scope), MetaQoreError("path_not_found", message, kind=ErrorKind.NOT_FOUND), [])
+        await answer_error(
+            AsgiAnswer(send, scope), MetaQoreError("path_not_found", message, kind=ErrorKind.NOT_FOUND), []
+        )
 
 
 def _carrier(headers: Headers) -> dict[str, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from metaqore_ai_gateway.entrypoints.http_whole import WholeAnswerProtocol
-
 from metaqore_ai_gateway.entrypoints.http_refusal import (
     headers_too_large,
     malformed,
@@ -14,6 +12,7 @@ from metaqore_ai_gateway.entrypoints.http_refusal import (
     too_many_connections,
     too_slow,
 )
+from metaqore_ai_gateway.entrypoints.http_whole import WholeAnswerProtocol
 from metaqore_governance_core.errors import MetaQoreError
 
 MAX_HEAD_BYTES: Final = 64 * 1024

@@ -47,10 +47,10 @@ def refusal(error: MetaQoreError) -> bytes:
 
 async def too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
     """The application of a connection above the limit."""
-    del scope, receive
+    del receive
     message = "The gateway has as many connections as it may. Close some, or send the request again in a moment."
     error = MetaQoreError("too_many_connections", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
     count_refused(Door.REST, error)
     told = [(name.encode(), value.encode()) for name, value in http_headers(error).items()]
     headers = [JSON, *told, (b"connection", b"close")]
-    await AsgiAnswer(send).whole(status_of(error), headers, error_body(error), keep=False)
+    await AsgiAnswer(send, scope).whole(status_of(error), headers, error_body(error), keep=False)

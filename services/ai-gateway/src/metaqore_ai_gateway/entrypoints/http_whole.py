@@ -13,6 +13,8 @@ WHOLE: Final = "metaqore.whole"
 `http.response.start` and `http.response.body` would be sent else. Names are in lower case; `content-length` is added.
 """
 
+_CLOSE: Final = (b"connection", b"close")
+
 Whole = Callable[[int, list[tuple[bytes, bytes]], bytes], Awaitable[None]]
 
 
@@ -33,10 +35,12 @@ async def _whole(cycle: RequestResponseCycle, status: int, headers: list[tuple[b
         return
     if cycle.response_started:
         raise RuntimeError("The answer has begun already.")
-    named = (*cycle.default_headers, *headers, (b"content-length", b"%d" % len(body)))
+    named = [*cycle.default_headers, *headers, (b"content-length", b"%d" % len(body))]
+    if _CLOSE in headers:
+        cycle.keep_alive = False
+    elif not cycle.keep_alive:
+        named.append(_CLOSE)
     head = [STATUS_LINE[status], *[b"%b: %b\r\n" % pair for pair in named]]
-    if not cycle.keep_alive:
-        head.append(b"connection: close\r\n")
     told = b"".join(head)
     if told.count(b"\n") != len(head) or told.count(b"\r") != len(head):
         raise RuntimeError("A header's value holds a line break.")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_governance_core.decision import Decision
 from metaqore_governance_core.receipts import Receipt
+from metaqore_governance_core.value_object import value_object
 from metaqore_governance_core.writer_state import OpenDecision
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Decided:
     """The decision is durable. A denial is `permitted=False`, and its outcome follows."""
 
@@ -19,21 +20,21 @@ class Decided:
     permitted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Chunk:
     """Raw OpenAI JSON: one chunk of a stream, or the one whole completion."""
 
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Concluding:
     """Everything about the end is known; the outcome record is not durable yet."""
 
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Concluded:
     """The outcome record is durable. Always the last event."""
 
@@ -43,7 +44,7 @@ class Concluded:
 Event = Decided | Chunk | Concluding | Concluded
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Resumed:
     """A task that runs again under a decision it already has. `attempts` counts this run too."""
 

@@ -11,11 +11,12 @@ from metaqore_ai_gateway.domain.outcome import Usage
 from metaqore_ai_gateway.domain.rulebook import Route
 from metaqore_ai_gateway.service.ports import Provider, ProviderCall
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.value_object import value_object
 
 UNREACHABLE: Final = "provider_unreachable"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Routed:
     """The route that is tried from here on."""
 

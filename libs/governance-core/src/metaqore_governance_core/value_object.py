@@ -9,7 +9,7 @@ _T = TypeVar("_T")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def value(cls: type[_T]) -> type[_T]:
+def value_object(cls: type[_T]) -> type[_T]:
     """A dataclass with slots that the type checker holds to be frozen; it can be hashed, as a frozen one can.
 
     For what is made by the dozen for each task. `dataclass(frozen=True)` also refuses at run time, and makes an object
