@@ -5,6 +5,9 @@ import json
 import httpx
 import pytest
 
+from metaqore_governance_core.checkpoints import Checkpoint, parse_checkpoint, sign_checkpoint
+from metaqore_mesh.keys import make_log_key
+from metaqore_mesh.run_directory import RunDirectory
 from running_mesh import eventually
 
 
@@ -85,6 +88,21 @@ def test_the_whole_log_verifies(mesh):
     assert result["faults"] == []
     assert result["verified"] > 0
     assert result["records"] == result["checkpoint_size"]
+
+
+def test_a_log_that_grew_is_an_extension_and_one_that_was_longer_is_not(mesh):
+    for _ in range(2):
+        mesh.json("task", "submit", "Hi", "--max-tokens", "2")
+        assert mesh.json("audit", "verify", "--all")["faults"] == []
+    run = RunDirectory(mesh.run_dir)
+    [seen] = run.seen.glob("*.note")
+    note = seen.read_text()
+    now = parse_checkpoint(note.rpartition("\n\n")[0] + "\n")
+    seen.write_text(sign_checkpoint(Checkpoint(now.origin, now.size + 1000, bytes(32)), make_log_key(run)))
+    refused = mesh.run("audit", "verify", "--all", "--json", check=False)
+    seen.write_text(note)
+    assert refused.returncode == 1
+    assert [fault["code"] for fault in json.loads(refused.stdout)["faults"]] == ["log_rolled_back"]
 
 
 def test_the_tail_of_the_log_shows_decisions_and_outcomes(mesh):

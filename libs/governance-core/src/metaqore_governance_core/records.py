@@ -31,7 +31,10 @@ class Numbers:
 
 @value_object
 class Commitment:
-    """What stands for a text: HMAC-SHA-256 under the organization's key `key_id`, in hex, and the text's size."""
+    """What stands for a text: HMAC-SHA-256 under the organization's key `key_id`, in hex, and the text's size.
+
+    Which bytes a text is: docs/commitments.md.
+    """
 
     digest: str
     key_id: str
@@ -75,7 +78,12 @@ class DecisionRecord:
 
 @value_object
 class OutcomeRecord:
-    """How a task ended. `decision` is the RFC 6962 leaf hash, in hex, of the decision that it belongs to."""
+    """How a task ended. `decision` is the RFC 6962 leaf hash, in hex, of the decision that it belongs to.
+
+    `answer` commits to what the provider said: to the bytes of its one JSON completion, or, of a stream, to its chunks'
+    JSON in order with nothing between, as far as they came; None where it said nothing. On REST these are the
+    response's body, and the data of its events without the last, `[DONE]`. docs/commitments.md has the exact bytes.
+    """
 
     answer: Commitment | None
     attempts: int

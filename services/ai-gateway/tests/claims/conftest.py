@@ -172,6 +172,9 @@ class FakeStore:
     async def finish(self, task):
         await self._set("finishing", task, ClaimState.CONCLUDED, state=ClaimState.DONE, outcome=None)
 
+    async def settled(self):
+        await self.life.point("settling")
+
     async def count_attempt(self, task):
         attempts = self.claims[task].attempts + 1
         await self._set("counting the attempt", task, ClaimState.CLAIMED, attempts=attempts)

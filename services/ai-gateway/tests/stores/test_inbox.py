@@ -137,6 +137,7 @@ async def test_a_finished_claim_keeps_its_result_for_a_repeat(store):
     await store.claim([claim("t1")])
     await store.conclude("t1", RESULT, OUTCOME)
     await store.finish("t1")
+    await store.settled()
     assert await store.unfinished() == []
     (standing,) = await store.claim([claim("t2")])
     assert (standing.task, standing.state, standing.result) == ("t1", ClaimState.DONE, RESULT)
@@ -145,6 +146,7 @@ async def test_a_finished_claim_keeps_its_result_for_a_repeat(store):
 async def test_a_claim_is_not_finished_before_it_is_concluded(store):
     await store.claim([claim("t1")])
     await store.finish("t1")
+    await store.settled()
     assert [standing.state for standing in await store.unfinished()] == [ClaimState.CLAIMED]
 
 
@@ -163,6 +165,7 @@ async def test_a_day_later_the_result_is_forgotten_and_much_later_the_event(stor
     await store.claim([claim("t1")])
     await store.conclude("t1", RESULT, OUTCOME)
     await store.finish("t1")
+    await store.settled()
     await pool.execute("update task_claims set done_at = now() - interval '25 hours'")
     await store.forget_old()
     (standing,) = await store.claim([claim("t2")])

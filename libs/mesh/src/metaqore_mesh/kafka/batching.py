@@ -37,17 +37,18 @@ def batches_of(
     now_ms = time.time_ns() // 1_000_000
     open_batches: dict[int, Batch] = {}
     batches: list[Batch] = []
-    for index, (key, value, headers) in enumerate(records):
+    for index, (key, value, named) in enumerate(records):
         if len(key or b"") + len(value or b"") > largest_bytes:
             continue
         place = partition(key)
         batch = open_batches.get(place)
         # A record needs a key or a value, and a null value without a key means nothing.
-        fields = {"key": key, "value": b"" if value is None and key is None else value, "headers": list(headers)}
-        if batch is None or batch.builder.append(timestamp=now_ms, **fields) is None:
+        body = b"" if value is None and key is None else value
+        headers = list(named)
+        if batch is None or batch.builder.append(timestamp=now_ms, key=key, value=body, headers=headers) is None:
             batch = open_batches[place] = Batch(place, new_builder(), [])
             batches.append(batch)
-            batch.builder.append(timestamp=now_ms, **fields)  # the first always fits
+            batch.builder.append(timestamp=now_ms, key=key, value=body, headers=headers)  # the first always fits
         batch.indexes.append(index)
     for batch in batches:
         batch.builder.close()

@@ -82,6 +82,7 @@ class Lane:
         self._limits = limits
         self._progressed = progressed
         self._waiting: deque[KafkaRecord] = deque()
+        self._sizes: dict[int, int] = {}
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._counted = {
@@ -100,8 +101,9 @@ class Lane:
         for record in records:
             if self.offsets.take(record.offset):
                 self._waiting.append(record)
+                size = self._sizes[record.offset] = record.size_bytes
                 self.held_records += 1
-                self.held_bytes += record.size_bytes
+                self.held_bytes += size
         self._wake.set()
 
     async def close(self, grace_s: float) -> None:
@@ -189,7 +191,7 @@ class Lane:
     def _finish(self, record: KafkaRecord) -> None:
         self.offsets.done(record)
         self.held_records -= 1
-        self.held_bytes -= record.size_bytes
+        self.held_bytes -= self._sizes.pop(record.offset)
 
     def _explain(self, record: KafkaRecord, error: Exception) -> None:
         log.warning(

@@ -33,10 +33,8 @@ class KafkaRecord:
     @property
     def size_bytes(self) -> int:
         """What it costs to hold: key, value and headers."""
-        size = len(self.key or b"") + len(self.value or b"")
-        for name, value in self.headers:
-            size += len(name) + len(value or b"")
-        return size
+        headers = sum([len(name) + len(value or b"") for name, value in self.headers])
+        return len(self.key or b"") + len(self.value or b"") + headers
 
 
 class UnreadableRecord(KafkaRecord):

@@ -27,8 +27,8 @@ RESULT_KEPT_HOURS: Final = 24
 ORIGIN_KEPT_DAYS: Final = 30
 """Longer than a topic usually keeps its records, so that a group that lost its offsets runs nothing twice."""
 
-_CONCLUDE_GATHER_S: Final = 0.01
-_FINISH_GATHER_S: Final = 0.05
+_CONCLUDE_GATHER_S: Final = 0.02
+_FINISH_GATHER_S: Final = 0.2
 """Nobody waits for the end of a claim: a crash before it only sends the result again."""
 
 _STANDING = """
@@ -98,7 +98,11 @@ class PostgresClaimStore:
 
     async def finish(self, task: str) -> None:
         """The result is sent: forget the outcome, keep the result for a repeat."""
-        await self._finishing.put(task)
+        self._finishing.add(task)
+
+    async def settled(self) -> None:
+        """Return once every claim that was finished is stored as such."""
+        await self._finishing.settled()
 
     async def count_attempt(self, task: str) -> int:
         """Count that the task runs once more, and give the new number of attempts."""

@@ -53,6 +53,7 @@ class KafkaResults:
         self._new_id = new_id
         self._gather_s = gather_s
         self._waiting: list[tuple[Outgoing, asyncio.Future[None]]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._sending: asyncio.Task[None] | None = None
 
     async def send(self, result: TaskResult, reply_key: bytes) -> None:
@@ -74,7 +75,9 @@ class KafkaResults:
 
     def _gathered(self, key: bytes, value: bytes, headers: Headers) -> asyncio.Future[None]:
         """A future of the ack. What comes while others are on their way leaves together, after them."""
-        acked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Kept: to ask for the running loop is a system call (getpid) before Python 3.12.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        acked: asyncio.Future[None] = loop.create_future()
         self._waiting.append(((key, value, headers), acked))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from metaqore_ai_gateway.domain.chat import SEPARATOR
@@ -25,3 +25,20 @@ def check_names(scanner: Scanner, names: Iterable[str]) -> None:
     if findings.holds_credential:
         message = "The record's key, ce_source or ce_id holds a credential. Name the event otherwise, and revoke it."
         raise MetaQoreError(CREDENTIAL_IN_NAME, message)
+
+
+def bad_names(scanner: Scanner, events: Sequence[Iterable[str]]) -> list[MetaQoreError | None]:
+    """For the names of each event None, or what `check_names` raises; one scan where there is nothing to find."""
+    try:
+        check_names(scanner, {name for names in events for name in names})
+    except MetaQoreError:
+        return [_checked(scanner, names) for names in events]
+    return [None] * len(events)
+
+
+def _checked(scanner: Scanner, names: Iterable[str]) -> MetaQoreError | None:
+    try:
+        check_names(scanner, names)
+    except MetaQoreError as error:
+        return error
+    return None

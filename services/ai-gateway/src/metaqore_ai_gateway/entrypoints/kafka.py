@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from metaqore_ai_gateway.domain.chat import ChatTask
-from metaqore_ai_gateway.domain.event_names import check_names
+from metaqore_ai_gateway.domain.event_names import bad_names
 from metaqore_ai_gateway.domain.task_request import TaskDefaults, read_task
 from metaqore_ai_gateway.domain.task_result import RequestName
 from metaqore_ai_gateway.service.take_tasks import Submission
@@ -39,27 +39,37 @@ class TaskDoor:
 
     async def __call__(self, records: Sequence[KafkaRecord]) -> list[MetaQoreError | None]:
         """For each record None, or why it is dead, or must be tried again. Raises where all must."""
-        dead: list[MetaQoreError | None] = []
-        submissions: list[Submission] = []
-        for record in records:
-            try:
-                submissions.append(read_submission(record, self.defaults, self.scanner, self.new_id()))
-                dead.append(None)
-            except MetaQoreError as error:
-                dead.append(error)
+        read = [self._read(record) for record in records]
+        found = [one for one in read if isinstance(one, Submission)]
+        named = iter(bad_names(self.scanner, [_names(one) for one in found]))
+        dead = [next(named) if isinstance(one, Submission) else one for one in read]
+        submissions = [
+            one for one, error in zip(read, dead, strict=True) if isinstance(one, Submission) and error is None
+        ]
         if submissions:
             await self.take(submissions)
         return dead
 
+    def _read(self, record: KafkaRecord) -> Submission | MetaQoreError:
+        try:
+            return read_submission(record, self.defaults, self.new_id())
+        except MetaQoreError as error:
+            return error
 
-def read_submission(record: KafkaRecord, defaults: TaskDefaults, scanner: Scanner, task: str) -> Submission:
-    """The submission in a record. Raises `MetaQoreError` where it cannot be read as a task, or its name not stored."""
+
+def _names(submission: Submission) -> tuple[str, str, str]:
+    """What is stored of an event beside its task."""
+    request = submission.request
+    return request.source, request.id, submission.reply_key.decode("utf-8", "replace")
+
+
+def read_submission(record: KafkaRecord, defaults: TaskDefaults, task: str) -> Submission:
+    """The submission in a record. Raises `MetaQoreError` where it cannot be read as a task."""
     event = parse_event_headers(record.headers)
     _check(event)
     if record.value is None:
         raise MetaQoreError("task_missing", "Send the task as the value of the record; it is null.")
     reply_key = event.source.encode() if record.key is None else record.key
-    check_names(scanner, (event.source, event.id, reply_key.decode("utf-8", "replace")))
     chat: ChatTask | MetaQoreError
     try:
         chat = read_task(record.value, task, defaults, event.traceparent or _text(record.header("traceparent")))

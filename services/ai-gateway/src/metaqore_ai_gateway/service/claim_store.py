@@ -14,7 +14,7 @@ class ClaimStore(Protocol):
     """Remembers each task of the bus from its claim until a day after its result.
 
     A claim belongs to the writer that made it; no other writer touches it. What a method stored when it returns
-    survives a crash. An outage of the database delays `conclude` and `finish`; the others raise
+    survives a crash, but for `finish`. An outage of the database delays `conclude` and `settled`; the others raise
     `database_unavailable`, and may be called again.
     """
 
@@ -30,7 +30,14 @@ class ClaimStore(Protocol):
         ...
 
     async def finish(self, task: str) -> None:
-        """The result is sent: forget the outcome, keep the result for a repeat."""
+        """The result is sent: forget the outcome, keep the result for a repeat.
+
+        Stored some time later: should it be lost, the result is sent once more.
+        """
+        ...
+
+    async def settled(self) -> None:
+        """Return once every claim that was finished is stored as such."""
         ...
 
     async def count_attempt(self, task: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ from metaqore_governance_core.identity import Caller, Door, Scope
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 5.0
+
+SETTLE_S: Final = 1.0
+"""So long at least a drain waits for the database to take the last ends of claims."""
 
 LARGE_TEXT_BYTES: Final = 256 * 1024
 """From here on a text is scanned in a thread, so that the others do not wait for it."""
@@ -115,10 +119,11 @@ class TakeTasks:
         """
         await self._wait_for_room()
         found: list[_Found] = []
+        callers: dict[str | None, Caller] = {}
         answers: list[tuple[TaskResult, bytes]] = []
         for submission in submissions:
             try:
-                found.append(await self._found(submission))
+                found.append(await self._found(submission, callers))
             except MetaQoreError as error:
                 self._watch.refused(error)
                 answers.append((self._refusal(error, submission), submission.reply_key))
@@ -156,6 +161,8 @@ class TakeTasks:
         """Wait for the claims in work. What is not finished in time is cut off and stays claimed; the next start
         resumes it.
         """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + timeout_s
         if self._working:
             await asyncio.wait(self._working.values(), timeout=timeout_s)
         self._gate.close()
@@ -165,11 +172,17 @@ class TakeTasks:
         if left:
             _log.warning("claims.left", claims=len(left))
             await asyncio.gather(*left, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(max(ends, loop.time() + SETTLE_S)):
+                await self._store.settled()
 
-    async def _found(self, submission: Submission) -> _Found:
-        """What is to be claimed, scanned before anything of it is stored."""
-        caller = authenticate(self._keys, submission.authorization)
-        require_scope(caller, Scope.TASKS_SUBMIT)
+    async def _found(self, submission: Submission, callers: dict[str | None, Caller]) -> _Found:
+        """What is to be claimed, scanned before anything of it is stored. `callers` are those that are known by now."""
+        caller = callers.get(submission.authorization)
+        if caller is None:
+            caller = authenticate(self._keys, submission.authorization)
+            require_scope(caller, Scope.TASKS_SUBMIT)
+            callers[submission.authorization] = caller
         task = submission.task
         if isinstance(task, MetaQoreError):
             raise task
