@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from metaqore_mesh.kafka.calm import calm_aiokafka
 from metaqore_mesh.kafka.consumer import BatchConsumer
 from metaqore_mesh.kafka.dead_letters import DeadLetters, dead_letter_spec
 from metaqore_mesh.kafka.probe import BrokerProbe
@@ -82,6 +83,7 @@ class Bus:
 
     async def start(self) -> None:
         """Begin to connect, publish and consume."""
+        calm_aiokafka()
         await self.probe.start()
         await self.publisher.start()
         for member in self._members:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from metaqore_mesh.kafka.backoff import Backoff
+from metaqore_mesh.kafka.calm import EVERY_S
 from metaqore_mesh.kafka.connection import REQUEST_TIMEOUT_S, connection_options
 from metaqore_mesh.kafka.errors import BrokerUnavailable
 from metaqore_mesh.kafka.metrics import CONNECTED
@@ -47,6 +48,8 @@ class BrokerProbe:
         self._lost = asyncio.Event()
         self._stopped = False
         self.losses = 0
+        self._told = ""
+        self._tell_again = 0.0
 
     @property
     def connected(self) -> bool:
@@ -86,11 +89,18 @@ class BrokerProbe:
                 try:
                     await self._hold(host, port)
                 except (KafkaError, OSError, BrokerUnavailable) as error:
-                    log.warning("kafka.not_connected", client=self._client_id, error=str(error))
+                    self._tell(str(error))
                 if self.losses > before:
                     attempt = 0
             attempt += 1
             await asyncio.sleep(self._backoff.delay_s(attempt))
+
+    def _tell(self, error: str) -> None:
+        """Say why there is no connection: at once, and then once in a while for as long as it stays the same."""
+        now = asyncio.get_running_loop().time()
+        if error != self._told or now >= self._tell_again:
+            log.warning("kafka.not_connected", client=self._client_id, error=error)
+            self._told, self._tell_again = error, now + EVERY_S
 
     async def _hold(self, host: str, port: int) -> None:
         """Connect and stay; returns once the connection is lost, raises where there was none."""
@@ -116,6 +126,7 @@ class BrokerProbe:
 
     def _set_up(self) -> None:
         self._up.set()
+        self._told = ""
         CONNECTED.labels(client=self._client_id).set(1)
         log.info("kafka.connected", client=self._client_id)
 
