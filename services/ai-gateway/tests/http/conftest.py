@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -135,8 +136,10 @@ class Gateway:
         return {"model": "m", "messages": [{"role": "user", "content": "my prompt"}], **more}
 
     async def records(self):
-        """Every record of the spool, oldest first."""
-        await asyncio.sleep(0.02)
+        """Every record of the spool, oldest first: all of them, once no task runs."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await self.core.admission.idle()
         last = self.core.spool.durable_through
         found = []
         if last:
