@@ -35,7 +35,7 @@ class GatewayGroup(SettingsGroup):
     spool_bytes: int = Field(default=1024 * _MEBIBYTE, ge=4 * _MEBIBYTE)
     spool_segment_bytes: int = Field(default=16 * _MEBIBYTE, ge=_MEBIBYTE)
     #: While several tasks run, how long a record waits for others to share its sync and signature.
-    spool_gather_s: float = Field(default=0.002, ge=0, le=0.1)
+    spool_gather_s: float = Field(default=0.005, ge=0, le=0.1)
     #: At the end: how long running tasks have to finish, and then records to be sealed.
     drain_s: float = Field(default=30, ge=0)
     seal_s: float = Field(default=10, ge=0)

@@ -17,14 +17,11 @@ from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
 from metaqore_mesh.telemetry.logging import tell
 from metaqore_mesh.telemetry.metrics import DURATION_BUCKETS_S, Children
+from metaqore_mesh.telemetry.tallies import CounterTally, HistogramTally
 from metaqore_mesh.telemetry.tracing import carrier, enabled
 
-_TASKS: Final = Children(
-    Counter(
-        "metaqore_gateway_tasks_total",
-        "Tasks that ended, by door, state and sensitivity.",
-        ["door", "state", "sensitivity"],
-    )
+_TASKS: Final = CounterTally(
+    "metaqore_gateway_tasks", "Tasks that ended, by door, state and sensitivity.", ["door", "state", "sensitivity"]
 )
 _ABANDONED: Final = Children(
     Counter(
@@ -39,13 +36,11 @@ _REFUSED: Final = Children(
     )
 )
 _DENIALS: Final = Children(Counter("metaqore_gateway_denials_total", "Denials, by reason.", ["reason"]))
-_SECONDS: Final = Children(
-    Histogram(
-        "metaqore_gateway_task_duration_seconds",
-        "From acceptance to the durable outcome.",
-        ["door"],
-        buckets=DURATION_BUCKETS_S,
-    )
+_SECONDS: Final = HistogramTally(
+    "metaqore_gateway_task_duration_seconds",
+    "From acceptance to the durable outcome.",
+    ["door"],
+    buckets=DURATION_BUCKETS_S,
 )
 _FIRST_SECONDS: Final = Children(
     Histogram(
@@ -55,9 +50,7 @@ _FIRST_SECONDS: Final = Children(
         buckets=DURATION_BUCKETS_S,
     )
 )
-_TOKENS: Final = Children(
-    Counter("metaqore_gateway_tokens_total", "Tokens, by model and direction.", ["model", "type"])
-)
+_TOKENS: Final = CounterTally("metaqore_gateway_tokens", "Tokens, by model and direction.", ["model", "type"])
 _RUNNING: Final = Gauge("metaqore_gateway_running_tasks", "Tasks that run now.")
 
 
@@ -138,12 +131,12 @@ class TelemetryObservation:
         # Plain strings: an enum member hashes and compares at Python's pace.
         door, state = str(task.door), str(outcome.state)
         sensitivity = decision.sensitivity.name if decision else "resumed"
-        _TASKS[door, state, sensitivity].inc()
-        _SECONDS[door,].observe(self._now() - self._started)
+        _TASKS.counts[door, state, sensitivity] += 1
+        _SECONDS.observe((door,), self._now() - self._started)
         if usage.prompt_tokens:
-            _TOKENS[task.model, "input"].inc(usage.prompt_tokens)
+            _TOKENS.counts[task.model, "input"] += usage.prompt_tokens
         if usage.completion_tokens:
-            _TOKENS[task.model, "output"].inc(usage.completion_tokens)
+            _TOKENS.counts[task.model, "output"] += usage.completion_tokens
         tell(
             _TaskEnded(
                 event=_EVENTS.get(state, "task.ended"),
