@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -49,6 +50,13 @@ async def stub():
         yield pb_grpc.InferenceServiceStub(channel)
 
 
+async def served_span(spans, name):
+    """A server ends its span a moment after its client has the answer."""
+    while name not in spans():
+        await asyncio.sleep(0.01)
+    return spans()[name]
+
+
 def parents(span, parent):
     return span.parent.span_id == parent.context.span_id and span.context.trace_id == parent.context.trace_id
 
@@ -56,8 +64,8 @@ def parents(span, parent):
 async def test_a_trace_goes_through_grpc(stub, spans):
     with span("door"):
         await stub.ListModels(pb.ListModelsRequest())
+    served = await served_span(spans, f"{SERVICE}/ListModels")
     found = spans()
-    served = found[f"{SERVICE}/ListModels"]
     assert served.kind is SpanKind.SERVER
     assert parents(served, found["door"])
     assert parents(found["inside"], served)
@@ -68,7 +76,7 @@ async def test_a_stream_that_fails_marks_its_span_with_the_code_alone(stub, span
     await call.read()
     with pytest.raises(MetaQoreError), call_errors():
         await call.read()
-    served = spans()[f"{SERVICE}/Generate"]
+    served = await served_span(spans, f"{SERVICE}/Generate")
     assert served.status.status_code is StatusCode.ERROR
     assert "secret" not in served.to_json()
 
