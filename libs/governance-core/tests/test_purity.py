@@ -1,4 +1,4 @@
-"""The rules stand on the language and three libraries: no file, socket, clock, randomness or event loop."""
+"""The rules stand on the language and four libraries: no file, socket, clock, randomness or event loop."""
 
 import ast
 import sys
@@ -9,7 +9,7 @@ import pytest
 import metaqore_governance_core
 
 SOURCES = sorted(Path(metaqore_governance_core.__file__).parent.rglob("*.py"))
-LIBRARIES = {"cryptography", "metaqore_governance_core", "pydantic", "rfc8785"}
+LIBRARIES = {"cryptography", "metaqore_governance_core", "packaging", "pydantic", "rfc8785"}
 IMPURE = {
     "asyncio",
     "http",
@@ -46,3 +46,10 @@ def test_nothing_waits_or_opens(source):
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
     calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert not calls & {"open", "print", "input", "exec", "eval"}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_no_marker_is_evaluated_where_it_happens_to_run(source):
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not names & {"evaluate", "default_environment"}

@@ -10,10 +10,10 @@ from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp import artifact_events as events
 from metaqore_governance_core.psmp.activation import activate
 from metaqore_governance_core.psmp.artifact_evolve import evolve
-from metaqore_governance_core.psmp.artifact_state import FINAL_PHASES, Artifact, Phase, Version
+from metaqore_governance_core.psmp.artifact_state import FINAL_PHASES, OFFERED_PHASES, Artifact, Phase, Version
 from metaqore_governance_core.psmp.project import Project, ProjectState
 from metaqore_governance_core.psmp.refusal import conflict
-from metaqore_governance_core.psmp.review import OFFERED, Review, expect, judged, review
+from metaqore_governance_core.psmp.review import Review, expect, judged, review
 
 Command = commands.Command
 Event = events.Event
@@ -79,13 +79,13 @@ def _ended(version: Version, command: _Ending) -> Event:
     event: Event
     match command:
         case commands.Reject():
-            expect(version, "reject", *OFFERED)
+            expect(version, "reject", *OFFERED_PHASES)
             event = events.Rejected(*step, command.why)
         case commands.Withdraw():
             expect(version, "withdraw", Phase.DRAFT)
             event = events.Withdrawn(*step, command.why)
         case commands.Lapse():
-            expect(version, "let lapse", *OFFERED)
+            expect(version, "let lapse", *OFFERED_PHASES)
             if version.expires_us is None or command.at_us < version.expires_us:
                 raise conflict("not_yet_lapsed", "The proposal's time is not over. Reject it to end it now.")
             event = events.Lapsed(*step)

@@ -26,6 +26,9 @@ class Phase(StrEnum):
 FINAL_PHASES: Final = frozenset({Phase.ARCHIVED, Phase.REJECTED, Phase.WITHDRAWN, Phase.LAPSED})
 """Coming back from these is a new version."""
 
+OFFERED_PHASES: Final = frozenset({Phase.PROPOSED, Phase.BLOCKED})
+"""The phases of a proposal."""
+
 FOLLOWING: Final[dict[Phase | None, frozenset[Phase]]] = {
     None: frozenset({Phase.DRAFT}),
     Phase.DRAFT: frozenset({Phase.PROPOSED, Phase.WITHDRAWN}),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import assert_never
 
 from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp import artifact_events as events
-from metaqore_governance_core.psmp.artifact_state import Phase, Version
+from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Phase, Version
 from metaqore_governance_core.psmp.conflicts.model import Choice, Conflict
 from metaqore_governance_core.psmp.project import Project
 from metaqore_governance_core.psmp.refusal import conflict, forbidden
-
-OFFERED: Final = frozenset({Phase.PROPOSED, Phase.BLOCKED})
 
 Review = commands.Rejudge | commands.Resolve | commands.Approve | commands.LayVeto | commands.LiftVeto
 
@@ -20,19 +18,19 @@ def review(version: Version, command: Review, project: Project) -> list[events.E
     """The events that `command` causes to a proposal. Raises `PsmpRefusedError`."""
     match command:
         case commands.Rejudge():
-            expect(version, "rejudge", *OFFERED)
+            expect(version, "rejudge", *OFFERED_PHASES)
             return judged(version, command)
         case commands.Resolve():
-            expect(version, "resolve a conflict of", *OFFERED)
+            expect(version, "resolve a conflict of", *OFFERED_PHASES)
             return [_resolved(version, command, project)]
         case commands.Approve():
-            expect(version, "approve", *OFFERED)
+            expect(version, "approve", *OFFERED_PHASES)
             return [_approved(version, command)]
         case commands.LayVeto():
-            expect(version, "veto", *OFFERED)
+            expect(version, "veto", *OFFERED_PHASES)
             return [_vetoed(version, command, project)]
         case commands.LiftVeto():
-            expect(version, "lift the veto on", *OFFERED)
+            expect(version, "lift the veto on", *OFFERED_PHASES)
             return [_lifted(version, command)]
         case _:
             assert_never(command)

@@ -1,0 +1,95 @@
+"""What a version declares, entry by entry, with the keys under which others can clash with it.
+
+The index is from key to entries. A proposal reads the entries under the keys it reads, and nothing else: what shares no
+key cannot clash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from metaqore_governance_core.psmp.conflicts.model import Party
+from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement
+from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
+from metaqore_governance_core.psmp.conflicts.paths import PathClaim, PathUse, ancestors, path_key
+from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement
+
+Entry = PathClaim | PythonRequirement | NpmRequirement | TaskHold
+
+
+class KeyKind(StrEnum):
+    """What a key is about."""
+
+    PATH = "path"
+    BELOW = "below"
+    PYTHON = "python"
+    NPM = "npm"
+    TASK = "task"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ConflictKey:
+    """Where entries meet. Paths and tasks have one place in a project; packages have one in each environment."""
+
+    organization: str
+    project: str
+    kind: KeyKind
+    environment: str
+    name: str
+
+    def __str__(self) -> str:
+        within = f"{self.environment}:" if self.environment else ""
+        return f"{self.kind}:{within}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """All entries of one version. `environment` is empty for the project's default of each ecosystem."""
+
+    organization: str
+    project: str
+    party: Party
+    entries: tuple[Entry, ...]
+    environment: str = ""
+
+    def _key(self, kind: KeyKind, name: str) -> ConflictKey:
+        environment = self.environment if kind in {KeyKind.PYTHON, KeyKind.NPM} else ""
+        return ConflictKey(self.organization, self.project, kind, environment, name)
+
+    def stored(self) -> Iterator[tuple[ConflictKey, Entry]]:
+        """Under which keys the index keeps each entry."""
+        for entry in self.entries:
+            match entry:
+                case PathClaim():
+                    key = path_key(entry.path)
+                    yield self._key(KeyKind.PATH, key), entry
+                    if entry.use is PathUse.WRITES:
+                        for folder in ancestors(key):
+                            yield self._key(KeyKind.BELOW, folder), entry
+                case PythonRequirement():
+                    yield self._key(KeyKind.PYTHON, entry.name), entry
+                case NpmRequirement():
+                    yield self._key(KeyKind.NPM, entry.name), entry
+                case TaskHold():
+                    yield self._key(KeyKind.TASK, entry.task), entry
+
+    def read(self) -> frozenset[ConflictKey]:
+        """Under which keys others may have entries that clash with these."""
+        keys: set[ConflictKey] = set()
+        for entry in self.entries:
+            match entry:
+                case PathClaim():
+                    key = path_key(entry.path)
+                    keys.add(self._key(KeyKind.PATH, key))
+                    if entry.use is PathUse.WRITES:
+                        keys.add(self._key(KeyKind.BELOW, key))
+                        keys.update(self._key(KeyKind.PATH, folder) for folder in ancestors(key))
+                case PythonRequirement():
+                    keys.add(self._key(KeyKind.PYTHON, entry.name))
+                case NpmRequirement():
+                    keys.add(self._key(KeyKind.NPM, entry.name))
+                case TaskHold():
+                    keys.add(self._key(KeyKind.TASK, entry.task))
+        return frozenset(keys)

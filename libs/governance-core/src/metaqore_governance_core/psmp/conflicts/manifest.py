@@ -1,0 +1,23 @@
+"""A manifest, read: the entries that it declares, and what in it was not understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement
+from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`environment` is the one that the manifest names for itself; `unread` is what in it was not understood."""
+
+    entries: tuple[PythonRequirement | NpmRequirement, ...] = ()
+    environment: str = ""
+    unread: tuple[str, ...] = ()
+
+
+def manifest_invalid(what: str, why: str) -> MetaQoreError:
+    """The manifest cannot be read at all."""
+    return MetaQoreError("manifest_invalid", f"This is no valid {what}: {why}.", kind=ErrorKind.UNPROCESSABLE)

@@ -1,0 +1,68 @@
+"""Two agents that hold one task: whoever proposes for a task must be who holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metaqore_governance_core.psmp.conflicts.model import (
+    Choice,
+    Conflict,
+    ConflictType,
+    Party,
+    Severity,
+    listed,
+    make_conflict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHold:
+    """That an agent works on a task: by a lease from `from_us` to `until_us`, or without end where that is None."""
+
+    party: Party
+    task: str
+    agent: str
+    from_us: int = 0
+    until_us: int | None = None
+
+    def overlaps(self, other: TaskHold) -> bool:
+        """Whether both hold at some moment."""
+        begins = max(self.from_us, other.from_us)
+        return all(one.until_us is None or begins < one.until_us for one in (self, other))
+
+
+def ownership_conflicts(holds: Sequence[TaskHold]) -> list[Conflict]:
+    """One conflict for each task that two agents hold at once."""
+    by_task: dict[str, list[TaskHold]] = {}
+    for hold in holds:
+        by_task.setdefault(hold.task, []).append(hold)
+    found: list[Conflict] = []
+    for task, held in sorted(by_task.items()):
+        pair = _two_agents(held)
+        if pair is not None:
+            clashing = tuple(one.party for one in pair)
+            agents = " and ".join(sorted(one.agent for one in pair))
+            found.append(
+                make_conflict(
+                    ConflictType.TASK_OWNERSHIP,
+                    Severity.BLOCKING,
+                    f"task:{task}",
+                    parties=tuple(one.party for one in held),
+                    clashing=clashing,
+                    suggestion=Choice.KEEP_EXISTING,
+                    explanation=(
+                        f"{agents} hold the task {task} at once: {listed(clashing)}. "
+                        "Release it on one side, or open a task of its own for one of them."
+                    ),
+                )
+            )
+    return found
+
+
+def _two_agents(held: Sequence[TaskHold]) -> tuple[TaskHold, TaskHold] | None:
+    for at, one in enumerate(held):
+        for other in held[at + 1 :]:
+            if one.agent != other.agent and one.overlaps(other):
+                return one, other
+    return None

@@ -1,0 +1,183 @@
+"""Paths that cannot stand together: the same one, a file where another has a folder, names that differ too little.
+
+Two names that differ only in case or in Unicode form are one file on the usual file systems of macOS and Windows, where
+one would silently overwrite the other: they block. Sources: Unicode Standard Annex 15 (NFC), and section 3.13 of the
+Unicode Standard for case folding.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.model import (
+    Choice,
+    Conflict,
+    ConflictType,
+    Party,
+    Severity,
+    listed,
+    make_conflict,
+)
+
+MAX_PATH_BYTES: Final = 4096
+
+
+class PathUse(StrEnum):
+    """What a version does to a path."""
+
+    WRITES = "writes"
+    VACATES = "vacates"
+
+
+@dataclass(frozen=True, slots=True)
+class PathClaim:
+    """One path of one party. A rename is two: it vacates one path, whose `other` is the new one, and writes that."""
+
+    party: Party
+    path: str
+    use: PathUse = PathUse.WRITES
+    other: str = ""
+
+
+def checked_path(path: str) -> str:
+    """`path`, where it is one that stays inside the project. Raises `MetaQoreError` `path_invalid`."""
+    parts = path.split("/")
+    if (
+        not path
+        or len(path.encode()) > MAX_PATH_BYTES
+        or "\\" in path
+        or any(part in {"", ".", ".."} for part in parts)
+        or any(unicodedata.category(character) == "Cc" for character in path)
+    ):
+        raise MetaQoreError(
+            "path_invalid",
+            f"{path!r} is no path inside a project. Write it relative, with forward slashes, without . and .. parts.",
+        )
+    return path
+
+
+def path_key(path: str) -> str:
+    """What two paths share that some file system takes for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+
+
+def ancestors(path: str) -> Iterator[str]:
+    """The folders above a path, the nearest first."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def path_claims(party: Party, paths: Iterable[str], renames: Iterable[tuple[str, str]] = ()) -> list[PathClaim]:
+    """The claims of a version that writes `paths` and renames from the first to the second of each of `renames`."""
+    moved = [(checked_path(old), checked_path(new)) for old, new in renames]
+    claims = [PathClaim(party, checked_path(path)) for path in paths]
+    claims += [PathClaim(party, old, PathUse.VACATES, new) for old, new in moved]
+    claims += [PathClaim(party, new, PathUse.WRITES, old) for old, new in moved]
+    return list(dict.fromkeys(claims))
+
+
+def path_conflicts(claims: Sequence[PathClaim]) -> list[Conflict]:
+    """Every conflict among the claims of different artifacts; versions of one artifact succeed each other."""
+    by_key: dict[str, list[PathClaim]] = {}
+    for claim in claims:
+        by_key.setdefault(path_key(claim.path), []).append(claim)
+    found: list[Conflict] = []
+    for key, sharing in sorted(by_key.items()):
+        found += _same_place(key, sharing)
+        found += _under_a_file(key, sharing, by_key)
+    return found
+
+
+def _writers(claims: Iterable[PathClaim]) -> list[PathClaim]:
+    return [claim for claim in claims if claim.use is PathUse.WRITES]
+
+
+def _of_several(claims: Sequence[PathClaim]) -> bool:
+    return len({claim.party.artifact for claim in claims}) > 1
+
+
+def _same_place(key: str, sharing: Sequence[PathClaim]) -> Iterator[Conflict]:
+    writers, vacating = _writers(sharing), [claim for claim in sharing if claim.use is PathUse.VACATES]
+    if _of_several(writers):
+        yield _written_twice(key, writers)
+    for claim in vacating:
+        others = [one for one in sharing if one.party.artifact != claim.party.artifact]
+        against = [one for one in others if one.use is PathUse.WRITES or one.other != claim.other]
+        if against:
+            yield _renamed_away(key, claim, against)
+            return
+
+
+def _two(claims: Sequence[PathClaim]) -> tuple[PathClaim, PathClaim]:
+    """Two that clash, the newest of them included: any two writers of one place do."""
+    last = claims[-1]
+    return next(claim for claim in claims if claim.party.artifact != last.party.artifact), last
+
+
+def _written_twice(key: str, writers: Sequence[PathClaim]) -> Conflict:
+    one, other = _two(writers)
+    parties = tuple(claim.party for claim in writers)
+    who = listed((one.party, other.party))
+    if one.path == other.path:
+        type_, suggestion = ConflictType.PATH_SAME, Choice.MERGE
+        explanation = f"Both write {one.path}: {who}. Merge them, let one supersede the other, or move one."
+    elif unicodedata.normalize("NFC", one.path) == unicodedata.normalize("NFC", other.path):
+        type_, suggestion = ConflictType.PATH_UNICODE, Choice.KEEP_EXISTING
+        explanation = (
+            f"{one.path!a} and {other.path!a} look the same and are one file on some systems: {who}. Rename one."
+        )
+    else:
+        type_, suggestion = ConflictType.PATH_CASE, Choice.MANUAL
+        explanation = (
+            f"{one.path} and {other.path} differ only in case and are one file on some systems: {who}. Rename one."
+        )
+    return make_conflict(
+        type_,
+        Severity.BLOCKING,
+        f"path:{key}",
+        parties=parties,
+        clashing=(one.party, other.party),
+        suggestion=suggestion,
+        explanation=explanation,
+    )
+
+
+def _renamed_away(key: str, claim: PathClaim, against: Sequence[PathClaim]) -> Conflict:
+    other = against[0]
+    does = f"writes {other.path}" if other.use is PathUse.WRITES else f"renames it to {other.other}"
+    explanation = (
+        f"{claim.party.by} renames {claim.path} to {claim.other}, while {other.party.by} {does}: "
+        f"{listed((claim.party, other.party))}. Agree on one name, then propose the other again."
+    )
+    return make_conflict(
+        ConflictType.PATH_RENAME,
+        Severity.BLOCKING,
+        f"path:{key}",
+        parties=(claim.party, *(one.party for one in against)),
+        clashing=(claim.party, other.party),
+        suggestion=Choice.MANUAL,
+        explanation=explanation,
+    )
+
+
+def _under_a_file(key: str, sharing: Sequence[PathClaim], by_key: dict[str, list[PathClaim]]) -> Iterator[Conflict]:
+    for claim in _writers(sharing):
+        for folder in ancestors(key):
+            files = [one for one in _writers(by_key.get(folder, ())) if one.party.artifact != claim.party.artifact]
+            if files:
+                who = listed((files[0].party, claim.party))
+                yield make_conflict(
+                    ConflictType.PATH_PARENT,
+                    Severity.BLOCKING,
+                    f"path:{folder}",
+                    parties=(*(one.party for one in files), claim.party),
+                    clashing=(files[0].party, claim.party),
+                    suggestion=Choice.MANUAL,
+                    explanation=f"{files[0].path} is a file, and {claim.path} needs a folder there: {who}. Move one.",
+                )

@@ -1,0 +1,115 @@
+"""Python manifests as requirements: pip's requirements files, and `pyproject.toml` (PEP 621, PEP 735)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
+from metaqore_governance_core.psmp.conflicts.model import Party
+from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_requirement
+
+_COMMENT: Final = re.compile(r"(^|\s)#.*$")
+_OPTIONS: Final = re.compile(r"\s+--(hash|global-option|config-settings?)[ =].*$")
+_ENVIRONMENT: Final = re.compile(r"#\s*metaqore:\s*environment\s*=\s*(\S+)")
+
+
+def requirements_txt(party: Party, text: str) -> Manifest:
+    """The requirements of a file for pip. Options, and files that it includes, are not read.
+
+    A comment `# metaqore: environment = name` gives it an environment of its own. Raises `MetaQoreError`
+    `requirement_invalid`.
+    """
+    entries: list[PythonRequirement] = []
+    unread: list[str] = []
+    for raw in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
+        line = _OPTIONS.sub("", _COMMENT.sub("", raw)).strip()
+        if line.startswith("-"):
+            unread.append(line)
+        elif line:
+            entries.append(python_requirement(replace(party, declares=line), line))
+    named = _ENVIRONMENT.search(text)
+    return Manifest(tuple(entries), named[1] if named else "", tuple(unread))
+
+
+def pyproject_toml(party: Party, text: str) -> Manifest:
+    """The requirements of a project: always, with each extra, and in each dependency group.
+
+    `requires-python` is a requirement on `python`, and bounds where the others apply. `[tool.metaqore] environment`
+    gives it an environment of its own. Raises `MetaQoreError` `manifest_invalid` or `requirement_invalid`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise manifest_invalid("pyproject.toml", str(error).rstrip(".")) from error
+    project = _table(document, "project")
+    python = project.get("requires-python", "")
+    if not isinstance(python, str):
+        raise manifest_invalid("pyproject.toml", "requires-python is not a string")
+    marker = _python_marker(python)
+    entries = [
+        python_requirement(replace(party, declares=line), line, scope=scope, environment=marker)
+        for scope, line in _lines(party, document, project)
+    ]
+    if python:
+        declared = replace(party, declares=f"requires-python {python}")
+        entries.append(python_requirement(declared, f"python{python}"))
+    environment = _table(_table(document, "tool"), "metaqore").get("environment", "")
+    return Manifest(tuple(entries), str(environment))
+
+
+def _lines(party: Party, document: Mapping[str, Any], project: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for line in _strings(project.get("dependencies", []), "dependencies"):
+        yield "", line
+    for extra, lines in sorted(_table(project, "optional-dependencies").items()):
+        for line in _strings(lines, f"optional-dependencies.{extra}"):
+            yield f"extra {canonicalize_name(extra)} of {party.artifact}", line
+    groups: dict[str, Any] = {
+        canonicalize_name(name): lines for name, lines in _table(document, "dependency-groups").items()
+    }
+    for group in sorted(groups):
+        for line in _group(groups, group, ()):
+            yield f"group {group} of {party.artifact}", line
+
+
+def _group(groups: Mapping[str, Any], name: str, within: tuple[str, ...]) -> Iterator[str]:
+    """A group's lines, with those of the groups that it includes (PEP 735)."""
+    if name not in groups or name in within or not isinstance(groups[name], list):
+        raise manifest_invalid("pyproject.toml", f"the dependency group {name} is missing, no list, or includes itself")
+    for one in groups[name]:
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict) and isinstance(one.get("include-group"), str):
+            yield from _group(groups, canonicalize_name(one["include-group"]), (*within, name))
+        else:
+            raise manifest_invalid("pyproject.toml", f"the dependency group {name} holds something else than strings")
+
+
+def _python_marker(specifiers: str) -> str:
+    try:
+        parts = sorted(SpecifierSet(specifiers), key=str)
+    except InvalidSpecifier as error:
+        raise MetaQoreError(
+            "requirement_invalid", f"This is no requires-python: {specifiers!r}. See PEP 440."
+        ) from error
+    return " and ".join(f"python_full_version {one.operator} '{one.version}'" for one in parts)
+
+
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise manifest_invalid("pyproject.toml", f"{name} is no table")
+    return table
+
+
+def _strings(value: Any, name: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise manifest_invalid("pyproject.toml", f"{name} is no list of strings")
+    return value

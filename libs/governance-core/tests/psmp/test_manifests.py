@@ -1,0 +1,141 @@
+import json
+
+import pytest
+
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.model import Party, Severity
+from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
+from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind
+from metaqore_governance_core.psmp.conflicts.python_manifests import pyproject_toml, requirements_txt
+from metaqore_governance_core.psmp.conflicts.python_requirements import python_conflicts
+
+PARTY = Party("manifest", 1, "ann", "")
+
+
+def test_requirements_txt():
+    text = """
+    # metaqore: environment = gpu
+    -r other.txt
+    --index-url https://example.org/simple
+    numpy >= 1.5, < 2   # a comment
+    torch==2.0+cpu \\
+        --hash=sha256:abc --hash=sha256:def
+    Foo_Bar[extra]~=1.4; python_version < "3.12"
+    pkg @ https://example.org/pkg-1.0-py3-none-any.whl#sha256=abc
+    """
+    manifest = requirements_txt(PARTY, text)
+    assert [one.name for one in manifest.entries] == ["numpy", "torch", "foo-bar", "pkg"]
+    assert manifest.entries[0].party.declares == "numpy >= 1.5, < 2"
+    assert manifest.environment == "gpu"
+    assert manifest.unread == ("-r other.txt", "--index-url https://example.org/simple")
+
+
+def test_pyproject_toml():
+    text = """
+    [project]
+    requires-python = ">=3.11"
+    dependencies = ["numpy<2", "old==1; python_version < '3.9'"]
+    [project.optional-dependencies]
+    Fast = ["numpy>=1.5"]
+    [dependency-groups]
+    base = ["pytest>=9"]
+    dev = [{include-group = "base"}, "ruff"]
+    [tool.metaqore]
+    environment = "service"
+    """
+    manifest = pyproject_toml(PARTY, text)
+    scopes = {(one.name, one.scope) for one in manifest.entries}
+    assert scopes == {
+        ("numpy", ""),
+        ("old", ""),
+        ("numpy", "extra fast of manifest"),
+        ("pytest", "group base of manifest"),
+        ("pytest", "group dev of manifest"),
+        ("ruff", "group dev of manifest"),
+        ("python", ""),
+    }
+    assert manifest.environment == "service"
+    assert next(one for one in manifest.entries if one.name == "old").region == ()
+
+
+def test_projects_that_no_python_runs_together_clash():
+    def python(spec):
+        return pyproject_toml(PARTY, f'[project]\nrequires-python = "{spec}"').entries
+
+    (found,) = python_conflicts("python:python", [*python("<3.10"), *python(">=3.11")])
+    assert found.blocks
+
+
+def test_extras_clash_with_what_is_always_there_and_only_warn_among_themselves():
+    text = '[project]\ndependencies = ["n>=1"]\n[project.optional-dependencies]\na = ["n<2"]\nb = ["n>=2"]\n'
+    (found,) = python_conflicts("python:n", pyproject_toml(PARTY, text).entries)
+    assert found.severity is Severity.WARNING
+    (found,) = python_conflicts("python:n", pyproject_toml(PARTY, text.replace("n>=1", "n>=3")).entries)
+    assert found.severity is Severity.BLOCKING
+
+
+def test_package_json():
+    document = {
+        "dependencies": {"react": "^18"},
+        "peerDependencies": {"vue": "^3", "sass": "*"},
+        "peerDependenciesMeta": {"sass": {"optional": True}},
+        "overrides": {"@scope/foo@^1": "1.0.0", "react": "$react", "bar": {".": "2", "foo": "3"}},
+        "metaqore": {"environment": "web"},
+    }
+    manifest = package_json(PARTY, json.dumps(document), "web/package.json")
+    assert {(one.name, one.kind, one.text, one.selector) for one in manifest.entries} == {
+        ("react", NpmKind.DEPENDENCY, "^18", ""),
+        ("vue", NpmKind.PEER, "^3", ""),
+        ("sass", NpmKind.OPTIONAL_PEER, "*", ""),
+        ("@scope/foo", NpmKind.OVERRIDE, "1.0.0", "^1"),
+        ("react", NpmKind.OVERRIDE, "^18", ""),
+        ("bar", NpmKind.OVERRIDE, "2", ""),
+    }
+    assert not any(one.root for one in manifest.entries)
+    assert manifest.environment == "web"
+    assert manifest.unread == ("overrides below bar",)
+
+
+def test_a_lock_file_tells_the_peers_at_the_top():
+    document = {
+        "packages": {
+            "": {"peerDependencies": {"own": "1"}},
+            "node_modules/plugin": {"peerDependencies": {"react": "^17"}},
+            "node_modules/a/node_modules/plugin": {"peerDependencies": {"react": "^16"}},
+        }
+    }
+    (entry,) = package_lock_peers(PARTY, json.dumps(document)).entries
+    assert (entry.name, entry.text, entry.via) == ("react", "^17", "plugin")
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "code"),
+    [
+        pytest.param(requirements_txt, "numpy >=", "requirement_invalid", id="half a requirement"),
+        pytest.param(requirements_txt, "numpy; python_version ~ '3'", "requirement_invalid", id="no marker"),
+        pytest.param(pyproject_toml, "[project", "manifest_invalid", id="no TOML"),
+        pytest.param(pyproject_toml, "[project]\ndependencies = 'numpy'", "manifest_invalid", id="no list"),
+        pytest.param(pyproject_toml, "[project]\nrequires-python = 'x'", "requirement_invalid", id="no specifier"),
+        pytest.param(
+            pyproject_toml,
+            "[dependency-groups]\na = [{include-group = 'a'}]",
+            "manifest_invalid",
+            id="a circle of groups",
+        ),
+        pytest.param(package_json, "{", "manifest_invalid", id="no JSON"),
+        pytest.param(package_json, "[]", "manifest_invalid", id="no object"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(read, text, code):
+    with pytest.raises(MetaQoreError) as error:
+        read(PARTY, text)
+    assert error.value.code == code
+
+
+def test_markers_with_too_many_cases_are_refused():
+    marker = " and ".join(
+        f"(sys_platform == 'a{n}' or platform_machine == 'b{n}' or os_name == 'c{n}')" for n in range(9)
+    )
+    with pytest.raises(MetaQoreError) as error:
+        requirements_txt(PARTY, f"numpy; {marker.replace('==', '!=')}")
+    assert error.value.code == "marker_too_complex"
