@@ -27,6 +27,8 @@ class _Error:
 
 @dataclass(frozen=True, slots=True)
 class _StoredOutcome:
+    """An `Outcome` as it is read back: its error is no exception yet."""
+
     task: str
     organization: str
     receipt: str
@@ -42,7 +44,14 @@ class _StoredOutcome:
     error: _Error | None
 
 
+def _plain(error: object) -> _Error:
+    if isinstance(error, MetaQoreError):
+        return _Error(error.code, error.message, error.kind, error.retryable, error.reasons)
+    raise NotImplementedError
+
+
 _ENCODER: Final = msgspec.json.Encoder()
+_OUTCOME_ENCODER: Final = msgspec.json.Encoder(enc_hook=_plain)
 _KEPT: Final = msgspec.json.Decoder(KeptTask)
 _RESULTS: Final = msgspec.json.Decoder(TaskResult)
 _OUTCOMES: Final = msgspec.json.Decoder(_StoredOutcome)
@@ -73,26 +82,7 @@ def decode_result(raw: bytes) -> TaskResult:
 
 def encode_outcome(outcome: Outcome) -> bytes:
     """An outcome as JSON, its error in full."""
-    error = outcome.error
-    return _ENCODER.encode(
-        _StoredOutcome(
-            task=outcome.task,
-            organization=outcome.organization,
-            receipt=outcome.receipt,
-            decision=outcome.decision,
-            state=outcome.state,
-            attempts=outcome.attempts,
-            duration_us=outcome.duration_us,
-            usage=outcome.usage,
-            model=outcome.model,
-            provider=outcome.provider,
-            locality=outcome.locality,
-            answer=outcome.answer,
-            error=None
-            if error is None
-            else _Error(error.code, error.message, error.kind, error.retryable, error.reasons),
-        )
-    )
+    return _OUTCOME_ENCODER.encode(outcome)
 
 
 def decode_outcome(raw: bytes) -> Outcome:
