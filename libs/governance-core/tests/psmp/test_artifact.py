@@ -1,6 +1,8 @@
 """What happens to an artifact and what is refused; then what must hold for every sequence of commands."""
 
+import itertools
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,16 @@ from metaqore_governance_core.psmp.activation import missing_approvals
 from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.artifact import decide, replay
 from metaqore_governance_core.psmp.artifact_evolve import evolve
-from metaqore_governance_core.psmp.artifact_state import FOLLOWING, Artifact, Body, Content, Phase
+from metaqore_governance_core.psmp.artifact_state import (
+    FOLLOWING,
+    Approval,
+    Artifact,
+    Body,
+    Content,
+    OpenConflict,
+    Phase,
+    Veto,
+)
 from metaqore_governance_core.psmp.canonical_state import state_bytes
 from metaqore_governance_core.psmp.conflicts.model import Choice, ConflictType, Party, Severity, make_conflict
 from metaqore_governance_core.psmp.event_codec import decode, encode
@@ -297,10 +308,10 @@ def test_an_erased_body_leaves_its_commitment():
 
 
 ACTORS = st.sampled_from([ANN, BOB, EVE, IVY])
-NUMBERS = st.integers(1, 3)
+NUMBERS = st.sampled_from([1, 1, 1, 2, 2, 3])
 TIMES = st.integers(0, 30)
-FOUND = st.sampled_from([(), (BLOCKS,), (WARNS,), (BLOCKS, WARNS), (clash(Severity.BLOCKING, "react"),)])
-WHY = st.sampled_from(["why", ""])
+FOUND = st.sampled_from([(), (), (), (BLOCKS,), (WARNS,), (BLOCKS, WARNS), (clash(Severity.BLOCKING, "react"),)])
+WHY = st.sampled_from(["why", "why", "why", ""])
 
 
 def version_command(class_, **fields):
@@ -308,12 +319,12 @@ def version_command(class_, **fields):
 
 
 COMMANDS = st.one_of(
-    st.builds(c.Draft, ACTORS, TIMES, *map(st.just, ("org", "garden", "mine", CONTENT))),
+    *[st.builds(c.Draft, ACTORS, TIMES, *map(st.just, ("org", "garden", "mine", CONTENT)))] * 2,
     st.builds(c.Retire, ACTORS, TIMES, WHY),
-    *(version_command(one, conflicts=FOUND) for one in (c.Propose, c.Rejudge, c.Activate)),
+    *(version_command(one, conflicts=FOUND) for one in (c.Propose, c.Propose, c.Rejudge, c.Activate) * 2),
     *(
         version_command(one, conflicts=FOUND, why=WHY)
-        for one in (c.ActivateOverWarning, c.ActivateOwn, c.ProposeAndActivate)
+        for one in (c.ActivateOverWarning, c.ActivateOwn, c.ProposeAndActivate) * 3
     ),
     *(
         version_command(one, why=WHY)
@@ -327,7 +338,7 @@ COMMANDS = st.one_of(
 )
 PROJECTS = st.builds(
     Project,
-    st.sampled_from(ProjectState),
+    st.sampled_from([*[ProjectState.OPEN] * 7, *ProjectState, None]),
     mode=st.sampled_from(Mode),
     policy=st.builds(
         ProjectPolicy,
@@ -353,7 +364,14 @@ def run(steps):
             artifact = evolve(artifact, event)
 
 
-SEQUENCES = st.lists(st.tuples(COMMANDS, PROJECTS | st.just(STRICT) | st.just(FLEXIBLE)), max_size=40)
+SEQUENCES = st.builds(
+    lambda begun, steps, project: [(command, project) for command in begun] + steps,
+    st.sampled_from(
+        [(), (DRAFT,), (DRAFT, DRAFT), PROPOSED, WARNED, (*PROPOSED, DRAFT, c.Propose(BOB, 2, 2, ())), ACTIVE]
+    ),
+    st.lists(st.tuples(COMMANDS, PROJECTS | st.sampled_from([STRICT, FLEXIBLE, FLEXIBLE])), min_size=8, max_size=25),
+    st.sampled_from([STRICT, FLEXIBLE]),
+)
 
 
 @given(SEQUENCES)
@@ -402,3 +420,49 @@ def test_the_fold_gives_the_same_bytes_also_from_what_is_stored(steps):
     assert [decode(encode(event)) for event in happened] == happened
     for cut, event in enumerate(happened):
         assert evolve(replay(happened[:cut]), event) == replay(happened[: cut + 1])
+
+
+def every_activation():
+    """Every phase, conflict, veto, approval, mode, policy, actor and command, each with each."""
+    whole, _ = after(*PROPOSED)
+    approved = (Approval("reviewer", "eve", 3),)
+    for phase, standing, vetoed, given_, found, mode, asked, own, by in itertools.product(
+        Phase,
+        [(), (OpenConflict(WARNS, 2),), (OpenConflict(BLOCKS, 2),)],
+        [(), (Veto("eve", "no", 3),)],
+        [(), approved],
+        [(), (WARNS,), (BLOCKS,), (BLOCKS, WARNS)],
+        Mode,
+        [(), (ApprovalRule("reviewer", 1),)],
+        [True, False],
+        [ANN, BOB],
+    ):
+        fields = {"phase": phase, "conflicts": standing, "vetoes": vetoed, "approvals": given_}
+        artifact = replace(whole, versions=(replace(whole.versions[0], **fields),))
+        project = Project(ProjectState.OPEN, mode=mode, policy=ProjectPolicy(approvals=asked, may_activate_own=own))
+        for command in (
+            c.Activate(by, 4, 1, found),
+            c.ActivateOverWarning(by, 4, 1, found, "why"),
+            c.ActivateOwn(by, 4, 1, found, "why"),
+            c.ProposeAndActivate(by, 4, 1, found, "why"),
+        ):
+            yield artifact.versions[0], command, project, artifact
+
+
+def test_of_all_activations_there_are_only_the_right_ones_happen():
+    happened = set()
+    for version, command, project, artifact in every_activation():
+        try:
+            (*_, event) = decide(artifact, command, project)
+        except PsmpRefusedError:
+            continue
+        happened.add(type(event))
+        assert version.phase is (Phase.DRAFT if isinstance(command, c.ProposeAndActivate) else Phase.PROPOSED)
+        assert not any(one.blocks for one in command.conflicts)
+        assert not version.vetoes
+        assert not missing_approvals(version, project)
+        assert project.mode is Mode.FLEXIBLE or type(event) is e.Activated
+        assert WARNS not in command.conflicts or type(event) is e.ActivatedOverWarning
+        own = isinstance(event, e.ActivatedOwn | e.ProposedAndActivated) or project.policy.may_activate_own
+        assert own or command.by is not ANN
+    assert happened == set(get_args(e.Activations))

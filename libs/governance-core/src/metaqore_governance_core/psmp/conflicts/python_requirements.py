@@ -96,14 +96,14 @@ def _allowed(text: str) -> Allowed:
     region = ANYWHERE if parsed.marker is None else region_of(str(parsed.marker))
     if parsed.url is not None:
         return _at_url(name, region, parsed.url)
-    specifiers = str(parsed.specifier)
-    return Allowed(
-        name,
-        region,
-        SpecifierSet(specifiers, prereleases=False).to_range(),
-        SpecifierSet(specifiers, prereleases=True).to_range(),
-        any(_is_prerelease(one.version) for one in parsed.specifier),
-    )
+    return Allowed(name, region, *_ranges(str(parsed.specifier)))
+
+
+@lru_cache(maxsize=8192)
+def _ranges(specifiers: str) -> tuple[VersionRange, VersionRange, bool]:
+    """What they allow without and with pre-releases, and whether they name one; many packages share the same few."""
+    stable, any_version = (SpecifierSet(specifiers, prereleases=pre) for pre in (False, True))
+    return stable.to_range(), any_version.to_range(), any(_is_prerelease(one.version) for one in stable)
 
 
 def _at_url(name: str, region: Region, url: str) -> Allowed:
@@ -233,8 +233,8 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
 
     Raises `MetaQoreError` `requirements_too_complex` where their markers make more than `MAX_CELLS` different cases.
     """
-    if not _Cell().with_(requirements).stable.is_empty:
-        return []  # the usual case: one stable version suits all, wherever they apply
+    if _some_stable_version_suits_all(requirements):
+        return []
     cells: dict[Region, _Cell] = {region_of(NO_EXTRA): _Cell()}
     for one in requirements:
         for region, cell in list(cells.items()):
@@ -251,6 +251,14 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
                 kind=ErrorKind.UNPROCESSABLE,
             )
     return []
+
+
+def _some_stable_version_suits_all(requirements: Sequence[PythonRequirement]) -> bool:
+    """The usual case, wherever they apply."""
+    met = _ANY_STABLE
+    for stable in {id(one.allowed.stable): one.allowed.stable for one in requirements}.values():
+        met &= stable
+    return not met.is_empty
 
 
 def _two_urls(requirements: Sequence[PythonRequirement]) -> tuple[PythonRequirement, PythonRequirement] | None:

@@ -1,0 +1,69 @@
+"""The rules against what the real tools said. Scripts beside the corpus made it; this needs none of the tools."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from metaqore_governance_core.psmp.conflicts.model import Party
+from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
+from metaqore_governance_core.psmp.conflicts.npm_ranges import npm_range
+from metaqore_governance_core.psmp.conflicts.npm_tree import npm_conflicts
+from metaqore_governance_core.psmp.conflicts.python_requirements import python_conflicts, python_requirement
+
+CORPUS = Path(__file__).resolve().parents[4] / "tests" / "corpus" / "conflicts"
+PYTHON = json.loads((CORPUS / "python.json").read_text(encoding="utf-8"))
+NPM = json.loads((CORPUS / "npm.json").read_text(encoding="utf-8"))
+FALSE_BLOCKS_ALLOWED = 0.01
+
+
+def python_blocks(case):
+    requirements = [
+        python_requirement(
+            Party(f"artifact-{number}", 1, f"agent-{number}", line), line, environment=case["environment"]
+        )
+        for number, line in enumerate(case["requirements"])
+    ]
+    return any(one.blocks for one in python_conflicts("python:pkg", requirements))
+
+
+def npm_blocks(case):
+    entries = []
+    for path, manifest in case["files"].items():
+        entries += package_json(Party(path, 1, f"agent of {path}", ""), json.dumps(manifest), path).entries
+    lock = {"packages": {f"node_modules/{name}": one for name, one in case["plugins"].items()}}
+    entries += package_lock_peers(Party("package-lock.json", 1, "npm", ""), json.dumps(lock)).entries
+    foo = [one for one in entries if one.name == "foo"]
+    return any(one.blocks for one in npm_conflicts("npm:foo", foo))
+
+
+@pytest.mark.parametrize("held_back", [False, True], ids=["developed on", "held back"])
+@pytest.mark.parametrize(("corpus", "blocks"), [(PYTHON, python_blocks), (NPM, npm_blocks)], ids=["python", "npm"])
+def test_every_conflict_is_found_and_hardly_any_is_made_up(corpus, blocks, held_back):
+    cases = [case for case in corpus["cases"] if case["held_back"] is held_back]
+    compatible = [case for case in cases if case["compatible"]]
+    missed = [case["name"] for case in cases if not case["compatible"] and not blocks(case)]
+    made_up = [case["name"] for case in compatible if blocks(case)]
+    assert missed == []
+    assert len(made_up) <= FALSE_BLOCKS_ALLOWED * len(compatible), made_up
+
+
+@pytest.mark.parametrize("corpus", [PYTHON, NPM], ids=["python", "npm"])
+def test_the_corpus_is_large_and_balanced(corpus):
+    for compatible in (True, False):
+        assert sum(case["compatible"] is compatible for case in corpus["cases"]) >= 50
+        assert sum(case["held_back"] and case["compatible"] is compatible for case in corpus["cases"]) >= 20
+
+
+@pytest.mark.parametrize(("text", "satisfied"), NPM["semver"]["ranges"].items(), ids=lambda value: str(value)[:30])
+def test_a_range_holds_what_node_semver_says(text, satisfied):
+    allowed = npm_range(text)
+    if satisfied is None:
+        assert allowed is None
+        return
+    assert allowed is not None
+    assert [version for version in NPM["semver"]["versions"] if holds(allowed, version)] == satisfied
+
+
+def holds(allowed, version):
+    return not allowed.meet(npm_range(version)).is_empty
