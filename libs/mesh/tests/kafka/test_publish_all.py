@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka.errors import OutOfOrderSequenceNumber
 
-from metaqore_mesh.kafka import BrokerProbe, BrokerUnavailable, Publisher, RecordTooLarge
+from metaqore_mesh.kafka import BrokerProbe, BrokerUnavailable, Bus, Publisher, RecordTooLarge, TopicSpec
 from metaqore_mesh.kafka.batching import batches_of
 from metaqore_mesh.settings import KafkaSettings
 from metaqore_mesh.testing.kafka_bench import Seen, texts, until
@@ -78,6 +78,21 @@ async def test_one_that_is_too_large_takes_no_other_down(bench):
         records = [(b"k", b"a", ()), (b"k", b"x" * 4_000_000, ()), (b"k", b"b", ())]
         first, large, last = await bus.publisher.publish_all(bench.topic, records)
     assert (first, last) == (None, None)
+    assert isinstance(large, RecordTooLarge)
+
+
+@pytest.mark.kafka
+async def test_records_that_are_too_large_only_together_go_one_by_one(apache_kafka_bootstrap, fresh_name):
+    settings = KafkaSettings(bootstrap_servers=apache_kafka_bootstrap)
+    narrow = TopicSpec(fresh_name, 1, configs={"max.message.bytes": "50000"})
+    bus = Bus(settings, client_id=fresh_name, topics=[narrow])
+    await bus.start()
+    try:
+        records = [(b"k", b"%d" % number * 20_000, ()) for number in range(4)] + [(b"k", b"x" * 60_000, ())]
+        *fitting, large = await bus.publisher.publish_all(fresh_name, records)
+    finally:
+        await bus.stop()
+    assert fitting == [None] * 4
     assert isinstance(large, RecordTooLarge)
 
 
