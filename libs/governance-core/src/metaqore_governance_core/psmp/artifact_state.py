@@ -65,16 +65,36 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependency:
+    """One requirement, as its manifest says it. What an ecosystem has no use for is left at its default.
+
+    `scope` names the extra or group of Python, `kind` the section of npm, `marker` where its manifest is used at all.
+    """
+
+    ecosystem: str
+    name: str
+    text: str
+    declares: str = ""
+    scope: str = ""
+    marker: str = ""
+    kind: str = ""
+    manifest: str = ""
+    via: str = ""
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What a version declares. It can be amended while the version is a draft, and never after.
 
-    `dependencies` are `<ecosystem>:<declaration>`, as the manifest says it; `paths` are relative to the project.
+    `paths` are relative to the project; `renames` go from the first to the second path; `environment` is empty for the
+    project's default of each ecosystem.
     """
 
     body: Body
     paths: tuple[str, ...] = ()
     renames: tuple[tuple[str, str], ...] = ()
-    dependencies: tuple[str, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
     environment: str = ""
     semantic_version: str = ""
     sensitivity: str = "INTERNAL"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -75,10 +75,10 @@ def ancestors(path: str) -> Iterator[str]:
 
 def path_claims(party: Party, paths: Iterable[str], renames: Iterable[tuple[str, str]] = ()) -> list[PathClaim]:
     """The claims of a version that writes `paths` and renames from the first to the second of each of `renames`."""
-    moved = [(checked_path(old), checked_path(new)) for old, new in renames]
-    claims = [PathClaim(party, checked_path(path)) for path in paths]
-    claims += [PathClaim(party, old, PathUse.VACATES, new) for old, new in moved]
-    claims += [PathClaim(party, new, PathUse.WRITES, old) for old, new in moved]
+    claims = [PathClaim(replace(party, declares=f"writes {path}"), checked_path(path)) for path in paths]
+    for old, new in renames:
+        moving = replace(party, declares=f"renames {checked_path(old)} to {checked_path(new)}")
+        claims += [PathClaim(moving, old, PathUse.VACATES, new), PathClaim(moving, new, PathUse.WRITES, old)]
     return list(dict.fromkeys(claims))
 
 

@@ -61,7 +61,8 @@ class Allowed:
 class PythonRequirement:
     """One requirement of one party, ready to be compared.
 
-    `scope` is empty for what is always installed, and names the extra or group otherwise.
+    `scope` is empty for what is always installed, and names the extra or group otherwise. `environment` is the marker
+    that bounds where its manifest is used.
     """
 
     party: Party
@@ -69,6 +70,7 @@ class PythonRequirement:
     allowed: Allowed
     region: Region
     scope: str = ""
+    environment: str = ""
 
     @property
     def name(self) -> str:
@@ -83,7 +85,7 @@ def python_requirement(party: Party, text: str, *, scope: str = "", environment:
     """
     allowed = _allowed(text)
     region = both(region_of(NO_EXTRA), region_of(environment)) if environment else region_of(NO_EXTRA)
-    return PythonRequirement(party, text, allowed, both(region, allowed.region), scope)
+    return PythonRequirement(party, text, allowed, both(region, allowed.region), scope, environment)
 
 
 @lru_cache(maxsize=8192)
