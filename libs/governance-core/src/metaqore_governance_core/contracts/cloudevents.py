@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.value_object import value_object
 
 SPEC_VERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/json"
@@ -19,7 +19,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f]")
 Headers = list[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class EventAttributes:
     """What a CloudEvent says about itself. `source` and `id` together name it."""
 
@@ -57,8 +57,9 @@ def parse_event_headers(headers: Iterable[tuple[str, bytes | None]]) -> EventAtt
     """
     found: dict[str, str] = {}
     for key, value in headers:
-        name = key.lower().removeprefix("ce_")
-        if name != key.lower():
+        lowered = key.lower()
+        if lowered.startswith("ce_"):
+            name = lowered[3:]
             if name in found:
                 raise MetaQoreError("event_attribute_invalid", f"The header ce_{name} may stand only once.")
             found[name] = _text(name, value)
@@ -84,7 +85,8 @@ def _text(name: str, value: bytes | None) -> str:
     except UnicodeDecodeError:
         raise MetaQoreError("event_attribute_invalid", f"The header ce_{name} is not UTF-8.") from None
     limited = name in _REQUIRED
-    if (limited and len(text) > _MAX_ATTRIBUTE_CHARACTERS) or _CONTROL.search(text):
+    # What is printable holds no control character, and that is quickly told.
+    if (limited and len(text) > _MAX_ATTRIBUTE_CHARACTERS) or (not text.isprintable() and _CONTROL.search(text)):
         raise MetaQoreError(
             "event_attribute_invalid",
             f"The header ce_{name} has at most {_MAX_ATTRIBUTE_CHARACTERS} characters and no control characters.",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from metaqore_governance_core.value_object import value_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from metaqore_mesh.kafka.records import Outgoing
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Batch:
     """A batch for one partition. `indexes` say which of the records are in it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from metaqore_governance_core.value_object import value_object
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """Headers in order; a name may repeat and a value may be null."""
@@ -11,7 +11,7 @@ Outgoing = tuple[bytes | None, bytes | None, Headers]
 """A record to publish: key, value and headers."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KafkaRecord:
     """One record, undecoded: nothing in it was parsed, so nothing in it can fail to parse."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from metaqore_ai_gateway.domain.kept_task import KeptTask
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_ai_gateway.domain.task_result import RequestName, TaskResult
 from metaqore_governance_core.identity import Caller
+from metaqore_governance_core.value_object import value_object
 
 
 class ClaimState(StrEnum):
@@ -19,7 +19,7 @@ class ClaimState(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Origin:
     """What makes a task's event the same event when it comes again: who sent it, from where, and its id there."""
 
@@ -33,7 +33,7 @@ class Origin:
         return RequestName(self.source, self.event_id)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Claim:
     """A task that is ours to finish. `reply_key` is the key that its result will have.
 
@@ -47,7 +47,7 @@ class Claim:
     kept: KeptTask | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Standing:
     """A claim that was there before. `result` is None until it is concluded, and again once it is too old.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from metaqore_ai_gateway.domain.chat import ChatTask, Envelope
@@ -12,9 +12,10 @@ from metaqore_governance_core.identity import Door
 from metaqore_governance_core.records import Commitment
 from metaqore_governance_core.scanner import Findings
 from metaqore_governance_core.sensitivity import Sensitivity
+from metaqore_governance_core.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class KeptTask:
     """`body` is the request as it will be forwarded, None where it may not be kept.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.task import TaskState
+from metaqore_governance_core.value_object import value_object
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class RequestName:
     """The event that asked: its `ce_source` and `ce_id`."""
 
@@ -17,7 +18,7 @@ class RequestName:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ResultError:
     """Why there is no answer: a stable code, and a sentence for a person."""
 
@@ -25,7 +26,7 @@ class ResultError:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ResultUsage:
     """Tokens that the model counted."""
 
@@ -34,7 +35,7 @@ class ResultUsage:
     total_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class TaskResult:
     """The value of a result (contract `TaskCompleted`). What was refused before a decision has no receipt.
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 
 import structlog
@@ -26,6 +26,7 @@ from metaqore_ai_gateway.service.resume_claim import ResumeClaim
 from metaqore_ai_gateway.service.run_claim import NotBegunError, RunClaim
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller, Door, Scope
+from metaqore_governance_core.value_object import value_object
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 5.0
@@ -39,7 +40,7 @@ LARGE_TEXT_BYTES: Final = 256 * 1024
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class Submission:
     """A task that could be read, or why it cannot run although it could.
 
@@ -106,6 +107,7 @@ class TakeTasks:
         self._limit = limit
         self._working: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def working(self) -> int:
@@ -206,7 +208,9 @@ class TakeTasks:
 
     def _start(self, task: str, found: _Found | None = None) -> None:
         if task not in self._working:
-            work = self._working[task] = asyncio.create_task(self._until_finished(task, found), name=task)
+            # Kept: to ask for the running loop is a system call (getpid) before Python 3.12.
+            loop = self._loop = self._loop or asyncio.get_running_loop()
+            work = self._working[task] = loop.create_task(self._until_finished(task, found), name=task)
             work.add_done_callback(self._ended)
 
     def _ended(self, work: asyncio.Task[None]) -> None:
