@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
 from metaqore_governance_core.psmp.conflicts.npm_ranges import npm_range
@@ -14,6 +15,7 @@ from metaqore_governance_core.psmp.conflicts.python_requirements import python_c
 CORPUS = Path(__file__).resolve().parents[4] / "tests" / "corpus" / "conflicts"
 PYTHON = json.loads((CORPUS / "python.json").read_text(encoding="utf-8"))
 NPM = json.loads((CORPUS / "npm.json").read_text(encoding="utf-8"))
+CARGO = json.loads((CORPUS / "cargo.json").read_text(encoding="utf-8"))
 FALSE_BLOCKS_ALLOWED = 0.01
 
 
@@ -37,8 +39,20 @@ def npm_blocks(case):
     return any(one.blocks for one in npm_conflicts("npm:foo", foo))
 
 
+def cargo_blocks(case):
+    requirements = [
+        CargoRequirement(Party(f"crate-{number}", 1, f"agent-{number}", text), "foo", text)
+        for number, text in enumerate(case["requirements"])
+    ]
+    return any(one.blocks for one in cargo_conflicts("cargo:foo", requirements))
+
+
 @pytest.mark.parametrize("held_back", [False, True], ids=["developed on", "held back"])
-@pytest.mark.parametrize(("corpus", "blocks"), [(PYTHON, python_blocks), (NPM, npm_blocks)], ids=["python", "npm"])
+@pytest.mark.parametrize(
+    ("corpus", "blocks"),
+    [(PYTHON, python_blocks), (NPM, npm_blocks), (CARGO, cargo_blocks)],
+    ids=["python", "npm", "cargo"],
+)
 def test_every_conflict_is_found_and_hardly_any_is_made_up(corpus, blocks, held_back):
     cases = [case for case in corpus["cases"] if case["held_back"] is held_back]
     compatible = [case for case in cases if case["compatible"]]
@@ -48,7 +62,7 @@ def test_every_conflict_is_found_and_hardly_any_is_made_up(corpus, blocks, held_
     assert len(made_up) <= FALSE_BLOCKS_ALLOWED * len(compatible), made_up
 
 
-@pytest.mark.parametrize("corpus", [PYTHON, NPM], ids=["python", "npm"])
+@pytest.mark.parametrize("corpus", [PYTHON, NPM, CARGO], ids=["python", "npm", "cargo"])
 def test_the_corpus_is_large_and_balanced(corpus):
     for compatible in (True, False):
         assert sum(case["compatible"] is compatible for case in corpus["cases"]) >= 50

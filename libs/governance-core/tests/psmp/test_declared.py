@@ -2,6 +2,7 @@ import pytest
 
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import Artifact, Body, Content, Dependency, Phase, Provenance, Version
+from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
 from metaqore_governance_core.psmp.conflicts.judge import conflicts_of
 from metaqore_governance_core.psmp.conflicts.model import ConflictType, Party
 from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
@@ -32,6 +33,9 @@ def declared(**content):
         pytest.param(
             package_json(PARTY, '{"dependencies": {"a": "^1"}, "overrides": {"b@1": "2"}}', "web/package.json"),
             id="package.json",
+        ),
+        pytest.param(
+            cargo_toml(PARTY, '[package]\nname = "m"\nlinks = "ssl"\n[dependencies]\nfoo = "1.2"'), id="Cargo.toml"
         ),
         pytest.param(
             package_lock_peers(PARTY, '{"packages": {"node_modules/p": {"peerDependencies": {"a": "1"}}}}'), id="a lock"

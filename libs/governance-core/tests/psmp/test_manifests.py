@@ -3,6 +3,9 @@ import json
 import pytest
 
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink, link_conflicts
+from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
 from metaqore_governance_core.psmp.conflicts.model import Party, Severity
 from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind
@@ -122,6 +125,7 @@ def test_a_lock_file_tells_the_peers_at_the_top():
             "manifest_invalid",
             id="a circle of groups",
         ),
+        pytest.param(cargo_toml, "[dependencies]\nfoo = '1..2'", "requirement_invalid", id="no version of Cargo"),
         pytest.param(package_json, "{", "manifest_invalid", id="no JSON"),
         pytest.param(package_json, "[]", "manifest_invalid", id="no object"),
     ],
@@ -130,6 +134,41 @@ def test_what_cannot_be_read_is_refused(read, text, code):
     with pytest.raises(MetaQoreError) as error:
         read(PARTY, text)
     assert error.value.code == code
+
+
+CARGO = """
+[package]
+name = "mine"
+links = "ssl"
+[package.metadata.metaqore]
+environment = "native"
+[dependencies]
+serde = "1.0"
+renamed = { package = "foo", version = "=1.2.3" }
+local = { path = "../local" }
+inherited = { workspace = true }
+[target.'cfg(windows)'.dependencies]
+winapi = { version = "0.3" }
+[workspace.dependencies]
+inherited = { version = "2" }
+"""
+
+
+def test_cargo_toml():
+    manifest = cargo_toml(PARTY, CARGO)
+    asked = [(one.name, one.text) for one in manifest.entries if isinstance(one, CargoRequirement)]
+    assert asked == [("inherited", "2"), ("foo", "=1.2.3"), ("serde", "1.0"), ("winapi", "0.3")]
+    assert [(one.crate, one.library) for one in manifest.entries if isinstance(one, CargoLink)] == [("mine", "ssl")]
+    assert manifest.environment == "native"
+    assert manifest.unread == ("dependencies local",)
+
+
+def test_two_crates_do_not_link_one_library():
+    links = [CargoLink(Party(name, 1, f"agent-{name}", ""), "ssl", name) for name in ("a", "b")]
+    (found,) = link_conflicts("cargo_links:ssl", links)
+    assert found.blocks
+    assert {party.by for party in found.clashing} == {"agent-a", "agent-b"}
+    assert link_conflicts("cargo_links:ssl", links[:1]) == []
 
 
 def test_markers_with_too_many_cases_are_refused():

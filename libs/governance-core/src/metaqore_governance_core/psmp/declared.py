@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final, assert_never
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import Artifact, Dependency, Version
+from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
 from metaqore_governance_core.psmp.conflicts.declaration import Declaration, Entry
-from metaqore_governance_core.psmp.conflicts.manifest import Manifest
+from metaqore_governance_core.psmp.conflicts.manifest import Manifest, PackageEntry
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
@@ -16,8 +19,8 @@ from metaqore_governance_core.psmp.conflicts.paths import path_claims
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_requirement
 from metaqore_governance_core.psmp.work import Work
 
-PYTHON = "python"
-NPM = "npm"
+LINKS: Final = "links"
+"""The kind of a dependency of Cargo that is a native library, whose name stands in its text."""
 
 
 def dependencies_of(manifest: Manifest) -> tuple[Dependency, ...]:
@@ -48,20 +51,28 @@ def hold_of(work: Work) -> TaskHold | None:
     return TaskHold(party, work.id, work.holder, work.since_us, work.lease_until_us)
 
 
-def _dependency(entry: PythonRequirement | NpmRequirement) -> Dependency:
+def _dependency(entry: PackageEntry) -> Dependency:
     declares = entry.party.declares
-    if isinstance(entry, PythonRequirement):
-        return Dependency(PYTHON, entry.name, entry.text, declares, scope=entry.scope, marker=entry.environment)
-    return Dependency(
-        NPM,
-        entry.name,
-        entry.text,
-        declares,
-        kind=entry.kind.value,
-        manifest=entry.manifest,
-        via=entry.via,
-        selector=entry.selector,
-    )
+    match entry:
+        case PythonRequirement():
+            return Dependency("python", entry.name, entry.text, declares, scope=entry.scope, marker=entry.environment)
+        case CargoRequirement():
+            return Dependency("cargo", entry.name, entry.text, declares)
+        case CargoLink():
+            return Dependency("cargo", entry.crate, entry.library, declares, kind=LINKS)
+        case NpmRequirement():
+            return Dependency(
+                "npm",
+                entry.name,
+                entry.text,
+                declares,
+                kind=entry.kind.value,
+                manifest=entry.manifest,
+                via=entry.via,
+                selector=entry.selector,
+            )
+        case _:
+            assert_never(entry)
 
 
 def _entries(party: Party, version: Version, at_us: int) -> Iterator[Entry]:
@@ -83,9 +94,13 @@ def _entry(party: Party, one: Dependency) -> Entry:
             manifest = one.manifest or "package.json"
             kind = NpmKind(one.kind) if one.kind else NpmKind.DEPENDENCY
             return NpmRequirement(party, one.name, one.text, kind, manifest, "/" not in manifest, one.via, one.selector)
+        case "cargo" if one.kind == LINKS:
+            return CargoLink(party, one.text, one.name)
+        case "cargo":
+            return CargoRequirement(party, one.name, one.text)
         case _:
             raise MetaQoreError(
                 "ecosystem_unknown",
-                f"MetaQore cannot judge dependencies of {one.ecosystem!r}. Declare python or npm ones.",
+                f"MetaQore cannot judge dependencies of {one.ecosystem!r}. Use python, npm or cargo.",
                 kind=ErrorKind.UNPROCESSABLE,
             )

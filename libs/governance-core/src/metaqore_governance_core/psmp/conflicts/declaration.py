@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, assert_never
 
+from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
+from metaqore_governance_core.psmp.conflicts.manifest import PackageEntry
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
 from metaqore_governance_core.psmp.conflicts.paths import PathClaim, PathUse, ancestors, path_key
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement
 
-Entry = PathClaim | PythonRequirement | NpmRequirement | TaskHold
+Entry = PathClaim | PackageEntry | TaskHold
 
 
 class KeyKind(StrEnum):
@@ -26,7 +30,12 @@ class KeyKind(StrEnum):
     BELOW = "below"
     PYTHON = "python"
     NPM = "npm"
+    CARGO = "cargo"
+    CARGO_LINKS = "cargo_links"
     TASK = "task"
+
+
+_OF_THE_PROJECT: Final = frozenset({KeyKind.PATH, KeyKind.BELOW, KeyKind.TASK})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,7 +64,7 @@ class Declaration:
     environment: str = ""
 
     def _key(self, kind: KeyKind, name: str) -> ConflictKey:
-        environment = self.environment if kind in {KeyKind.PYTHON, KeyKind.NPM} else ""
+        environment = "" if kind in _OF_THE_PROJECT else self.environment
         return ConflictKey(self.organization, self.project, kind, environment, name)
 
     def stored(self) -> Iterator[tuple[ConflictKey, Entry]]:
@@ -68,12 +77,8 @@ class Declaration:
                     if entry.use is PathUse.WRITES:
                         for folder in ancestors(key):
                             yield self._key(KeyKind.BELOW, folder), entry
-                case PythonRequirement():
-                    yield self._key(KeyKind.PYTHON, entry.name), entry
-                case NpmRequirement():
-                    yield self._key(KeyKind.NPM, entry.name), entry
-                case TaskHold():
-                    yield self._key(KeyKind.TASK, entry.task), entry
+                case _:
+                    yield self._key(*_meeting(entry)), entry
 
     def read(self) -> frozenset[ConflictKey]:
         """Under which keys others may have entries that clash with these."""
@@ -86,10 +91,23 @@ class Declaration:
                     if entry.use is PathUse.WRITES:
                         keys.add(self._key(KeyKind.BELOW, key))
                         keys.update(self._key(KeyKind.PATH, folder) for folder in ancestors(key))
-                case PythonRequirement():
-                    keys.add(self._key(KeyKind.PYTHON, entry.name))
-                case NpmRequirement():
-                    keys.add(self._key(KeyKind.NPM, entry.name))
-                case TaskHold():
-                    keys.add(self._key(KeyKind.TASK, entry.task))
+                case _:
+                    keys.add(self._key(*_meeting(entry)))
         return frozenset(keys)
+
+
+def _meeting(entry: PackageEntry | TaskHold) -> tuple[KeyKind, str]:
+    """Where entries that are not paths meet: each is stored and read under the same one key."""
+    match entry:
+        case PythonRequirement():
+            return KeyKind.PYTHON, entry.name
+        case NpmRequirement():
+            return KeyKind.NPM, entry.name
+        case CargoRequirement():
+            return KeyKind.CARGO, entry.name
+        case CargoLink():
+            return KeyKind.CARGO_LINKS, entry.library
+        case TaskHold():
+            return KeyKind.TASK, entry.task
+        case _:
+            assert_never(entry)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink, link_conflicts
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, Declaration, Entry, KeyKind
 from metaqore_governance_core.psmp.conflicts.model import Conflict
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement, npm_conflicts
@@ -12,7 +14,7 @@ from metaqore_governance_core.psmp.conflicts.ownership import TaskHold, ownershi
 from metaqore_governance_core.psmp.conflicts.paths import PathClaim, path_conflicts
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_conflicts
 
-T = TypeVar("T", PathClaim, PythonRequirement, NpmRequirement, TaskHold)
+T = TypeVar("T", PathClaim, PythonRequirement, NpmRequirement, CargoRequirement, CargoLink, TaskHold)
 
 
 def conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable[Entry]]) -> tuple[Conflict, ...]:
@@ -31,11 +33,7 @@ def conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable
         *_of_tasks(own, declaration, standing),
     ]
     for key, entries in sorted(mine.items()):
-        others = standing.get(key, [])
-        if key.kind is KeyKind.PYTHON:
-            found += _with_own(own, _only(PythonRequirement, [*others, *entries]), _judge_python(key))
-        elif key.kind is KeyKind.NPM:
-            found += _with_own(own, _only(NpmRequirement, [*others, *entries]), _judge_npm(key))
+        found += _of_package(own, key, [*standing.get(key, []), *entries])
     return tuple(sorted({one.id: one for one in found}.values(), key=lambda one: one.id))
 
 
@@ -51,12 +49,19 @@ def _of_tasks(own: str, declaration: Declaration, standing: Mapping[ConflictKey,
     return _with_own(own, _only(TaskHold, [*others, *declaration.entries]), ownership_conflicts)
 
 
-def _judge_python(key: ConflictKey) -> Callable[[Sequence[PythonRequirement]], list[Conflict]]:
-    return lambda entries: python_conflicts(str(key), entries)
-
-
-def _judge_npm(key: ConflictKey) -> Callable[[Sequence[NpmRequirement]], list[Conflict]]:
-    return lambda entries: npm_conflicts(str(key), entries)
+def _of_package(own: str, key: ConflictKey, entries: Sequence[Entry]) -> list[Conflict]:
+    name = str(key)
+    match key.kind:
+        case KeyKind.PYTHON:
+            return _with_own(own, _only(PythonRequirement, entries), lambda some: python_conflicts(name, some))
+        case KeyKind.NPM:
+            return _with_own(own, _only(NpmRequirement, entries), lambda some: npm_conflicts(name, some))
+        case KeyKind.CARGO:
+            return _with_own(own, _only(CargoRequirement, entries), lambda some: cargo_conflicts(name, some))
+        case KeyKind.CARGO_LINKS:
+            return _with_own(own, _only(CargoLink, entries), lambda some: link_conflicts(name, some))
+        case _:
+            return []
 
 
 def _only(class_: type[T], entries: Iterable[Entry]) -> list[T]:

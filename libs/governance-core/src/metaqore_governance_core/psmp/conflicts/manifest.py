@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement
+
+PackageEntry = PythonRequirement | NpmRequirement | CargoRequirement | CargoLink
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """`environment` is the one that the manifest names for itself; `unread` is what in it was not understood."""
 
-    entries: tuple[PythonRequirement | NpmRequirement, ...] = ()
+    entries: tuple[PackageEntry, ...] = ()
     environment: str = ""
     unread: tuple[str, ...] = ()
 

@@ -32,6 +32,8 @@ class ConflictType(StrEnum):
     NPM_PEERS = "npm_peers"
     NPM_OVERRIDE = "npm_override"
     NPM_NESTED = "npm_nested"
+    CARGO_VERSIONS = "cargo_versions"
+    CARGO_LINKS = "cargo_links"
 
 
 class Choice(StrEnum):

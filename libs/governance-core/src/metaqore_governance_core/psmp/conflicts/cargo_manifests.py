@@ -1,0 +1,61 @@
+"""`Cargo.toml` as requirements: all dependencies of a crate, for whatever target, since Cargo locks them together."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_range
+from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
+from metaqore_governance_core.psmp.conflicts.model import Party
+
+_SECTIONS: Final = ("dependencies", "dev-dependencies", "build-dependencies")
+
+
+def cargo_toml(party: Party, text: str) -> Manifest:
+    """What a `Cargo.toml` asks for from the registry, and which native library its crate links.
+
+    Dependencies from paths and repositories are not read, nor those that a workspace's root in another file defines.
+    `[package.metadata.metaqore] environment` gives it an environment of its own. Raises `MetaQoreError`
+    `manifest_invalid` or `requirement_invalid`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise manifest_invalid("Cargo.toml", str(error).rstrip(".")) from error
+    shared = _table(_table(document, "workspace"), "dependencies")
+    entries: list[CargoRequirement | CargoLink] = []
+    unread: list[str] = []
+    for section, alias, value in _dependencies(document):
+        table = {"version": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
+        if table.get("workspace") is True:
+            inherited = shared.get(alias, {})
+            table = {"version": inherited} if isinstance(inherited, str) else inherited
+        version, name = table.get("version"), table.get("package", alias)
+        if not isinstance(version, str) or "registry" in table:
+            unread.append(f"{section} {alias}")
+            continue
+        cargo_range(version)
+        entries.append(CargoRequirement(replace(party, declares=f"{section} {name} {version}"), name, version))
+    package = _table(document, "package")
+    if isinstance(package.get("links"), str):
+        library, crate = package["links"], str(package.get("name", party.artifact))
+        entries.append(CargoLink(replace(party, declares=f"{crate} links {library}"), library, crate))
+    environment = _table(_table(package, "metadata"), "metaqore").get("environment", "")
+    return Manifest(tuple(entries), str(environment), tuple(unread))
+
+
+def _dependencies(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    tables = [document, *(one for one in _table(document, "target").values() if isinstance(one, dict))]
+    for table in tables:
+        for section in _SECTIONS:
+            for alias, value in sorted(_table(table, section).items()):
+                yield section, alias, value
+
+
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name, {})
+    return table if isinstance(table, dict) else {}

@@ -1,0 +1,156 @@
+"""Cargo requirements that no set of versions satisfies: one version of a package in each compatible major, at most.
+
+Cargo links two versions of a package where their leftmost numbers that are not zero differ, and never two that are
+compatible. So the question is whether one version can be chosen in each such class, at most, so that everybody is
+served; what a requirement allows in more than one class, it may take from any. Judged as if every version were
+published. Source: The Cargo Book, "Specifying Dependencies" and "Dependency Resolution".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
+from metaqore_governance_core.psmp.conflicts.intervals import Interval, Intervals
+from metaqore_governance_core.psmp.conflicts.model import (
+    Choice,
+    Conflict,
+    ConflictType,
+    Party,
+    Severity,
+    listed,
+    make_conflict,
+)
+from metaqore_governance_core.psmp.conflicts.npm_ranges import NpmRange, Triple, npm_range
+
+MAX_STEPS: Final = 2_000
+_BARE: Final = re.compile(r"\d[\w.+-]*")
+_WILD: Final = re.compile(r"\d+(?:\.\d+)?\.[*xX](?:\.[*xX])?")
+_COMPARATOR: Final = re.compile(
+    r"(?:\^|~|=|>=|<=|>|<)?\s*\d+(?:\.\d+(?:\.\d+(?:-[0-9A-Za-z.-]+)?)?)?(?:\+[0-9A-Za-z.-]+)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CargoRequirement:
+    """What one crate asks of one package. `text` is the requirement as its manifest has it."""
+
+    party: Party
+    name: str
+    text: str
+
+
+@lru_cache(maxsize=8192)
+def cargo_range(text: str) -> NpmRange:
+    """The set that a requirement spells. Raises `MetaQoreError` `requirement_invalid`.
+
+    The grammar is node-semver's but for three things: a comma joins, a bare version means `^`, and nothing is loose.
+    """
+    comparators: list[str] = []
+    for raw in text.split(","):
+        one = raw.strip()
+        if one == "*" or _WILD.fullmatch(one):
+            comparators.append(one)
+        elif _COMPARATOR.fullmatch(one):
+            comparators.append(f"^{one}" if _BARE.fullmatch(one) else one)
+        else:
+            raise _invalid(text)
+    allowed = npm_range(" ".join(comparators))
+    if allowed is None:
+        raise _invalid(text)
+    return allowed
+
+
+def _invalid(text: str) -> MetaQoreError:
+    return MetaQoreError("requirement_invalid", f"This is no requirement of Cargo: {text!r}. Write 1.2 or =1.2.3.")
+
+
+def cargo_conflicts(key: str, requirements: Sequence[CargoRequirement]) -> list[Conflict]:
+    """The conflict among all requirements on one package of one workspace, with a smallest clashing part."""
+    if not _clash(requirements):
+        return []
+    clashing = tuple(one.party for one in smallest_clash(requirements, _clash))
+    name = requirements[0].name
+    explanation = (
+        f"Cargo takes one version of {name} in each compatible major at most, and none serves all: {listed(clashing)}. "
+        "Widen one of these requirements, move one to another major, or give it its own environment."
+    )
+    return [
+        make_conflict(
+            ConflictType.CARGO_VERSIONS,
+            Severity.BLOCKING,
+            key,
+            parties=tuple(one.party for one in requirements),
+            clashing=clashing,
+            suggestion=Choice.MANUAL,
+            explanation=explanation,
+        )
+    ]
+
+
+def _clash(requirements: Sequence[CargoRequirement]) -> bool:
+    ranges = list(dict.fromkeys(cargo_range(one.text) for one in requirements))
+    shares = [_shares(allowed) for allowed in ranges]
+    bounded = sorted((share for share in shares if share is not None), key=len)
+    return not _served(bounded, {}, [0])
+
+
+def _served(shares: Sequence[Mapping[Triple, NpmRange]], taken: Mapping[Triple, NpmRange], steps: list[int]) -> bool:
+    """Whether each of `shares` finds a version in one of its classes, beside what is `taken` of each class so far."""
+    steps[0] += 1
+    if steps[0] > MAX_STEPS:
+        raise MetaQoreError(
+            "requirements_too_complex",
+            "These requirements can be served in too many ways to try. Bound them to one major each.",
+            kind=ErrorKind.UNPROCESSABLE,
+        )
+    if not shares:
+        return True
+    for class_, allowed in shares[0].items():
+        both = allowed.meet(taken[class_]) if class_ in taken else allowed
+        if not both.is_empty and _served(shares[1:], {**taken, class_: both}, steps):
+            return True
+    return False
+
+
+def _shares(allowed: NpmRange) -> dict[Triple, NpmRange] | None:
+    """What a range allows in each class; None where it reaches into so many that one of its own is always left."""
+    stable = allowed.stable
+    if any(part.high is None or _endless(part.low, part.high) for part in stable.parts):
+        return None
+    lows = {_class_of(triple) for triple, _ in allowed.prereleases}
+    for part in stable.parts:
+        low = _class_of(part.low)
+        while part.high is not None and low < part.high:
+            lows.add(low)
+            low = _end_of(low)
+    return {low: share for low in sorted(lows) if not (share := _within(allowed, low)).is_empty}
+
+
+def _within(allowed: NpmRange, low: Triple) -> NpmRange:
+    end = _end_of(low)
+    prereleases = tuple((triple, parts) for triple, parts in allowed.prereleases if _class_of(triple) == low)
+    return NpmRange(allowed.stable.meet(Intervals((Interval(low, end),))), prereleases)
+
+
+def _endless(low: Triple, high: Triple) -> bool:
+    """Whether all of 0.x from some minor on, or all of 0.0.x from some patch on, lies between."""
+    return any(low < end <= high and low[:place] == (0,) * place for place, end in ((1, (1, 0, 0)), (2, (0, 1, 0))))
+
+
+def _class_of(triple: Triple) -> Triple:
+    """The first version of the compatible major that this one is in."""
+    if triple[0] > 0:
+        return (triple[0], 0, 0)
+    return (0, triple[1], 0) if triple[1] > 0 else triple
+
+
+def _end_of(low: Triple) -> Triple:
+    if low[0] > 0:
+        return (low[0] + 1, 0, 0)
+    return (0, low[1] + 1, 0) if low[1] > 0 else (0, 0, low[2] + 1)
