@@ -63,7 +63,7 @@ def test_everything_but_topics_survives_a_restart(tmp_path):
 def test_down_finishes_what_runs(tmp_path):
     with running_mesh(tmp_path) as mesh:
         running = subprocess.Popen(
-            [METAQORE, "task", "submit", "Tell me a story.", "--max-tokens", "150", "--json"],
+            [METAQORE, "task", "submit", "Tell me a story.", "--max-tokens", "40", "--json"],
             env=mesh.environment, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         eventually(lambda: [t for t in mesh.json("task", "list") if t["state"] == "running"])
