@@ -1,4 +1,5 @@
 import asyncio
+from hashlib import sha256
 
 import pytest
 
@@ -89,7 +90,15 @@ async def test_after_a_day_the_answer_is_deleted(store, pool):
     await pool.execute("update idempotency_keys set created_at = now() - interval '25 hours'")
     await store.begin("org_1", "new", b"digest")
     assert await store.forget_old() == 1
-    assert await pool.fetchval("select key from idempotency_keys") == "new"
+    assert await pool.fetchval("select key from idempotency_keys") == sha256(b"new").hexdigest()
+
+
+async def test_a_key_itself_is_stored_nowhere(store, pool):
+    await store.begin("org_1", "sk-perhaps-a-secret", b"d")
+    await store.finish("org_1", "sk-perhaps-a-secret", ANSWER)
+    rows = await pool.fetch("select idempotency_keys::text as row from idempotency_keys")
+    assert rows
+    assert not [row for row in rows if "perhaps" in row["row"]]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "ä", "\x00"])

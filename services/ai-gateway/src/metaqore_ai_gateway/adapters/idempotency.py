@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Final
@@ -34,13 +35,17 @@ _FORGET = f"delete from idempotency_keys where created_at < now() - interval '{K
 
 @dataclass(frozen=True, slots=True)
 class PostgresIdempotencyStore:
-    """The port `Idempotency` on PostgreSQL. `writer` is the spool's writer id, which outlives a restart."""
+    """The port `Idempotency` on PostgreSQL. `writer` is the spool's writer id, which outlives a restart.
+
+    Of a caller's key only the SHA-256 is kept: nobody scans it, and a table is no place for what might be a secret.
+    """
 
     pool: asyncpg.Pool[asyncpg.Record]
     writer: str
 
     async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
         """Take the key for this request, and give None; or give the answer that the same request got before."""
+        key = _hashed(key)
         while True:
             with database_errors():
                 if await self.pool.fetchval(_TAKE, organization, key, body_digest, self.writer):
@@ -58,12 +63,14 @@ class PostgresIdempotencyStore:
         """Keep the answer for repeats."""
         headers = json.dumps(dict(answer.headers))
         with database_errors():
-            await self.pool.execute(_FINISH, organization, key, self.writer, answer.status, headers, answer.body)
+            await self.pool.execute(
+                _FINISH, organization, _hashed(key), self.writer, answer.status, headers, answer.body
+            )
 
     async def release(self, organization: str, key: str) -> None:
         """Forget that the key was taken."""
         with database_errors():
-            await self.pool.execute(_RELEASE, organization, key, self.writer)
+            await self.pool.execute(_RELEASE, organization, _hashed(key), self.writer)
 
     async def release_all(self) -> int:
         """Free what this writer held when it crashed, and say how many."""
@@ -74,6 +81,10 @@ class PostgresIdempotencyStore:
         """Delete what is older than 24 hours, and say how many."""
         with database_errors():
             return _count(await self.pool.execute(_FORGET))
+
+
+def _hashed(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _count(status: str) -> int:
