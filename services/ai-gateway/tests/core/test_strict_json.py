@@ -41,12 +41,16 @@ def nested(depth: int) -> bytes:
         pytest.param(b'{"a":"\xff"}', "invalid_utf8", id="invalid UTF-8"),
         pytest.param(b'{"a":"\xed\xa0\x80"}', "invalid_utf8", id="a surrogate in UTF-8"),
         pytest.param(b'{"a":"\xc0\xaf"}', "invalid_utf8", id="overlong UTF-8"),
+        pytest.param(b'{"a":"\\ud800"}', "invalid_unicode", id="half of a surrogate pair, escaped"),
+        pytest.param(b'{"a":"\\udc00\\ud800"}', "invalid_unicode", id="a surrogate pair the wrong way round"),
+        pytest.param(b'{"a":"\\uD83D x"}', "invalid_unicode", id="half of a surrogate pair and more text"),
+        pytest.param(b'{"a":"\\u12"}', "invalid_json", id="half of an escape"),
         pytest.param(nested(100_000), "nested_too_deep", id="nested a hundred thousand times"),
     ],
 )
 def test_what_is_refused(raw, code):
     with pytest.raises(InvalidJsonError) as refused:
-        parse_object(raw)
+        text_of(parse_object(raw), SEPARATOR)
     assert refused.value.code == code
 
 
