@@ -1,15 +1,24 @@
 """The quick encoders write records, heads and receipts byte for byte as RFC 8785 has them."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written_records import command
 
 from metaqore_governance_core.canonical import canonical, canonical_plain
 from metaqore_governance_core.group import GroupHead
-from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal, parse_record
+from metaqore_governance_core.records import (
+    MAX_RECORD_BYTES,
+    CommandRecord,
+    Commitment,
+    DecisionRecord,
+    OutcomeRecord,
+    Personal,
+    parse_record,
+)
 
 ENCODER = msgspec.json.Encoder(order="sorted")
 LARGEST = 2**53 - 1
@@ -77,23 +86,58 @@ outcomes = st.builds(
     time_us=numbers,
     writer=texts,
 )
+commands = st.builds(
+    CommandRecord,
+    body=commitments,
+    caller=texts,
+    door=texts,
+    findings=st.dictionaries(kinds, numbers, max_size=8),
+    organization=texts,
+    organization_sequence=numbers,
+    personal=st.builds(Personal, caller_name=texts),
+    policy=texts,
+    policy_version=texts,
+    project=st.none() | texts,
+    reasons=st.lists(texts, max_size=4).map(tuple),
+    receipt=texts,
+    sensitivity=texts,
+    sensitivity_sources=st.lists(texts, max_size=4).map(tuple),
+    sequence=numbers,
+    target=st.lists(texts, max_size=4).map(tuple),
+    time_us=numbers,
+    tool=texts,
+    verb=texts,
+    verdict=texts,
+    writer=texts,
+)
 heads = st.builds(
     GroupHead, count=numbers, first_sequence=numbers, key_id=texts, root=texts, time_us=numbers, writer=texts
 )
 
 
 @settings(deadline=None)
-@given(decisions | outcomes | heads)
+@given(decisions | outcomes | commands | heads)
 def test_all_encoders_write_the_same_bytes(value):
     assert ENCODER.encode(value) == canonical_plain(asdict(value)) == canonical(asdict(value))
 
 
 @settings(deadline=None)
-@given(decisions | outcomes)
+@given(decisions | outcomes | commands)
 def test_the_canonical_bytes_are_the_record(record):
     raw = ENCODER.encode(record)
     assert parse_record(raw) == record
     assert canonical(json.loads(raw)) == raw
+
+
+def test_the_fields_of_a_record_stand_in_alphabetical_order():
+    for record in (DecisionRecord, OutcomeRecord, CommandRecord):
+        names = [each.name for each in fields(record) if each.name not in {"kind", "version"}]
+        assert names == sorted(names)
+
+
+def test_a_command_about_a_thousand_things_fits_a_record():
+    targets = tuple(f"artifact:01a1fea3-d5e4-7a67-bc75-{number:012x}" for number in range(1_000))
+    assert len(ENCODER.encode(replace(command(1), target=targets))) <= MAX_RECORD_BYTES
 
 
 def test_every_control_character_is_spelled_alike():

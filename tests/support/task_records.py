@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.merkle import leaf_hash
-from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal
+from metaqore_governance_core.records import CommandRecord, Commitment, DecisionRecord, OutcomeRecord, Personal, Record
 
 PROMPT = Commitment(digest="00" * 32, key_id="k", size_bytes=2)
 
@@ -31,6 +31,16 @@ def outcome(task: str, number: int, of: DecisionRecord, writer: str = "gw-1") ->
     )  # fmt: skip
 
 
-def raw(record: DecisionRecord | OutcomeRecord) -> bytes:
+def command(number: int, writer: str = "gw-1") -> CommandRecord:
+    """That an artifact may be proposed, as record `number` of its writer."""
+    return CommandRecord(
+        body=PROMPT, caller="key_1", door="grpc", findings={}, organization="org_1", organization_sequence=number,
+        personal=Personal("ada"), policy="default_local_first", policy_version="0", project="p", reasons=("allowed",),
+        receipt=f"r-{number}", sensitivity="PUBLIC", sensitivity_sources=(), sequence=number, target=("artifact:a",),
+        time_us=1, tool="psmp.artifact", verb="propose", verdict="permit", writer=writer,
+    )  # fmt: skip
+
+
+def raw(record: Record) -> bytes:
     """The record in its canonical form."""
     return canonical(asdict(record))

@@ -9,7 +9,14 @@ from metaqore_governance_core.group import Group, GroupHead, signed_bytes
 from metaqore_governance_core.keys import key_id
 from metaqore_governance_core.merkle import MerkleTree, leaf_hash
 from metaqore_governance_core.receipts import Receipt
-from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal, parse_record
+from metaqore_governance_core.records import (
+    CommandRecord,
+    Commitment,
+    DecisionRecord,
+    OutcomeRecord,
+    Personal,
+    parse_record,
+)
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -66,6 +73,32 @@ def outcome(sequence, of, organization_sequence=None):
     )
 
 
+def command(sequence, organization_sequence=None, organization="org_1", verdict="permit"):
+    return CommandRecord(
+        body=Commitment("ef" * 32, "digest-1", 99),
+        caller="key_1",
+        door="grpc",
+        findings={},
+        organization=organization,
+        organization_sequence=organization_sequence or sequence,
+        personal=Personal("Ada"),
+        policy="default_local_first",
+        policy_version="0123456789abcdef",
+        project="project-1",
+        reasons=("allowpath_allowed",),
+        receipt=f"receipt-{sequence}",
+        sensitivity="INTERNAL",
+        sensitivity_sources=("project:INTERNAL",),
+        sequence=sequence,
+        target=("artifact:artifact-1",),
+        time_us=1_700_000_000_000_000 + sequence,
+        tool="psmp.artifact",
+        verb="propose",
+        verdict=verdict,
+        writer=WRITER,
+    )
+
+
 def raw_of(record):
     return canonical(asdict(record))
 
@@ -98,6 +131,6 @@ def receipt_of(group, index):
         path=tuple(node.hex() for node in tree.inclusion_path(index)),
         sequence=record.sequence,
         signature=group.signature.hex(),
-        task=record.task,
+        task="" if record.kind == "command" else record.task,
         writer=record.writer,
     )

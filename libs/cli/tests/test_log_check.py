@@ -7,7 +7,7 @@ import pytest
 from metaqore_cli.log_check import LogCheck
 from metaqore_governance_core.checkpoints import Checkpoint
 from metaqore_governance_core.merkle import leaf_hash, root
-from task_records import decision, outcome, raw
+from task_records import command, decision, outcome, raw
 
 FIRST = decision("a", 1)
 SECOND = decision("b", 2)
@@ -38,6 +38,11 @@ def test_a_task_that_still_runs_is_no_fault():
     assert (check.faults, check.without_outcome) == ([], 1)
 
 
+def test_a_command_is_no_task_without_outcome():
+    check = checked([FIRST, command(2), outcome("a", 3, FIRST), command(4)])
+    assert (check.faults, check.records, check.receipts, check.without_outcome) == ([], 4, 3, 0)
+
+
 def test_two_writers_each_have_their_own_numbers():
     other = decision("c", 1, writer="gw-2")
     assert checked([FIRST, other, outcome("a", 2, FIRST), outcome("c", 2, other, writer="gw-2")]).faults == []
@@ -51,6 +56,7 @@ def test_two_writers_each_have_their_own_numbers():
         pytest.param([FIRST, decision("a", 2)], "second_decision", 1, id="a task is decided twice"),
         pytest.param([*LOG, outcome("a", 5, FIRST)], "second_outcome", 4, id="a task ends twice"),
         pytest.param([FIRST, outcome("x", 2, FIRST)], "outcome_without_decision", 1, id="an outcome of nothing"),
+        pytest.param([FIRST, command(3)], "organization_sequence_gap", 1, id="a record before a command is missing"),
         pytest.param([FIRST, b"{}"], "record_invalid", 1, id="what is no record"),
     ],
 )

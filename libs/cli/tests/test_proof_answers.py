@@ -1,12 +1,14 @@
 """A mesh that answers with what was not asked for."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from metaqore.audit.v1 import audit_pb2 as audit
-from metaqore_cli.audit_commands import _as_name, fetch_proof
+from metaqore_cli.audit_commands import _as_name, _line, fetch_proof
 from metaqore_governance_core.errors import MetaQoreError
+from task_records import command, raw
 
 
 def answering(receipt):
@@ -17,6 +19,16 @@ def answering(receipt):
 
 def test_the_proof_of_the_receipt_that_was_asked_for_is_taken():
     assert fetch_proof(answering("r-1"), "r-1", 0).receipt == "r-1"
+
+
+def test_nobody_waits_for_the_outcome_of_a_command():
+    answer = audit.GetReceiptResponse(receipt_id="r-1", decision=audit.ProvenRecord(record=raw(command(1))))
+    found = fetch_proof(SimpleNamespace(get_receipt=lambda _: answer), "r-1", 60)
+    assert (found.decision.record, found.outcome) == (raw(command(1)), None)
+
+
+def test_a_command_is_told_by_its_tool_and_verb():
+    assert "psmp.artifact propose" in _line(7, json.loads(raw(command(1))))
 
 
 def test_the_proof_of_another_receipt_is_refused():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from written_records import decision, outcome, raw_of
+from written_records import command, decision, outcome, raw_of
 
 from metaqore_governance_core.checkpoints import Checkpoint, log_origin, sign_checkpoint
 from metaqore_governance_core.errors import MetaQoreError
@@ -46,6 +46,16 @@ def test_decision_and_outcome_are_proven_each_under_its_checkpoint():
 
 def test_a_decision_is_proven_before_its_outcome_is_there():
     assert verify_receipt_proof(replace(PROOF, outcome=None), ORIGIN, LOG_PUBLIC).outcome is None
+
+
+def test_a_command_is_proven_alone():
+    log = [raw_of(command(1)), *LOG[1:]]
+    proof = ReceiptProof(command(1).receipt, prove(0, log=log))
+    assert verify_receipt_proof(proof, ORIGIN, LOG_PUBLIC).decision == command(1)
+    for changed in (replace(proof, outcome=prove(2, log=log)), replace(proof, receipt="another")):
+        with pytest.raises(MetaQoreError) as refused:
+            verify_receipt_proof(changed, ORIGIN, LOG_PUBLIC)
+        assert refused.value.code == "receipt_proof_invalid"
 
 
 @pytest.mark.parametrize("proof", [PROOF, replace(PROOF, outcome=None)])

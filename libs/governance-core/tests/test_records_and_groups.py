@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
-from written_records import KEY, OTHER, PUBLIC, decision, group_of, outcome, raw_of, receipt_of
+from written_records import KEY, OTHER, PUBLIC, command, decision, group_of, outcome, raw_of, receipt_of
 
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.errors import MetaQoreError
@@ -32,10 +32,11 @@ RECORDS = [
     outcome(3, decision(1)),
     decision(4, task="task-4"),
     decision(5, task="5"),
+    command(6),
 ]
 
 
-@pytest.mark.parametrize("record", RECORDS[:3])
+@pytest.mark.parametrize("record", [*RECORDS[:3], RECORDS[5]])
 def test_a_record_comes_back_from_its_canonical_bytes(record):
     assert parse_record(raw_of(record)) == record
 
@@ -74,7 +75,7 @@ def test_other_bytes_are_no_record(raw):
     assert refused.value.code == "record_invalid"
 
 
-@given(st.integers(1, 5))
+@given(st.integers(1, 6))
 def test_a_group_comes_back_and_verifies(count):
     group = group_of(RECORDS[:count])
     value = group_value(group.head, group.signature, group.records)
@@ -163,14 +164,14 @@ def test_what_is_no_group_is_refused_with_a_code(value):
     assert refused.value.code in {"group_invalid", "group_version_unknown"}
 
 
-@pytest.mark.parametrize("count", range(1, 6))
+@pytest.mark.parametrize("count", range(1, 7))
 def test_every_record_of_a_group_can_have_a_receipt(count):
     group = group_of(RECORDS[:count])
     for index in range(count):
         receipt = receipt_of(group, index)
         verify(receipt, PUBLIC)
         assert parse_token(token(receipt)) == receipt
-        if RECORDS[index].kind == "decision":
+        if RECORDS[index].kind != "outcome":
             verify_record(receipt, group.records[index])
 
 
@@ -222,6 +223,17 @@ def test_a_receipt_moved_to_another_task_is_found_out_by_its_record(name):
     with pytest.raises(ReceiptError) as refused:
         verify_record(moved, group.records[0])
     assert refused.value.code == "receipt_record_differs"
+
+
+def test_the_receipt_of_a_command_names_no_task():
+    group = group_of(RECORDS)
+    receipt = receipt_of(group, 5)
+    assert receipt.task == ""
+    check(token(receipt), group.records[5])
+    for moved in (replace(receipt, task="task-1"), replace(receipt_of(group, 0), task="")):
+        with pytest.raises(MetaQoreError) as refused:
+            verify_record(moved, group.records[moved.sequence - 1])
+        assert refused.value.code == "receipt_record_differs"
 
 
 @pytest.mark.parametrize("sequence", [0, 1, 3, 4])

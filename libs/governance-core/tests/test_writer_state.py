@@ -5,23 +5,31 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from written_records import WRITER, decision, leaf_of, outcome
+from written_records import WRITER, command, decision, leaf_of, outcome
 
 from metaqore_governance_core.records import Numbers
 from metaqore_governance_core.writer_state import OpenDecision, RecordOutOfOrderError, WriterState, evolve
 
-# What a writer does next: decide a new task of one of three organizations, or end one of the open ones.
-steps = st.lists(st.tuples(st.sampled_from(["org_1", "org_2", "org_3"]), st.booleans(), st.integers(0, 9)), max_size=30)
+# What a writer does next: decide a task of one of three organizations, end one of the open ones, decide a command.
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["org_1", "org_2", "org_3"]), st.sampled_from(["decide", "end", "command"]), st.integers(0, 9)
+    ),
+    max_size=30,
+)
 
 
 def write(steps):
     """The records that a writer writes, each with the state after it."""
     state, opened, history = WriterState(), [], []
-    for organization, ends, choice in steps:
-        if ends and opened:
+    for organization, does, choice in steps:
+        if does == "end" and opened:
             of = opened.pop(choice % len(opened))
             numbers = state.numbers(WRITER, of.organization)
             record = outcome(numbers.sequence, of, numbers.organization_sequence)
+        elif does == "command":
+            numbers = state.numbers(WRITER, organization)
+            record = command(numbers.sequence, numbers.organization_sequence, organization)
         else:
             numbers = state.numbers(WRITER, organization)
             record = decision(numbers.sequence, numbers.organization_sequence, organization, f"task-{numbers.sequence}")
@@ -100,6 +108,12 @@ def test_an_open_decision_holds_what_its_outcome_needs():
     }
 
 
+@pytest.mark.parametrize("verdict", ["permit", "deny"])
+def test_a_command_opens_nothing(verdict):
+    state = evolve(WriterState(), command(1, verdict=verdict), "leaf")
+    assert (state.open, state.next_sequence, state.organization_sequences) == ({}, 2, {"org_1": 1})
+
+
 def test_the_first_numbers_are_one():
     assert WriterState().numbers(WRITER, "org_1") == Numbers(organization_sequence=1, sequence=1, writer=WRITER)
 
@@ -115,6 +129,9 @@ SECOND = decision(2, task="task-2")
         pytest.param([FIRST], FIRST, "sequence_gap", id="a record comes twice"),
         pytest.param([FIRST], decision(2, 3, task="t"), "organization_sequence_gap", id="its organization misses one"),
         pytest.param([FIRST], decision(2, 2, "org_2", "t"), "organization_sequence_gap", id="another starts at two"),
+        pytest.param([FIRST], command(3, 2), "sequence_gap", id="a command leaves one out"),
+        pytest.param([FIRST], command(2, 1), "organization_sequence_gap", id="a command repeats a number"),
+        pytest.param([command(1)], command(1), "sequence_gap", id="a command comes twice"),
         pytest.param([FIRST], decision(2), "decision_repeated", id="a second decision"),
         pytest.param([FIRST], outcome(2, SECOND), "outcome_without_decision", id="an outcome of nothing"),
         pytest.param([FIRST, outcome(2, FIRST)], outcome(3, FIRST), "outcome_without_decision", id="a second outcome"),

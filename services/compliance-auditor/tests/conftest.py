@@ -23,7 +23,7 @@ from metaqore_compliance_auditor.adapters.postgres.reading import PostgresLogRea
 from metaqore_compliance_auditor.adapters.postgres.sealing import PostgresSealStore
 from metaqore_compliance_auditor.adapters.wire import parse_facts, parse_group
 from metaqore_compliance_auditor.domain.authenticity import WriterKey
-from metaqore_compliance_auditor.migrations.versions import v0001_logs
+from metaqore_compliance_auditor.migrations.versions import v0001_logs, v0002_commands
 from metaqore_compliance_auditor.service.checking import CheckLogs
 from metaqore_compliance_auditor.service.reading import LogReading
 from metaqore_compliance_auditor.service.sealing import Sealer, SealLimits
@@ -79,6 +79,13 @@ class Author:
         named = {"decision": self.decisions.get(task, "00" * 32), **fields}
         return self._record("outcome", task, organization, receipt, named)
 
+    def command(self, organization=ACME, /, **fields):
+        """A command's record; its receipt is kept under itself."""
+        receipt = new_id()
+        self.receipts[receipt] = receipt
+        named = {"tool": "psmp.artifact", "verb": "propose", "target": ["artifact:1"], **fields}
+        return self._record("command", None, organization, receipt, named)
+
     def _record(self, kind, task, organization, receipt, fields):
         self.sequence += 1
         self.numbers[organization] = self.numbers.get(organization, 0) + 1
@@ -89,7 +96,7 @@ class Author:
                 "organization_sequence": self.numbers[organization],
                 "receipt": receipt,
                 "sequence": self.sequence,
-                "task": task,
+                **({} if task is None else {"task": task}),
                 "time_us": 1_700_000_000_000_000,
                 "version": 1,
                 "writer": self.writer,
@@ -216,7 +223,7 @@ def notary():
 @pytest.fixture
 async def parts(database_url, notary, author):
     async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as pool:
-        for statement in v0001_logs.statements():
+        for statement in (*v0001_logs.statements(), *v0002_commands.statements()):
             await pool.execute(statement)
         yield Parts(database_url, pool, notary, Trusting([author]))
 

@@ -1,6 +1,7 @@
 """Groups through to sealed logs, on a real PostgreSQL."""
 
 import asyncio
+import json
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -26,6 +27,26 @@ async def test_a_sealed_record_is_proven_by_its_receipt(parts, author, new_task,
     assert verify_record_proof(proof.decision, "mesh/org_acme", public).size == 12
     assert verify_record_proof(proof.outcome, "mesh/org_acme", public).size == 12
     assert await parts.faults() == []
+
+
+async def test_a_command_is_sealed_and_proven_without_an_outcome(parts, author, notary):
+    before = author.tasks(2)
+    records = [author.command(), author.command()]
+    commands = author.group(*records)
+    await parts.seal(before, commands, author.tasks(1))
+    for raw in records:
+        receipt = json.loads(raw)["receipt"]
+        proof = await parts.reading.receipt(ACME, receipt)
+        assert (proof.decision.record, proof.outcome) == (raw, None)
+        assert verify_record_proof(proof.decision, "mesh/org_acme", notary._public).size == 8
+    assert await parts.seal(commands) == [Skip()]
+    assert await parts.faults() == []
+
+
+async def test_a_command_that_is_given_a_task_in_the_database_is_found(parts, author):
+    await parts.seal(author.group(author.command()))
+    await parts.tamper("UPDATE entries SET task = receipt")
+    assert await parts.faults() == [("row_mismatch", 0)]
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 129, 300])

@@ -18,11 +18,17 @@ def outcome(writer="gw-alpha", receipt="r", names="00" * 32):
     return Leaf(b"", bytes(31) + b"o", Facts("outcome", "org", 2, receipt, 2, "task", 0, writer, names))
 
 
+def command(receipt="r"):
+    return Leaf(b"", bytes(31) + b"c", Facts("command", "org", 3, receipt, 3, None, 0, "gw-alpha"))
+
+
 @pytest.mark.parametrize(
     ("records", "found"),
     [
         pytest.param([decision()], [], id="a task that runs"),
         pytest.param([decision(), outcome()], [], id="a task that has ended"),
+        pytest.param([command(), command("s")], [], id="commands, which are no tasks"),
+        pytest.param([command(), decision(), command(), outcome()], [], id="commands around a task"),
         pytest.param([decision(), decision()], ["second_decision"], id="two decisions"),
         pytest.param([decision(), outcome(), outcome()], ["second_outcome"], id="two outcomes"),
         pytest.param([outcome()], ["outcome_without_decision"], id="an outcome alone"),

@@ -117,6 +117,16 @@ async def test_a_record_becomes_a_proof_anyone_can_check(auditor, author, new_ta
     verify_consistency(old.size, new.size, old.root, new.root, path.consistency_path)
 
 
+async def test_a_command_becomes_a_proof_as_well(auditor, author):
+    record = author.command()
+    await auditor.send(author.group(record), author.tasks(1))
+    await auditor.sealed(3)
+    receipt = pb.GetReceiptRequest(receipt_id=json.loads(record)["receipt"])
+    found = await auditor.stub.GetReceipt(receipt, metadata=auditor.as_(ACME))
+    assert (found.decision.record, found.HasField("outcome")) == (record, False)
+    verify_record_proof(proof_of(found.decision), auditor.origin(ACME), auditor.public)
+
+
 async def test_an_organization_sees_its_own_log_alone(auditor, author, new_task):
     task = new_task()
     await auditor.send(author.group(author.decision(task)), author.tasks(1, GLOBEX))

@@ -23,6 +23,16 @@ def test_records_come_out_as_they_came(author):
     authenticate(group, author.trusted)
 
 
+def test_a_command_names_no_task(author):
+    (leaf,) = parse_group(author.group(author.command())).leaves
+    assert (leaf.facts.kind, leaf.facts.task) == ("command", None)
+
+
+@pytest.mark.parametrize("fields", [{"task": TASK}, {"receipt": "me"}, {"kind": "decision"}])
+def test_what_does_not_fit_in_a_command_is_refused(author, fields):
+    assert refusal(author.group(author.command(**fields)), author) == "malformed_record"
+
+
 def changed(value, **fields):
     return json.dumps(json.loads(value) | fields, separators=(",", ":"), ensure_ascii=False).encode()
 

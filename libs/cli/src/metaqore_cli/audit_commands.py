@@ -21,6 +21,7 @@ from metaqore_cli.verification import Verified, verify_all, verify_receipt
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.proofs import ReceiptProof, RecordProof, from_json, to_json
 from metaqore_governance_core.receipts import Receipt, ReceiptError, parse_token
+from metaqore_governance_core.records import CommandRecord, parse_record
 
 app = typer.Typer(help="Read the audit log, fetch proofs, verify them offline.", no_args_is_help=True)
 
@@ -86,7 +87,10 @@ def _as_name(receipt_id: str) -> str:
 
 
 def _show_proof(found: ReceiptProof) -> None:
-    for name, part in (("decision", found.decision), ("outcome", found.outcome)):
+    command = _is_command(found.decision.record)
+    for name, part in (("command" if command else "decision", found.decision), ("outcome", found.outcome)):
+        if part is None and command:
+            continue
         if part is None:
             screen.print(f"[bold]{name}[/]: not written yet")
             continue
@@ -135,7 +139,7 @@ def promised(receipt: str) -> Receipt | None:
 
 
 def fetch_proof(client: Client, receipt_id: str, wait_s: float) -> ReceiptProof:
-    """The proof of a receipt with its outcome, as soon as the log has sealed it.
+    """The proof of a receipt with its outcome, as soon as the log has sealed it. A command has no outcome.
 
     Raises `receipt_not_sealed`, and `receipt_differs` where the answer is about another receipt.
     """
@@ -151,10 +155,18 @@ def fetch_proof(client: Client, receipt_id: str, wait_s: float) -> ReceiptProof:
             if found.receipt_id != receipt_id:
                 message = f"The mesh answered with the proof of {found.receipt_id}, which is not the one asked for."
                 raise MetaQoreError("receipt_differs", message, kind=ErrorKind.UNPROCESSABLE)
-            if late or found.HasField("outcome"):
+            if late or found.HasField("outcome") or _is_command(found.decision.record):
                 outcome = _record_proof(found.outcome) if found.HasField("outcome") else None
                 return ReceiptProof(found.receipt_id, _record_proof(found.decision), outcome)
         time.sleep(RETRY_EVERY_S)
+
+
+def _is_command(record: bytes) -> bool:
+    """Whether the record, which nobody has verified yet, says that it is a command's."""
+    try:
+        return isinstance(parse_record(record), CommandRecord)
+    except MetaQoreError:
+        return False
 
 
 def _proof_of(receipt: str, promise: Receipt | None, wait_s: float) -> ReceiptProof:
@@ -187,9 +199,10 @@ def _report(result: Verified, *, json_: bool) -> None:
 
 def _line(index: int, record: dict[str, Any]) -> str:
     when = datetime.fromtimestamp(record["time_us"] / 1e6, UTC).strftime("%m-%d %H:%M:%S")
-    if record["kind"] == "decision":
+    of = f"task {record['task']}" if "task" in record else f"{record['tool']} {record['verb']}"
+    if record["kind"] != "outcome":
         colour = "green" if record["verdict"] == "permit" else "red"
         what = f"[{colour}]{record['verdict']}[/] {record['sensitivity']} {', '.join(record['reasons'])}"
     else:
         what = f"{record['state']} {record['error'] or ''} {record['model'] or ''}".rstrip()
-    return f"[dim]{index:>7} {when}[/] {record['kind']:<8} task {record['task']}  {what}"
+    return f"[dim]{index:>7} {when}[/] {record['kind']:<8} {of}  {what}"

@@ -9,7 +9,7 @@ from metaqore_governance_core.checkpoints import Checkpoint
 from metaqore_governance_core.compact_range import CompactRange
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.merkle import leaf_hash
-from metaqore_governance_core.records import DecisionRecord, OutcomeRecord, parse_record
+from metaqore_governance_core.records import DecisionRecord, OutcomeRecord, Record, parse_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,14 @@ class Fault:
 class LogCheck:
     """Takes the records of a log from the first on; `finish` holds them to a checkpoint.
 
-    `receipts` counts decisions that have exactly one outcome, or none yet.
+    `receipts` counts commands, and decisions that have exactly one outcome, or none yet.
     """
 
     tree: CompactRange = field(default_factory=CompactRange)
     faults: list[Fault] = field(default_factory=list)
     _decisions: dict[str, str] = field(default_factory=dict)
     _outcomes: set[str] = field(default_factory=set)
+    _commands: int = 0
     _organizations: dict[str, int] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -42,8 +43,8 @@ class LogCheck:
 
     @property
     def receipts(self) -> int:
-        """How many tasks they decide."""
-        return len(self._decisions)
+        """How many tasks and commands they decide."""
+        return len(self._decisions) + self._commands
 
     @property
     def without_outcome(self) -> int:
@@ -65,8 +66,10 @@ class LogCheck:
             if record.task in self._decisions:
                 self._fault("second_decision", f"Task {record.task} has a second decision at {index}.", index)
             self._decisions[record.task] = leaf.hex()
-        else:
+        elif isinstance(record, OutcomeRecord):
             self._check_outcome(record, index)
+        else:
+            self._commands += 1
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """Hold what was taken in to a verified checkpoint of the same size and organization."""
@@ -80,7 +83,7 @@ class LogCheck:
             message = "The records do not hash to the root of the signed checkpoint: one was changed, added or removed."
             self._fault("root_mismatch", message, 0)
 
-    def _check_sequence(self, record: DecisionRecord | OutcomeRecord, index: int) -> None:
+    def _check_sequence(self, record: Record, index: int) -> None:
         expected = self._last[record.writer] + 1
         if record.organization_sequence != expected:
             message = (

@@ -17,7 +17,7 @@ from metaqore_governance_core.checkpoints import open_checkpoint, parse_checkpoi
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.proofs import ReceiptProof, verify_receipt_proof
 from metaqore_governance_core.receipts import Receipt, verify, verify_record
-from metaqore_governance_core.records import parse_record
+from metaqore_governance_core.records import DecisionRecord, parse_record
 from metaqore_mesh.keys import load_writer_public_key
 
 REPORT_EVERY = 10_000
@@ -58,7 +58,7 @@ def verify_receipt(proof: ReceiptProof, trust: Trust, promise: Receipt | None, r
         return
     result.verified += 1
     result.records += 1 + (proven.outcome is not None)
-    result.without_outcome += proven.outcome is None
+    result.without_outcome += proven.outcome is None and isinstance(proven.decision, DecisionRecord)
 
 
 def verify_all(client: Client, trust: Trust, seen: SeenLogs, progress: Console | None) -> Verified:

@@ -10,7 +10,7 @@ from metaqore_governance_core.canonical import canonical, from_hex
 from metaqore_governance_core.checkpoints import Checkpoint, open_checkpoint
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.merkle import leaf_hash, verify_inclusion
-from metaqore_governance_core.records import DecisionRecord, OutcomeRecord, parse_record
+from metaqore_governance_core.records import CommandRecord, DecisionRecord, OutcomeRecord, parse_record
 
 PROOF_VERSION: Final = 1
 
@@ -34,7 +34,7 @@ class RecordProof:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptProof:
-    """What a receipt resolves to: its decision and, once written, its outcome."""
+    """What a receipt resolves to: its decision and, once written, its outcome; or a command, as `decision`, alone."""
 
     receipt: str
     decision: RecordProof
@@ -45,7 +45,7 @@ class ReceiptProof:
 class Proven:
     """What a verified receipt proof establishes."""
 
-    decision: DecisionRecord
+    decision: DecisionRecord | CommandRecord
     outcome: OutcomeRecord | None
 
 
@@ -57,15 +57,20 @@ def verify_record_proof(proof: RecordProof, origin: str, public_key: bytes) -> C
 
 
 def verify_receipt_proof(proof: ReceiptProof, origin: str, public_key: bytes) -> Proven:
-    """Decision and outcome of the receipt, both in the log, and the outcome that decision's. Raises `MetaQoreError`."""
+    """Decision and outcome of the receipt, both in the log, and the outcome that decision's. A command has no outcome.
+
+    Raises `MetaQoreError`.
+    """
     verify_record_proof(proof.decision, origin, public_key)
     decision = parse_record(proof.decision.record)
-    if not isinstance(decision, DecisionRecord) or decision.receipt != proof.receipt:
+    if isinstance(decision, OutcomeRecord) or decision.receipt != proof.receipt:
         raise ReceiptProofError("The proof's first record is not the decision of this receipt.")
     if decision.organization != origin.rpartition("/")[2]:
         raise ReceiptProofError("The decision is in another organization's log.")
     if proof.outcome is None:
         return Proven(decision, None)
+    if isinstance(decision, CommandRecord):
+        raise ReceiptProofError("The proof has an outcome, and a command has none.")
     verify_record_proof(proof.outcome, origin, public_key)
     outcome = parse_record(proof.outcome.record)
     if not isinstance(outcome, OutcomeRecord) or outcome.decision != leaf_hash(proof.decision.record).hex():

@@ -1,4 +1,4 @@
-"""A receipt: a writer's signed promise that a decision is in its spool, as an SCT is in RFC 6962 section 3."""
+"""A receipt: a writer's signed promise that a decision or a command is in its spool; see SCT, RFC 6962 section 3."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Receipt:
     """The promise, with the group commit that signs it. `leaf_hash`, `path` and `signature` are hex.
 
     The record carries `id`, `organization`, `task`, `writer` and `sequence` itself, so the leaf hash fixes them all.
+    `task` is empty in the receipt of a command, which is no task.
     """
 
     head: GroupHead
@@ -107,11 +108,11 @@ def verify_record(receipt: Receipt, record: bytes) -> None:
         raise ProofError("receipt_record_differs", "The record is not the one that the receipt promises.")
     fields = json.loads(record)
     shared = {
-        "kind": "decision",
+        "kind": "decision" if receipt.task else "command",
         "organization": receipt.organization,
         "receipt": receipt.id,
         "sequence": receipt.sequence,
-        "task": receipt.task,
+        "task": receipt.task or None,
         "writer": receipt.writer,
     }
     for name, value in shared.items():

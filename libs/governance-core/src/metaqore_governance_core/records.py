@@ -1,4 +1,4 @@
-"""What the audit log holds: one decision and one outcome for each task.
+"""What the audit log holds: one decision and one outcome for each task, and one record for each other command.
 
 Fields stand in alphabetical order and hold no floats, so that an encoder which keeps or sorts them writes the
 canonical form of RFC 8785. Records hold no prompt, no answer and no secret: keyed digests, sizes, kinds and counts.
@@ -108,11 +108,43 @@ class OutcomeRecord:
     version: int = field(default=RECORD_VERSION)
 
 
-Record = DecisionRecord | OutcomeRecord
+@value_object
+class CommandRecord:
+    """What was decided about a command that is no task, before its effect. No outcome follows; its events do.
 
-_RECORD: Final[TypeAdapter[DecisionRecord | OutcomeRecord]] = TypeAdapter(
-    Annotated[DecisionRecord | OutcomeRecord, Field(discriminator="kind")]
-)
+    `tool` and `verb` are those that policy was asked about, as `psmp.artifact` and `propose`. `target` names what the
+    command is about, each as `<aggregate>:<id>`, never by a name that a person chose; where there are more than the
+    record has room for, it names what holds them all. `body` commits to the whole command: docs/commitments.md.
+    """
+
+    body: Commitment
+    caller: str
+    door: str
+    findings: dict[str, int]
+    organization: str
+    organization_sequence: int
+    personal: Personal
+    policy: str
+    policy_version: str
+    project: str | None
+    reasons: tuple[str, ...]
+    receipt: str
+    sensitivity: str
+    sensitivity_sources: tuple[str, ...]
+    sequence: int
+    target: tuple[str, ...]
+    time_us: int
+    tool: str
+    verb: str
+    verdict: str
+    writer: str
+    kind: Literal["command"] = field(default="command")
+    version: int = field(default=RECORD_VERSION)
+
+
+Record = DecisionRecord | OutcomeRecord | CommandRecord
+
+_RECORD: Final[TypeAdapter[Record]] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
 
 
 def parse_record(raw: bytes) -> Record:

@@ -9,7 +9,7 @@ from typing import Any
 
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.records import DecisionRecord, Numbers, Record
+from metaqore_governance_core.records import CommandRecord, DecisionRecord, Numbers, OutcomeRecord, Record
 
 
 class RecordOutOfOrderError(MetaQoreError):
@@ -65,7 +65,7 @@ class WriterState:
                 time_us=record.time_us,
                 verdict=record.verdict,
             )
-        else:
+        elif isinstance(record, OutcomeRecord):
             del self.open[record.task]
         self.next_sequence = record.sequence + 1
         self.organization_sequences[record.organization] = record.organization_sequence
@@ -81,6 +81,8 @@ class WriterState:
                 "organization_sequence_gap",
                 f"Record {record.sequence} has number {record.organization_sequence} in its organization, not {due}.",
             )
+        if isinstance(record, CommandRecord):
+            return
         opened = self.open.get(record.task)
         if isinstance(record, DecisionRecord):
             if opened is not None:

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from metaqore_governance_core.group import group_value, parse_group, signed_bytes, verify_group
 from metaqore_governance_core.merkle import leaf_hash
-from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal
+from metaqore_governance_core.records import CommandRecord, Commitment, DecisionRecord, OutcomeRecord, Personal
 from metaqore_governance_core.writer_state import OpenDecision, WriterState
 from metaqore_mesh.keys import WriterKey
 from metaqore_mesh.spool.frames import frame, frames, next_frame
@@ -69,17 +70,47 @@ outcomes = st.builds(
     writer=texts,
 )
 
+commands = st.builds(
+    CommandRecord,
+    body=commitments,
+    caller=texts,
+    door=texts,
+    findings=st.dictionaries(st.text(st.characters(max_codepoint=127)), numbers),
+    organization=texts,
+    organization_sequence=numbers,
+    personal=st.builds(Personal, texts),
+    policy=texts,
+    policy_version=texts,
+    project=st.none() | texts,
+    reasons=st.lists(texts).map(tuple),
+    receipt=texts,
+    sensitivity=texts,
+    sensitivity_sources=st.lists(texts).map(tuple),
+    sequence=numbers,
+    target=st.lists(texts).map(tuple),
+    time_us=numbers,
+    tool=texts,
+    verb=texts,
+    verdict=texts,
+    writer=texts,
+)
+
 
 @settings(max_examples=60)
-@given(decisions | outcomes)
+@given(decisions | outcomes | commands)
 def test_a_record_is_written_in_canonical_form_and_read_back(record):
     raw = encode_record(record)
     assert raw == rfc8785.dumps(json.loads(raw))
     assert decode_record(raw) == record
 
 
+def test_a_record_of_a_kind_that_is_not_known_yet_is_refused():
+    with pytest.raises(msgspec.MsgspecError):
+        decode_record(b'{"kind":"opinion"}')
+
+
 @settings(max_examples=25)
-@given(st.lists(decisions | outcomes, min_size=1, max_size=5), numbers.filter(bool), numbers)
+@given(st.lists(decisions | outcomes | commands, min_size=1, max_size=5), numbers.filter(bool), numbers)
 def test_a_group_is_the_one_that_the_rules_write(records, first_sequence, time_us):
     raw = [encode_record(record) for record in records]
     signed = GroupSigner(KEY, lambda: time_us).sign(first_sequence, list(map(leaf_hash, raw)))

@@ -1,4 +1,5 @@
 import pytest
+from written_records import command
 
 from metaqore_ai_gateway.adapters.lifecycle_events import lifecycle_events
 from metaqore_ai_gateway.adapters.lifecycle_feed import LifecycleFeed
@@ -73,6 +74,11 @@ def test_each_record_is_an_event_as_the_contract_says():
     assert TaskFinished.model_validate_json(finished).error == "provider_failed"
     assert dict(started_headers)["ce_type"] == TaskStarted.ce_type.encode()
     assert dict(finished_headers)["ce_id"] == b"t1/finished"
+
+
+def test_a_command_is_no_event_of_a_task():
+    value = b'{"records":[%b,%b,%b]}' % tuple(map(encode_record, (command(1), DECISION, command(2))))
+    assert [dict(headers)["ce_id"] for *_, headers in lifecycle_events(value)] == [b"t1/started"]
 
 
 def test_events_hold_no_name_and_no_digest():

@@ -1,7 +1,9 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from written_records import command
 
 from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
 from metaqore_ai_gateway.adapters.spool_follower import SpoolFollower
@@ -156,6 +158,19 @@ async def test_decision_and_outcome_in_one_group_are_one_row(pool, spool, runnin
     await asyncio.gather(*(run_task(spool, task) for task in tasks))
     await running.reached(100)
     assert await pool.fetchval("select count(*) from tasks where state = 'done'") == 50
+
+
+async def test_a_command_is_no_task(pool, spool, running):
+    def commanded(numbers):
+        return replace(
+            command(numbers.sequence), organization_sequence=numbers.organization_sequence, writer=numbers.writer
+        )
+
+    await spool.append("org_1", commanded)
+    await run_task(spool, task_id(1))
+    await spool.append("org_1", commanded)
+    await running.reached(4)
+    assert await pool.fetch("select id, state from tasks") == [(task_id(1), "done")]
 
 
 async def test_what_was_folded_is_not_folded_again_after_a_restart(pool, spool, running):

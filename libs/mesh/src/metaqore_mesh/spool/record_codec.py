@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from metaqore_governance_core.records import DecisionRecord, OutcomeRecord, Record
+from metaqore_governance_core.records import CommandRecord, DecisionRecord, OutcomeRecord, Record
 
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 
@@ -21,8 +21,11 @@ class _Records(msgspec.Struct):
 
 _kind: Final = msgspec.json.Decoder(_Kind)
 _records: Final = msgspec.json.Decoder(_Records)
-_decision: Final = msgspec.json.Decoder(DecisionRecord)
-_outcome: Final = msgspec.json.Decoder(OutcomeRecord)
+_decoders: Final[dict[str, msgspec.json.Decoder[Record]]] = {
+    "decision": msgspec.json.Decoder(DecisionRecord),
+    "outcome": msgspec.json.Decoder(OutcomeRecord),
+    "command": msgspec.json.Decoder(CommandRecord),
+}
 
 encode_record = _encoder.encode
 """A record's canonical bytes, as records hold no floats, no integer of 2^53 or more and only ASCII keys.
@@ -33,7 +36,10 @@ Raises `UnicodeEncodeError` for a lone surrogate.
 
 def decode_record(raw: bytes) -> Record:
     """The record in canonical bytes. Raises `msgspec.MsgspecError`."""
-    return _decision.decode(raw) if _kind.decode(raw).kind == "decision" else _outcome.decode(raw)
+    kind = _kind.decode(raw).kind
+    if kind not in _decoders:
+        raise msgspec.ValidationError("This version of MetaQore knows no record of that kind. Update it.")
+    return _decoders[kind].decode(raw)
 
 
 def records_in(value: bytes) -> list[bytes]:

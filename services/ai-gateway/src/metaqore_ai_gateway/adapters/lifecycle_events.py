@@ -44,8 +44,12 @@ class _Outcome(msgspec.Struct, tag_field="kind", tag="outcome"):
     time_us: int
 
 
+class _Command(msgspec.Struct, tag_field="kind", tag="command"):
+    """No task: its events are of another topic."""
+
+
 class _Group(msgspec.Struct):
-    records: list[_Decision | _Outcome]
+    records: list[_Decision | _Outcome | _Command]
 
 
 _GROUPS: Final = msgspec.json.Decoder(_Group)
@@ -66,11 +70,13 @@ _FINISHED: Final = _fixed(TaskFinished.ce_type)
 
 
 def lifecycle_events(group: bytes) -> Iterator[Outgoing]:
-    """Key, value and headers of an event for each record of a group, in order. The same record makes the same event.
+    """Key, value and headers of each task's event in a group, in order. The same record makes the same event.
 
     An event has the fields of its record that are its own; `kind` beside them is passed over by readers.
     """
     for record in _GROUPS.decode(group).records:
+        if isinstance(record, _Command):
+            continue
         task = record.task.encode()
         if type(record) is _Decision:
             headers = (*_STARTED, ("ce_id", task + b"/started"), ("ce_subject", task))

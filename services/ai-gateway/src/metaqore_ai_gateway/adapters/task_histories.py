@@ -12,7 +12,7 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.group import parse_group
 from metaqore_governance_core.merkle import MerkleTree, leaf_hash
 from metaqore_governance_core.receipts import Receipt, token
-from metaqore_governance_core.records import DecisionRecord, OutcomeRecord
+from metaqore_governance_core.records import CommandRecord, DecisionRecord, OutcomeRecord
 from metaqore_governance_core.residency import Locality
 from metaqore_governance_core.task import TaskState
 from metaqore_governance_core.writer_state import OpenDecision, WriterState
@@ -82,7 +82,7 @@ def _history(task: str, records: Sequence[bytes]) -> TaskHistory:
     outcome: Outcome | None = None
     for raw in records:
         record = decode_record(raw)
-        if record.task != task:
+        if isinstance(record, CommandRecord) or record.task != task:
             continue
         if isinstance(record, DecisionRecord):
             decision = _decision(record, leaf_hash(raw).hex())

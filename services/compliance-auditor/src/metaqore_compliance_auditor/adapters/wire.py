@@ -43,15 +43,15 @@ class _Group(msgspec.Struct):
 
 class _Record(msgspec.Struct):
     version: int
-    kind: Literal["decision", "outcome"]
+    kind: Literal["decision", "outcome", "command"]
     organization: str
     organization_sequence: _Exact
     receipt: str
     sequence: _Exact
-    task: str
     time_us: _Exact
     writer: str
     decision: str | None = None
+    task: str | None = None
 
 
 _version: Final = msgspec.json.Decoder(_Versioned)
@@ -105,7 +105,9 @@ def parse_facts(record: bytes) -> Facts:
         _check_version("record", record, RECORD_VERSION)
     if not _NAME.fullmatch(read.organization) or (read.kind == "outcome" and read.decision is None):
         raise Refused("malformed_record", "A record names its organization, and an outcome its decision.")
-    if not (_UUID.fullmatch(read.task) and _UUID.fullmatch(read.receipt)):
+    if (read.kind == "command") != (read.task is None):
+        raise Refused("malformed_record", "A decision and an outcome name their task, and a command names none.")
+    if not all(_UUID.fullmatch(each) for each in (read.task, read.receipt) if each is not None):
         raise Refused("malformed_record", "A record's task and receipt are UUIDs in lower case (RFC 9562).")
     return Facts(
         kind=read.kind,

@@ -22,14 +22,17 @@ class Unreadable(Refused):
 
 
 class Facts(NamedTuple):
-    """What the auditor reads of a record. `decision` is the leaf hash, in hex, that an outcome names."""
+    """What the auditor reads of a record. `decision` is the leaf hash, in hex, that an outcome names.
+
+    `task` is None in the record of a command, which is no task.
+    """
 
     kind: str
     organization: str
     organization_sequence: int
     receipt: str
     sequence: int
-    task: str
+    task: str | None
     time_us: int
     writer: str
     decision: str | None = None

@@ -1,7 +1,7 @@
 """The life of a task in the log: one decision, then one outcome of the same writer that names it.
 
 A record that breaks this is signed and numbered like any other, so it is sealed and reported: leaving it out would
-hide the evidence, and its writer could never go on.
+hide the evidence, and its writer could never go on. A command is no task: nothing must precede or follow its record.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ def breaches(trail: TaskTrail, leaf: Leaf) -> Iterator[Breach]:
 
 def walk(trails: dict[TaskKey, TaskTrail], leaf: Leaf) -> Iterator[Breach]:
     """The rules that `leaf` breaks; `trails` then holds its task's trail after it."""
+    if leaf.facts.task is None:
+        return
     key = (leaf.facts.organization, leaf.facts.task)
     trail = trails.get(key, TaskTrail())
     found = tuple(breaches(trail, leaf))

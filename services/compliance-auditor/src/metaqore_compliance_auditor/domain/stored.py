@@ -19,7 +19,7 @@ class StoredEntry:
     sequence: int
     organization_sequence: int
     kind: str
-    task: str
+    task: str | None
     receipt: str
     group_first: int
     group_count: int

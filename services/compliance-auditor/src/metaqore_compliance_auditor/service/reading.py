@@ -52,9 +52,9 @@ class LogReading:
     stopping: asyncio.Event
 
     async def receipt(self, organization: str, receipt: str) -> ReceiptProof:
-        """Decision and, once sealed, outcome, each proven under the newest checkpoint."""
+        """Decision and, once sealed, outcome, each proven under the newest checkpoint. A command counts as one."""
         found = await self.reader.entries_of_receipt(organization, receipt)
-        decision = next((entry for entry in found if entry.kind == "decision"), None)
+        decision = next((entry for entry in found if entry.kind in {"decision", "command"}), None)
         if decision is None:
             raise NotInLogError("receipt_not_sealed", "The log has no such receipt yet. Try again in a second.")
         same_task = (entry for entry in found if entry.kind == "outcome" and entry.task == decision.task)

@@ -185,7 +185,8 @@ class Sealer:
         return seals
 
     async def _commit(self, accepted: Sequence[Accepted]) -> list[LogSeal]:
-        tasks = {(leaf.facts.organization, leaf.facts.task) for each in accepted for leaf in each.leaves}
+        found = (leaf.facts for each in accepted for leaf in each.leaves)
+        tasks = {(facts.organization, facts.task) for facts in found if facts.task is not None}
         trails = await self._tenure.trails(tasks)
         now_us = int(self._clock() * 1_000_000)
         seals, after = [], {}

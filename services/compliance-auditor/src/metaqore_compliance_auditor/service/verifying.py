@@ -88,7 +88,8 @@ class VerifyLog:
     async def _page(self, organization: str, start: int, end: int) -> _Page:
         reader = self.reader
         entries = [each for each in await reader.entries(organization, start, end - start) if each.index < end]
-        tasks = await reader.entries_of_tasks(organization, {entry.task for entry in entries})
+        named = {entry.task for entry in entries if entry.task is not None}
+        tasks = await reader.entries_of_tasks(organization, named)
         first = {entry.task: entry.index for entry in reversed(tasks)}
         leaf_tiles = [Tile(0, index) for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH))]
         return _Page(

@@ -136,7 +136,7 @@ def entry_from(row: asyncpg.Record) -> StoredEntry:
         sequence=row["sequence"],
         organization_sequence=row["organization_sequence"],
         kind=row["kind"],
-        task=str(row["task"]),
+        task=None if row["task"] is None else str(row["task"]),
         receipt=str(row["receipt"]),
         group_first=row["group_first"],
         group_count=row["group_count"],
