@@ -489,10 +489,10 @@ class Artifact(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     ACTIVE_VERSION_FIELD_NUMBER: _builtins.int
     LATEST_FIELD_NUMBER: _builtins.int
-    PROJECT_VERSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """A UUID."""
+    """Names it for ever. Opaque."""
     organization: _builtins.str
     """Whose it is."""
     project_id: _builtins.str
@@ -503,8 +503,8 @@ class Artifact(_message.Message):
     """What a person reads about it."""
     active_version: _builtins.int
     """The number of the version that counts; 0 for none."""
-    project_version: _builtins.int
-    """The project's version with the last change of the artifact; for `expected_version`."""
+    revision: _builtins.int
+    """Counts the changes of the artifact, from 1; for `expected_version`."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Label]:
         """In the order of their names."""
@@ -528,12 +528,12 @@ class Artifact(_message.Message):
         labels: _abc.Iterable[_common_pb2.Label] | None = ...,
         active_version: _builtins.int = ...,
         latest: Global___ArtifactVersion | None = ...,
-        project_version: _builtins.int = ...,
+        revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "latest", b"latest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_version", b"active_version", "create_time", b"create_time", "description", b"description", "id", b"id", "labels", b"labels", "latest", b"latest", "name", b"name", "organization", b"organization", "project_id", b"project_id", "project_version", b"project_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_version", b"active_version", "create_time", b"create_time", "description", b"description", "id", b"id", "labels", b"labels", "latest", b"latest", "name", b"name", "organization", b"organization", "project_id", b"project_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -636,6 +636,9 @@ class Proposal(_message.Message):
 
     CREATED_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    expected_version: _builtins.int
+    """The `revision` of the artifact that the caller has seen, 0 for none yet; ABORTED where that has changed since."""
     @_builtins.property
     def created(self) -> Global___NewVersion:
         """Drafted and offered in one."""
@@ -649,13 +652,19 @@ class Proposal(_message.Message):
         *,
         created: Global___NewVersion | None = ...,
         draft: Global___VersionRef | None = ...,
+        expected_version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "draft", b"draft", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "created", b"created", "draft", b"draft", "expected_version", b"expected_version", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "draft", b"draft", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "created", b"created", "draft", b"draft", "expected_version", b"expected_version", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
     _WhichOneofReturnType_version: _TypeAlias = _typing.Literal["created", "draft"]  # noqa: Y015
     _WhichOneofArgType_version: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_version) -> _WhichOneofReturnType_version | None: ...
 
 Global___Proposal: _TypeAlias = Proposal  # noqa: Y015
@@ -679,7 +688,7 @@ class CreateArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     @_builtins.property
@@ -760,7 +769,7 @@ class ProposeArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -828,7 +837,6 @@ class ProposeArtifactsRequest(_message.Message):
     PROPOSALS_FIELD_NUMBER: _builtins.int
     REFUSE_BLOCKED_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
-    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """The id of the project; empty means the organization's default."""
@@ -836,8 +844,6 @@ class ProposeArtifactsRequest(_message.Message):
     """Refuses all where one would be blocked; else those are offered and blocked."""
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
-    expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     @_builtins.property
@@ -851,16 +857,13 @@ class ProposeArtifactsRequest(_message.Message):
         proposals: _abc.Iterable[Global___Proposal] | None = ...,
         refuse_blocked: _builtins.bool = ...,
         dry_run: _builtins.bool = ...,
-        expected_version: _builtins.int | None = ...,
         idempotency_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "dry_run", b"dry_run", "expected_version", b"expected_version", "idempotency_key", b"idempotency_key", "project_id", b"project_id", "proposals", b"proposals", "refuse_blocked", b"refuse_blocked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "project_id", b"project_id", "proposals", b"proposals", "refuse_blocked", b"refuse_blocked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
-    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProposeArtifactsRequest: _TypeAlias = ProposeArtifactsRequest  # noqa: Y015
 
@@ -923,7 +926,7 @@ class UpdateArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     @_builtins.property
@@ -1260,7 +1263,7 @@ class WithdrawArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1334,7 +1337,7 @@ class RejectArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1408,7 +1411,7 @@ class ApproveArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1482,7 +1485,7 @@ class VetoArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1556,7 +1559,7 @@ class LiftArtifactVetoRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1627,7 +1630,7 @@ class ActivateArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1706,7 +1709,7 @@ class ActivateArtifactOverWarningRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1786,7 +1789,7 @@ class ActivateOwnArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1866,7 +1869,7 @@ class ProposeAndActivateArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -1946,7 +1949,7 @@ class DeprecateArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -2020,7 +2023,7 @@ class ArchiveArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -2091,7 +2094,7 @@ class RetireArtifactRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -2164,7 +2167,7 @@ class EraseArtifactBodyRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(

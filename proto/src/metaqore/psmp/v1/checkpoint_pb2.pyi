@@ -85,7 +85,6 @@ class TakeCheckpointRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
-    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """The id of the project; empty means the organization's default."""
@@ -95,8 +94,6 @@ class TakeCheckpointRequest(_message.Message):
     """What a person reads about it."""
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
-    expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     @_builtins.property
@@ -111,16 +108,13 @@ class TakeCheckpointRequest(_message.Message):
         description: _builtins.str = ...,
         at: _common_pb2.Point | None = ...,
         dry_run: _builtins.bool = ...,
-        expected_version: _builtins.int | None = ...,
         idempotency_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "at", b"at", "expected_version", b"expected_version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "at", b"at", "description", b"description", "dry_run", b"dry_run", "expected_version", b"expected_version", "idempotency_key", b"idempotency_key", "name", b"name", "project_id", b"project_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "description", b"description", "dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "name", b"name", "project_id", b"project_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
-    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TakeCheckpointRequest: _TypeAlias = TakeCheckpointRequest  # noqa: Y015
 
@@ -340,7 +334,7 @@ class RestoreCheckpointRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The version of the project that the caller has seen; ABORTED where anything in it has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(

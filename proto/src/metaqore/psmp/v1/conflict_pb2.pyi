@@ -487,7 +487,7 @@ class ResolveConflictRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(

@@ -90,7 +90,7 @@ class Event(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     PROJECT_VERSION_FIELD_NUMBER: _builtins.int
-    INDEX_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     AGGREGATE_FIELD_NUMBER: _builtins.int
     AGGREGATE_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
@@ -104,9 +104,9 @@ class Event(_message.Message):
     project_id: _builtins.str
     """The id of the project."""
     project_version: _builtins.int
-    """The project's version that it belongs to."""
-    index: _builtins.int
-    """Its place among the events of that version, from 0."""
+    """The project's version with this event: its place in the project, from 1 without a gap."""
+    revision: _builtins.int
+    """Its place among the events of what it is about, from 1 without a gap."""
     aggregate: Global___Aggregate.ValueType
     """What it is about."""
     aggregate_id: _builtins.str
@@ -133,7 +133,7 @@ class Event(_message.Message):
         id: _builtins.str = ...,
         project_id: _builtins.str = ...,
         project_version: _builtins.int = ...,
-        index: _builtins.int = ...,
+        revision: _builtins.int = ...,
         aggregate: Global___Aggregate.ValueType = ...,
         aggregate_id: _builtins.str = ...,
         name: _builtins.str = ...,
@@ -145,7 +145,7 @@ class Event(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "aggregate_id", b"aggregate_id", "by", b"by", "data", b"data", "id", b"id", "index", b"index", "name", b"name", "project_id", b"project_id", "project_version", b"project_version", "receipt_id", b"receipt_id", "schema", b"schema", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "aggregate_id", b"aggregate_id", "by", b"by", "data", b"data", "id", b"id", "name", b"name", "project_id", b"project_id", "project_version", b"project_version", "receipt_id", b"receipt_id", "revision", b"revision", "schema", b"schema", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

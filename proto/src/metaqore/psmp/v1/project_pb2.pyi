@@ -157,8 +157,8 @@ class Project(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
-    PROJECT_VERSION_FIELD_NUMBER: _builtins.int
-    LATEST_VERSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     STATE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -173,10 +173,10 @@ class Project(_message.Message):
     """Where it stands."""
     mode: Global___Mode.ValueType
     """Strict or flexible."""
-    project_version: _builtins.int
-    """The version of the last change of the project itself; for `expected_version`."""
-    latest_version: _builtins.int
-    """The version of the last change of anything in it."""
+    revision: _builtins.int
+    """Counts the changes of the project itself, from 1; for `expected_version`."""
+    version: _builtins.int
+    """Counts the events of all that is in it, without a gap: the project's version."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Label]:
         """In the order of their names."""
@@ -204,14 +204,14 @@ class Project(_message.Message):
         state: Global___ProjectState.ValueType = ...,
         mode: Global___Mode.ValueType = ...,
         policy: Global___ProjectPolicy | None = ...,
-        project_version: _builtins.int = ...,
-        latest_version: _builtins.int = ...,
+        revision: _builtins.int = ...,
+        version: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         state_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "policy", b"policy", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "id", b"id", "labels", b"labels", "latest_version", b"latest_version", "mode", b"mode", "name", b"name", "organization", b"organization", "policy", b"policy", "project_version", b"project_version", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "id", b"id", "labels", b"labels", "mode", b"mode", "name", b"name", "organization", b"organization", "policy", b"policy", "revision", b"revision", "state", b"state", "state_time", b"state_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -432,7 +432,7 @@ class UpdateProjectRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     @_builtins.property
@@ -512,7 +512,7 @@ class FreezeProjectRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -582,7 +582,7 @@ class UnfreezeProjectRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -655,7 +655,7 @@ class SetProjectModeRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -727,7 +727,7 @@ class SetProjectPolicyRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     @_builtins.property
@@ -805,7 +805,7 @@ class ArchiveProjectRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(

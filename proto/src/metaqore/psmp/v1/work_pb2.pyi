@@ -84,7 +84,7 @@ class Task(_message.Message):
     LEASE_TIME_FIELD_NUMBER: _builtins.int
     CLAIMS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
-    PROJECT_VERSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     STATE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -103,8 +103,8 @@ class Task(_message.Message):
     """How often it was claimed."""
     error: _builtins.str
     """Why it failed, was denied, cancelled or interrupted; else empty."""
-    project_version: _builtins.int
-    """The project's version with the last change of the task; for `expected_version`."""
+    revision: _builtins.int
+    """Counts the changes of the task, from 1; for `expected_version`."""
     @_builtins.property
     def lease_time(self) -> _timestamp_pb2.Timestamp:
         """Until when the holder has it."""
@@ -129,13 +129,13 @@ class Task(_message.Message):
         lease_time: _timestamp_pb2.Timestamp | None = ...,
         claims: _builtins.int = ...,
         error: _builtins.str = ...,
-        project_version: _builtins.int = ...,
+        revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         state_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_time", b"lease_time", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "create_time", b"create_time", "error", b"error", "holder", b"holder", "id", b"id", "lease_time", b"lease_time", "organization", b"organization", "project_id", b"project_id", "project_version", b"project_version", "state", b"state", "state_time", b"state_time", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "create_time", b"create_time", "error", b"error", "holder", b"holder", "id", b"id", "lease_time", b"lease_time", "organization", b"organization", "project_id", b"project_id", "revision", b"revision", "state", b"state", "state_time", b"state_time", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -341,7 +341,7 @@ class ClaimTaskRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -408,7 +408,7 @@ class ReleaseTaskRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -474,7 +474,7 @@ class StartTaskRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -540,7 +540,7 @@ class CompleteTaskRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -609,7 +609,7 @@ class FailTaskRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
@@ -679,7 +679,7 @@ class CancelTaskRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
-    """The `project_version` that the caller has seen on what it changes; ABORTED where that has changed since."""
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
