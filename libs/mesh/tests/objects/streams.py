@@ -1,0 +1,34 @@
+"""Streams of bytes, and rows that keep bodies."""
+
+LIMIT = 3_000_000
+
+
+async def stream(*chunks):
+    for chunk in chunks:
+        yield chunk
+
+
+async def joined(chunks):
+    return b"".join([chunk async for chunk in chunks])
+
+
+class Rows:
+    """What a service's table of bodies is to `Bodies`."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def keep(self, body):
+        self.kept[body.organization, body.text] = body
+
+    async def find(self, organization, text):
+        return self.kept.get((organization, text))
+
+    async def living(self, names):
+        return {body.name for body in self.kept.values()} & set(names)
+
+    def forgetting(self, body):
+        async def forget():
+            del self.kept[body.organization, body.text]
+
+        return forget
