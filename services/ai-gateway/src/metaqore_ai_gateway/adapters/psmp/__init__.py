@@ -1,0 +1,1 @@
+"""PSMP in PostgreSQL."""

@@ -1,0 +1,53 @@
+"""The past of aggregates: the newest snapshot up to a version of the project, and the events after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
+
+from metaqore_ai_gateway.adapters.psmp.state_codec import decode_event, decode_state
+from metaqore_ai_gateway.service.psmp.asked import Kind, Ref, State
+from metaqore_ai_gateway.service.psmp.folding import beginning, evolve
+
+if TYPE_CHECKING:
+    from metaqore_mesh.database.pool import Connection
+
+SNAPSHOT_EVERY: Final = 64
+"""Events of one aggregate from one snapshot to the next: folding so many costs about a millisecond."""
+
+_SNAPSHOTS: Final = """
+select asked.kind, asked.aggregate, found.aggregate_version, found.state
+from unnest($3::text[], $4::text[]) as asked (kind, aggregate)
+cross join lateral (
+    select aggregate_version, state from psmp_snapshots as s
+    where s.organization = $1 and s.project = $2 and s.kind = asked.kind and s.aggregate = asked.aggregate
+        and s.project_version <= $5
+    order by s.project_version desc limit 1
+) as found
+"""
+_EVENTS: Final = """
+select asked.kind, asked.aggregate, e.type, e.schema, e.body
+from unnest($3::text[], $4::text[], $5::bigint[]) as asked (kind, aggregate, after)
+join psmp_events as e on e.organization = $1 and e.project = $2 and e.kind = asked.kind
+    and e.aggregate = asked.aggregate and e.aggregate_version > asked.after
+where e.version <= $6
+order by e.version
+"""
+
+
+async def states_at(
+    connection: Connection, organization: str, project: str, refs: Collection[Ref], version: int
+) -> dict[Ref, State]:
+    """Each of these that existed at that version of the project, as it was then."""
+    kinds, ids = [ref.kind.value for ref in refs], [ref.id for ref in refs]
+    after = dict.fromkeys(refs, 0)
+    states: dict[Ref, State] = {}
+    for row in await connection.fetch(_SNAPSHOTS, organization, project, kinds, ids, version):
+        ref = Ref(Kind(row["kind"]), row["aggregate"])
+        after[ref], states[ref] = row["aggregate_version"], decode_state(ref.kind, row["state"])
+    rows = await connection.fetch(_EVENTS, organization, project, kinds, ids, list(after.values()), version)
+    for row in rows:
+        ref = Ref(Kind(row["kind"]), row["aggregate"])
+        event = decode_event(row["type"], row["schema"], row["body"])
+        states[ref] = evolve(states.get(ref) or beginning(ref.kind), event)
+    return states

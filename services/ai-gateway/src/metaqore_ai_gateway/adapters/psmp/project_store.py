@@ -1,0 +1,96 @@
+"""Projects in PostgreSQL: the port `ProjectStore`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from metaqore_ai_gateway.adapters.psmp.history_sql import states_at
+from metaqore_ai_gateway.adapters.psmp.project_reads import ProjectReads
+from metaqore_ai_gateway.adapters.psmp.project_writes import ProjectWrites, hashed
+from metaqore_ai_gateway.adapters.psmp.refusal_codec import decode_refusal
+from metaqore_ai_gateway.adapters.psmp.state_codec import decode_event
+from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
+from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Outcome, Ref, Repeatable
+from metaqore_ai_gateway.service.psmp.ports import Answered, Changes
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.refusal import conflict
+
+_LOCK: Final = "select version from psmp_projects where organization = $1 and project = $2 for update"
+_ANSWERS: Final = """
+select key, digest, first_version, last_version, refusal from psmp_commands
+where organization = $1 and project = $2 and key = any ($3::bytea[])
+"""
+_HAPPENED: Final = """
+select version, kind, aggregate, aggregate_version, type, schema, body from psmp_events
+where organization = $1 and project = $2 and version between $3 and $4 order by version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresProjectStore:
+    """The port `ProjectStore` on PostgreSQL. `prepare_roles` must have succeeded on its pool."""
+
+    pool: asyncpg.Pool[asyncpg.Record]
+
+    @asynccontextmanager
+    async def open(self, organization: str, project: str) -> AsyncIterator[PostgresProjectTransaction]:
+        """The project, locked until the block ends."""
+        async with of_organization(self.pool, organization) as connection:
+            version = await connection.fetchval(_LOCK, organization, project)
+            yield PostgresProjectTransaction(connection, organization, project, version or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresProjectTransaction(ProjectReads):
+    """The port `ProjectTransaction` on PostgreSQL."""
+
+    version: int
+
+    async def answers(self, repeatables: Collection[Repeatable]) -> Mapping[str, Answered]:
+        """What came of the submissions with these keys."""
+        keys = {hashed(one.key): one.key for one in repeatables}
+        rows = await self.connection.fetch(_ANSWERS, self.organization, self.project, list(keys))
+        return {keys[row["key"]]: _answered(row) for row in rows}
+
+    async def outcome(self, answered: Answered) -> Outcome:
+        """The outcome of then."""
+        of = (self.organization, self.project)
+        rows = await self.connection.fetch(_HAPPENED, *of, answered.first, answered.last)
+        happened = tuple(_happened(row) for row in rows)
+        refs = {one.of for one in happened}
+        states = await states_at(self.connection, *of, refs, answered.last)
+        return Outcome(answered.last, happened, states)
+
+    async def write(self, changes: Changes) -> None:
+        """Write everything."""
+        with _explained():
+            await ProjectWrites(self.connection, self.organization, self.project).everything(changes, self.version)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "psmp_projects_organization_name_key":
+            raise conflict("project_exists", "A project has this name already. Choose another name.") from error
+        if error.constraint_name == "psmp_commands_pkey":
+            message = "The same request arrived twice at once. Try again."
+            raise MetaQoreError("database_conflict", message, kind=ErrorKind.UNAVAILABLE, retryable=True) from error
+        raise
+
+
+def _answered(row: asyncpg.Record) -> Answered:
+    refusal = None if row["refusal"] is None else decode_refusal(row["refusal"])
+    return Answered(row["digest"], row["first_version"], row["last_version"], refusal)
+
+
+def _happened(row: asyncpg.Record) -> Happened:
+    ref = Ref(Kind(row["kind"]), row["aggregate"])
+    event = decode_event(row["type"], row["schema"], row["body"])
+    return Happened(row["version"], ref, row["aggregate_version"], event)

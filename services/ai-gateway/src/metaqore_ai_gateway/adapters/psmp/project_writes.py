@@ -1,0 +1,276 @@
+"""What a transaction writes of its project: one statement for each table that changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from metaqore_ai_gateway.adapters.psmp.entry_codec import encode_entries
+from metaqore_ai_gateway.adapters.psmp.history_sql import SNAPSHOT_EVERY
+from metaqore_ai_gateway.adapters.psmp.project_reads import columns
+from metaqore_ai_gateway.adapters.psmp.refusal_codec import encode_refusal
+from metaqore_ai_gateway.adapters.psmp.state_codec import encode_event, encode_open_conflict, encode_state
+from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
+from metaqore_ai_gateway.service.psmp.folding import is_open
+from metaqore_ai_gateway.service.psmp.ports import Answered, Changes, Recorded
+from metaqore_ai_gateway.service.psmp.standing import Holder, Rows, Standing, is_task_party
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact
+from metaqore_governance_core.psmp.project import Project
+
+if TYPE_CHECKING:
+    from metaqore_mesh.database.pool import Connection
+
+_NOW_US: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
+_BEGIN: Final = f"""
+insert into psmp_projects (organization, project, version, name, recorded_us)
+values ($1, $2, $3, $4, {_NOW_US}) on conflict (organization, project) do nothing returning recorded_us
+"""  # noqa: S608  a constant, here and below
+# The relay's order is that of transactions: a project's next events must come from a later one than its last. An id in
+# the server's future was restored from another server.
+_ADVANCE: Final = f"""
+update psmp_projects set version = $3, recorded_us = greatest(recorded_us, {_NOW_US}),
+    transaction_id = pg_current_xact_id()
+where organization = $1 and project = $2 and (
+    transaction_id < pg_current_xact_id() or transaction_id >= pg_snapshot_xmax(pg_current_snapshot())
+) returning recorded_us
+"""  # noqa: S608
+_EVENTS: Final = """
+insert into psmp_events (
+    organization, project, version, kind, aggregate, aggregate_version, type, schema, body, command, recorded_us
+)
+select $1, $2, given.*, $3 from unnest(
+    $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::integer[], $10::bytea[], $11::text[]
+) as given order by 3
+"""
+_AGGREGATES: Final = """
+insert into psmp_aggregates as known (
+    organization, project, kind, aggregate, version, born, is_open, state, offered_us
+)
+select $1, $2, kind, aggregate, version, born, is_open, state,
+    array(select jsonb_array_elements_text(offered)::bigint)
+from unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::bytea[], $9::jsonb[])
+    as given (kind, aggregate, version, born, is_open, state, offered)
+on conflict (organization, project, kind, aggregate) do update set
+    version = excluded.version, is_open = excluded.is_open, state = excluded.state, offered_us = excluded.offered_us
+"""
+_SNAPSHOTS: Final = """
+insert into psmp_snapshots (organization, project, kind, aggregate, project_version, aggregate_version, state)
+select $1, $2, given.* from unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[]) as given
+"""
+# Whoever is no longer active comes first: the unique index looks at every row as it is written.
+_VERSIONS: Final = """
+insert into psmp_versions as known (organization, project, artifact, number, phase, since_us, expires_us)
+select $1, $2, given.* from unnest($3::text[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[])
+    as given (artifact, number, phase, since_us, expires_us)
+order by given.phase = 'active', given.artifact, given.number
+on conflict (organization, project, artifact, number) do update set
+    phase = excluded.phase, since_us = excluded.since_us, expires_us = excluded.expires_us
+where (known.phase, known.since_us, known.expires_us)
+    is distinct from (excluded.phase, excluded.since_us, excluded.expires_us)
+"""
+_UNPLACE: Final = """
+delete from psmp_conflict_entries where organization = $1 and project = $2
+    and (party, number) in (select * from unnest($3::text[], $4::integer[]))
+"""
+_PLACE: Final = """
+insert into psmp_conflict_entries (
+    organization, project, kind, environment, name_digest, form, party, number, entries
+)
+select $1, $2, given.* from unnest(
+    $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::integer[], $9::bytea[]
+) as given
+on conflict do nothing
+"""
+_CLOSE_CONFLICTS: Final = """
+delete from psmp_open_conflicts where organization = $1 and project = $2
+    and (artifact, number) in (select * from unnest($3::text[], $4::integer[]))
+"""
+_FORGET_PARTIES: Final = """
+delete from psmp_conflict_parties where organization = $1 and project = $2
+    and (artifact, number) in (select * from unnest($3::text[], $4::integer[]))
+"""
+_OPEN_CONFLICTS: Final = """
+insert into psmp_open_conflicts (
+    organization, project, conflict, artifact, number, type, severity, since_us, body, clashing
+)
+select $1, $2, conflict, artifact, number, type, severity, since_us, body,
+    array(select jsonb_array_elements_text(clashing))
+from unnest(
+    $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bigint[], $9::bytea[], $10::jsonb[]
+) as given (conflict, artifact, number, type, severity, since_us, body, clashing)
+"""
+_PARTIES: Final = """
+insert into psmp_conflict_parties (organization, project, party, artifact, number)
+select $1, $2, given.* from unnest($3::text[], $4::text[], $5::integer[]) as given
+"""
+_ANSWERS: Final = """
+insert into psmp_commands (organization, project, key, digest, first_version, last_version, refusal)
+select $1, $2, given.* from unnest($3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[]) as given
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectWrites:
+    """Writes of one project on one connection."""
+
+    connection: Connection
+    organization: str
+    project: str
+
+    async def everything(self, changes: Changes, version: int) -> None:
+        """All of `changes`. `version` is the project's before them."""
+        if changes.events:
+            recorded_us = await self._advance(changes, version)
+            await self._append(changes.events, recorded_us)
+            await self._states(changes)
+            await self._versions(changes)
+            await self._conflicts(changes)
+        if changes.placed:
+            await self._place(changes.placed)
+        if changes.answers:
+            await self._answers(changes.answers)
+
+    async def _run(self, statement: str, *columns: Any) -> None:
+        await self.connection.execute(statement, self.organization, self.project, *columns)
+
+    async def _advance(self, changes: Changes, version: int) -> int:
+        after = version + len(changes.events)
+        of = (self.organization, self.project)
+        if version == 0:
+            state = changes.aggregates[Ref(Kind.PROJECT, self.project)].state
+            assert isinstance(state, Project)  # noqa: S101 - nothing comes before a project's creation
+            recorded_us = await self.connection.fetchval(_BEGIN, *of, after, state.name)
+        else:
+            recorded_us = await self.connection.fetchval(_ADVANCE, *of, after)
+        if recorded_us is None:
+            message = "Something else changed the same project at the same time. Try again."
+            raise MetaQoreError("database_conflict", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
+        return int(recorded_us)
+
+    async def _append(self, events: Sequence[Recorded], recorded_us: int) -> None:
+        rows = [
+            (
+                one.happened.version,
+                one.happened.of.kind.value,
+                one.happened.of.id,
+                one.happened.aggregate_version,
+                *encode_event(one.happened.event),
+                one.command,
+            )
+            for one in events
+        ]
+        await self._run(_EVENTS, recorded_us, *_columns(rows))
+
+    async def _states(self, changes: Changes) -> None:
+        rows, snapshots = [], []
+        events = _count(changes.events)
+        for ref, one in changes.aggregates.items():
+            state = encode_state(ref.kind, one.state)
+            offered = f"[{','.join(map(str, one.offered_us))}]"
+            rows.append((ref.kind.value, ref.id, one.version, one.born, is_open(one.state), state, offered))
+            if one.version // SNAPSHOT_EVERY > (one.version - events[ref]) // SNAPSHOT_EVERY:
+                last = max(event.happened.version for event in changes.events if event.happened.of == ref)
+                snapshots.append((ref.kind.value, ref.id, last, one.version, state))
+        await self._run(_AGGREGATES, *_columns(rows))
+        if snapshots:
+            await self._run(_SNAPSHOTS, *_columns(snapshots))
+
+    async def _versions(self, changes: Changes) -> None:
+        rows = []
+        for artifact, number in _touched(changes.events):
+            version = _artifact(changes.aggregates, artifact).versions[number - 1]
+            rows.append((artifact, number, version.phase.value, version.since_us, version.expires_us))
+        if rows:
+            await self._run(_VERSIONS, *_columns(rows))
+
+    async def _conflicts(self, changes: Changes) -> None:
+        touched = _touched(changes.events)
+        if not touched:
+            return
+        await self._run(_CLOSE_CONFLICTS, *_columns(touched))
+        await self._run(_FORGET_PARTIES, *_columns(touched))
+        rows, parties = [], []
+        for name, number in touched:
+            version = _artifact(changes.aggregates, name).versions[number - 1]
+            if version.phase not in OFFERED_PHASES or not version.conflicts:
+                continue
+            clashing = {party.artifact for one in version.conflicts for party in one.conflict.clashing} - {name}
+            parties += [(party, name, number) for party in sorted(clashing)]
+            for one in version.conflicts:
+                found = one.conflict
+                named = json.dumps(sorted({party.artifact for party in found.clashing}))
+                rows.append(
+                    (
+                        found.id,
+                        name,
+                        number,
+                        found.type.value,
+                        found.severity.value,
+                        one.since_us,
+                        encode_open_conflict(one),
+                        named,
+                    )
+                )
+        if rows:
+            await self._run(_OPEN_CONFLICTS, *_columns(rows))
+        if parties:
+            await self._run(_PARTIES, *_columns(parties))
+
+    async def _place(self, placed: Mapping[Holder, Rows]) -> None:
+        moved = [(one.party, one.number) for one, rows in placed.items() if not rows or is_task_party(one.party)]
+        if moved:
+            await self._run(_UNPLACE, *_columns(moved))
+        rows = []
+        for holder, under in placed.items():
+            for key, (kind, environment, digest) in zip(under, zip(*columns(under), strict=True), strict=True):
+                form, body = encode_entries(under[key])
+                rows.append((kind, environment, digest, form, holder.party, holder.number, body))
+        if rows:
+            await self._run(_PLACE, *_columns(rows))
+
+    async def _answers(self, answers: Mapping[str, Answered]) -> None:
+        rows = [
+            (
+                hashed(key),
+                one.digest,
+                one.first,
+                one.last,
+                None if one.refusal is None else encode_refusal(one.refusal),
+            )
+            for key, one in answers.items()
+        ]
+        await self._run(_ANSWERS, *_columns(rows))
+
+
+def hashed(key: str) -> bytes:
+    """What is kept of an idempotency key."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _count(events: Iterable[Recorded]) -> Counter[Ref]:
+    return Counter(one.happened.of for one in events)
+
+
+def _touched(events: Iterable[Recorded]) -> list[tuple[str, int]]:
+    """The versions of artifacts to which something happened."""
+    found = {
+        (one.happened.of.id, one.happened.event.version): None
+        for one in events
+        if one.happened.of.kind is Kind.ARTIFACT and hasattr(one.happened.event, "version")
+    }
+    return list(found)
+
+
+def _artifact(aggregates: Mapping[Ref, Standing], name: str) -> Artifact:
+    state = aggregates[Ref(Kind.ARTIFACT, name)].state
+    assert isinstance(state, Artifact)  # noqa: S101 - what its kind says
+    return state

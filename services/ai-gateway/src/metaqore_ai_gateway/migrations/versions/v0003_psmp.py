@@ -1,0 +1,358 @@
+"""PSMP: the events of every project, and what is derived from them, each organization behind a wall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+PROJECTS_AND_EVENTS = """
+create table psmp_projects (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    name text not null,
+    version bigint not null,
+    recorded_us bigint not null,
+    transaction_id xid8 not null default pg_current_xact_id(),
+    primary key (organization, project),
+    unique (organization, name)
+);
+
+comment on column psmp_projects.version is 'Counts its events without a gap; whoever locks the row writes';
+
+create table psmp_events (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    version bigint not null,
+    kind text collate "C" not null check (kind in ('artifact', 'project', 'task')),
+    aggregate text collate "C" not null,
+    aggregate_version bigint not null,
+    type text collate "C" not null,
+    schema integer not null,
+    body bytea not null,
+    recorded_us bigint not null,
+    command text collate "C" not null,
+    position bigint generated always as identity,
+    transaction_id xid8 not null default pg_current_xact_id(),
+    primary key (organization, project, version),
+    unique (organization, project, kind, aggregate, aggregate_version)
+);
+
+comment on column psmp_events.body is 'RFC 8785';
+
+comment on column psmp_events.recorded_us is 'Microseconds since the Unix epoch; never falls within a project';
+
+comment on column psmp_events.command is 'The id of the submission that caused it';
+
+create index psmp_events_by_time on psmp_events (organization, project, recorded_us, version);
+
+create index psmp_events_to_relay on psmp_events (transaction_id, position);
+
+create function announce_psmp_events() returns trigger language plpgsql as $$
+begin
+    perform pg_notify('psmp_events', '');
+    return null;
+end $$;
+
+create trigger announce_psmp_events after insert on psmp_events
+    for each statement execute function announce_psmp_events();
+"""
+
+STATES = """
+create table psmp_aggregates (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    kind text collate "C" not null,
+    aggregate text collate "C" not null,
+    version bigint not null,
+    born bigint not null,
+    is_open boolean not null,
+    offered_us bigint[] not null,
+    state bytea not null,
+    primary key (organization, project, kind, aggregate)
+);
+
+comment on table psmp_aggregates is 'A projection of psmp_events: the state of each aggregate now';
+
+comment on column psmp_aggregates.born is 'The version of the project at its first event';
+
+comment on column psmp_aggregates.offered_us is 'When each version of an artifact was proposed; 0 where it was not';
+
+create index psmp_aggregates_by_name on psmp_aggregates (organization, project, kind, aggregate) include (born);
+
+create index psmp_aggregates_open on psmp_aggregates (organization, project, kind, aggregate) where is_open;
+
+create table psmp_versions (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    artifact text collate "C" not null,
+    number integer not null,
+    phase text collate "C" not null,
+    since_us bigint not null,
+    expires_us bigint,
+    primary key (organization, project, artifact, number)
+);
+
+comment on table psmp_versions is 'A projection of psmp_events: where each version of an artifact stands';
+
+create unique index psmp_one_active on psmp_versions (organization, project, artifact) where phase = 'active';
+
+create index psmp_versions_to_lapse on psmp_versions (organization, project, expires_us)
+    where phase in ('proposed', 'blocked') and expires_us is not null;
+
+create table psmp_snapshots (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    kind text collate "C" not null,
+    aggregate text collate "C" not null,
+    project_version bigint not null,
+    aggregate_version bigint not null,
+    state bytea not null,
+    primary key (organization, project, kind, aggregate, project_version)
+);
+
+comment on table psmp_snapshots is 'States of the past, so that a long history is not folded from its beginning';
+"""
+
+CONFLICTS = """
+create table psmp_conflict_entries (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    kind text collate "C" not null,
+    environment text collate "C" not null,
+    name_digest bytea not null check (octet_length(name_digest) = 16),
+    form bytea not null check (octet_length(form) = 16),
+    party text collate "C" not null,
+    number integer not null,
+    entries bytea not null,
+    primary key (organization, project, kind, environment, name_digest, form, party, number)
+);
+
+comment on table psmp_conflict_entries is 'What stands, under the keys where others can clash with it';
+
+comment on column psmp_conflict_entries.name_digest is 'Of the key''s name, which may be longer than an index takes';
+
+comment on column psmp_conflict_entries.form is 'Of what is declared, without by whom: the same is judged once';
+
+create index psmp_conflict_entries_of_party on psmp_conflict_entries (organization, project, party, number);
+
+create table psmp_open_conflicts (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    conflict text collate "C" not null,
+    artifact text collate "C" not null,
+    number integer not null,
+    type text collate "C" not null,
+    severity text collate "C" not null,
+    since_us bigint not null,
+    clashing text[] not null,
+    body bytea not null,
+    primary key (organization, project, conflict, artifact, number)
+);
+
+comment on table psmp_open_conflicts is 'A projection of psmp_events: the conflicts that proposals stand in';
+
+create index psmp_open_conflicts_of_artifact on psmp_open_conflicts (organization, project, artifact, number);
+
+create table psmp_conflict_parties (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    party text collate "C" not null,
+    artifact text collate "C" not null,
+    number integer not null,
+    primary key (organization, project, party, artifact, number)
+);
+
+comment on table psmp_conflict_parties is 'Whom each stopped version clashes with: it is judged again when they go';
+
+create index psmp_conflict_parties_of_artifact on psmp_conflict_parties (organization, project, artifact, number);
+"""
+
+COMMANDS_AND_CHECKPOINTS = """
+create table psmp_commands (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    key bytea not null check (octet_length(key) = 32),
+    digest bytea not null,
+    first_version bigint not null,
+    last_version bigint not null,
+    refusal bytea,
+    created_at timestamptz not null default now(),
+    primary key (organization, project, key)
+);
+
+comment on table psmp_commands is 'Idempotency: what a submission led to, so that its repeat is answered the same';
+
+comment on column psmp_commands.key is 'SHA-256 of the key; the key itself is kept nowhere';
+
+create index psmp_commands_by_age on psmp_commands (organization, created_at);
+
+create table psmp_checkpoints (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    name text collate "C" not null,
+    version bigint not null,
+    made_by text not null,
+    made_us bigint not null,
+    note text not null,
+    primary key (organization, project, name)
+);
+
+create table psmp_relay_positions (
+    consumer text collate "C" primary key,
+    transaction_id xid8 not null,
+    position bigint not null
+);
+
+comment on table psmp_relay_positions is 'Up to which event each consumer has been given them';
+"""
+
+ROLES = """
+create procedure psmp_prepare_roles() language plpgsql as $$
+declare
+    app constant text := left(current_database(), 48) || '_psmp';
+    relay constant text := left(current_database(), 48) || '_psmp_relay';
+    todo text := '';
+    role text;
+    entry record;
+begin
+    foreach role in array array[app, relay] loop
+        begin
+            if not exists (select from pg_roles where rolname = role) then
+                execute format('create role %I nologin', role);
+            end if;
+            if not pg_has_role(current_user, role, 'set') then
+                execute format('grant %I to %I with inherit false, set true', role, current_user);
+            end if;
+        exception when insufficient_privilege then
+            if not exists (select from pg_roles where rolname = role) then
+                todo := todo || format('CREATE ROLE %I NOLOGIN; ', role);
+            end if;
+            todo := todo || format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE; ', role, current_user);
+        end;
+    end loop;
+    if todo <> '' then
+        raise insufficient_privilege using
+            message = format('The role %I may not make the two roles that PSMP works under.', current_user),
+            hint = todo;
+    end if;
+    foreach role in array array[app, relay] loop
+        if exists (select from pg_roles where rolname = role and (rolsuper or rolbypassrls)) then
+            raise insufficient_privilege using
+                message = format('The role %I passes row-level security, which it must not.', role),
+                hint = format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS; ', role);
+        end if;
+        if pg_has_role(current_user, role, 'usage')
+            and not (select rolsuper from pg_roles where rolname = current_user) then
+            raise insufficient_privilege using
+                message = format('The role %I has the rights of %I without asking for them.', current_user, role),
+                hint = format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE; ', role, current_user);
+        end if;
+    end loop;
+    for entry in select * from (values
+        ('psmp_projects', 'select, insert, update'),
+        ('psmp_events', 'select, insert'),
+        ('psmp_aggregates', 'select, insert, update'),
+        ('psmp_versions', 'select, insert, update'),
+        ('psmp_snapshots', 'select, insert'),
+        ('psmp_conflict_entries', 'select, insert, delete'),
+        ('psmp_open_conflicts', 'select, insert, delete'),
+        ('psmp_conflict_parties', 'select, insert, delete'),
+        ('psmp_commands', 'select, insert, delete'),
+        ('psmp_checkpoints', 'select, insert')
+    ) as granted (of_table, rights) loop
+        execute format('grant %s on %I to %I', entry.rights, entry.of_table, app);
+    end loop;
+    execute format('grant usage on schema %I to %I, %I', current_schema(), app, relay);
+    execute format('grant select on psmp_events to %I', relay);
+    execute format('grant select, insert, update on psmp_relay_positions to %I', relay);
+    for entry in select * from (values ('psmp_events', 'select'), ('psmp_relay_positions', 'all'))
+        as granted (of_table, verb) loop
+        if not exists (select from pg_policies where schemaname = current_schema()
+                and tablename = entry.of_table and policyname = 'relay_sees_all') then
+            execute format('create policy relay_sees_all on %I for %s to %I using (true)',
+                entry.of_table, entry.verb, relay);
+        end if;
+    end loop;
+end $$;
+
+comment on procedure psmp_prepare_roles is 'Makes the roles that PSMP works under; the owner calls it';
+"""
+
+TABLES = (
+    "psmp_projects",
+    "psmp_events",
+    "psmp_aggregates",
+    "psmp_versions",
+    "psmp_snapshots",
+    "psmp_conflict_entries",
+    "psmp_open_conflicts",
+    "psmp_conflict_parties",
+    "psmp_commands",
+    "psmp_checkpoints",
+)
+
+WALL = """
+alter table {table} enable row level security;
+
+alter table {table} force row level security;
+
+create policy own_organization on {table}
+    using (organization = current_setting('metaqore.organization', true) and organization <> '')
+    with check (organization = current_setting('metaqore.organization', true) and organization <> '');
+"""
+
+RELAY_WALL = """
+alter table psmp_relay_positions enable row level security;
+
+alter table psmp_relay_positions force row level security;
+"""
+
+PREPARE = """
+do $$
+declare
+    todo text;
+begin
+    call psmp_prepare_roles();
+exception when insufficient_privilege then
+    get stacked diagnostics todo = pg_exception_hint;
+    raise warning '% Have an administrator run: %', sqlerrm, todo;
+end $$;
+"""
+
+
+def statements() -> Iterator[str]:
+    """Every statement by itself, as the driver takes them; they stand apart by an empty line."""
+    walls = (WALL.format(table=table) for table in TABLES)
+    for text in (
+        PROJECTS_AND_EVENTS,
+        STATES,
+        CONFLICTS,
+        COMMANDS_AND_CHECKPOINTS,
+        *walls,
+        RELAY_WALL,
+        ROLES,
+        PREPARE,
+    ):
+        yield from text.split(";\n\n")
+
+
+def upgrade() -> None:
+    """Make every table, its wall, and the roles where this role may.
+
+    Where it may not, the tables stand and nobody works on them yet: the service says at its start what to run.
+    """
+    for statement in statements():
+        op.execute(statement.replace(":", r"\:").replace(r"\:\:", "::"))
+
+
+def downgrade() -> None:
+    """Drop every table. The roles stay: they may be an administrator's."""
+    op.execute(f"drop table {', '.join(TABLES)}, psmp_relay_positions")
+    op.execute("drop function announce_psmp_events")
+    op.execute("drop procedure psmp_prepare_roles")

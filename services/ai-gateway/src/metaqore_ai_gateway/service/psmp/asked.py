@@ -1,0 +1,86 @@
+"""What is asked of a project, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from metaqore_governance_core.psmp import artifact_commands, project, work
+from metaqore_governance_core.psmp.artifact_state import Artifact
+from metaqore_governance_core.psmp.event_codec import Event
+
+State = Artifact | project.Project | work.Work
+
+NEWEST: Final = 0
+"""In place of a version's number: the newest, such as one that the same submission drafts."""
+
+
+class Kind(StrEnum):
+    """The aggregates: what has a history of its own."""
+
+    PROJECT = "project"
+    ARTIFACT = "artifact"
+    TASK = "task"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """An aggregate of a project: an artifact by its name, a task by its id, the project by its own id."""
+
+    kind: Kind
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command. The store finds its conflicts and what is open; `expected` is the aggregate's version, if given."""
+
+    of: Ref
+    command: artifact_commands.Command | project.Command | work.Command
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """An idempotency key, and the digest of the request that it stands for."""
+
+    key: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Commands for one project that happen together or not at all. `id` names it in the events that it causes.
+
+    `dry_run` tells what would happen, and nothing does. `over_proposals` is for a restore: what it proposes is judged
+    against what is active alone, and proposals that clash with it are blocked instead.
+    """
+
+    id: str
+    organization: str
+    project: str
+    asked: tuple[Asked, ...]
+    repeatable: Repeatable | None = None
+    dry_run: bool = False
+    over_proposals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event in its places: `version` is the project's, `aggregate_version` that of what it happened to."""
+
+    version: int
+    of: Ref
+    aggregate_version: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a submission: the project's version after it, its events, and each state that they changed."""
+
+    version: int
+    happened: tuple[Happened, ...]
+    states: Mapping[Ref, State] = field(default_factory=dict)

@@ -1,0 +1,173 @@
+"""One command inside a transaction: decided with what is found just now, and what follows from it by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref, Submission
+from metaqore_ai_gateway.service.psmp.judging import (
+    Judged,
+    clashing_proposals,
+    conflicts_now,
+    conflicts_with_active,
+    declaration_for,
+)
+from metaqore_ai_gateway.service.psmp.standing import is_task_party
+from metaqore_ai_gateway.service.psmp.workspace import Workspace
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp import artifact, project, work
+from metaqore_governance_core.psmp import artifact_commands as commands
+from metaqore_governance_core.psmp.actor import SYSTEM
+from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Phase
+from metaqore_governance_core.psmp.conflicts.model import Conflict
+from metaqore_governance_core.psmp.project import ProjectState
+from metaqore_governance_core.psmp.refusal import conflict
+
+_IN_TIME: Final = (work.Expire, work.SeeStarted, work.SeeEnded)
+"""What time and what has happened already do to a task, whatever its project's state."""
+_OFFERING: Final = (commands.Propose, commands.ProposeAndActivate)
+
+
+@dataclass(slots=True)
+class Conduct:
+    """The commands of one submission, one after another. Raises the first refusal."""
+
+    workspace: Workspace
+    submission: Submission
+    _gone: dict[str, int] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Let everything happen that is asked, and what follows from it."""
+        for asked in self.submission.asked:
+            await self._one(asked)
+        while self._gone:
+            gone, self._gone = self._gone, {}
+            await self._free(gone)
+
+    async def _one(self, asked: Asked) -> None:
+        _check_own(self.submission, asked)
+        standing = await self.workspace.standing(asked.of)
+        if asked.expected is not None and asked.expected != standing.version:
+            raise stale(asked, standing.version)
+        command = asked.command
+        match asked.of.kind:
+            case Kind.PROJECT:
+                await self._of_project(asked.of, command)
+            case Kind.TASK:
+                await self._of_task(asked.of, command)
+            case Kind.ARTIFACT:
+                await self._of_artifact(asked.of, command)
+
+    async def _of_project(self, ref: Ref, command: Any) -> None:
+        state = await self.workspace.project()
+        if isinstance(command, project.Archive):
+            command = replace(command, open_items=await self.workspace.open_items())
+        await self.workspace.record(ref, project.decide(state, command))
+        if isinstance(command, project.Unfreeze):
+            await self._rejudge_stopped(None, command.at_us)
+
+    async def _of_task(self, ref: Ref, command: Any) -> None:
+        state = (await self.workspace.project()).state
+        if state is None:
+            raise conflict("project_missing", "There is no such project. Create it first.")
+        if state is not ProjectState.OPEN and not isinstance(command, _IN_TIME):
+            raise conflict(f"project_{state}", f"The project is {state}; no task in it changes.")
+        standing = await self.workspace.standing(ref)
+        assert isinstance(standing.state, work.Work)  # noqa: S101 - what its kind says
+        gone = await self.workspace.record(ref, work.decide(standing.state, command))
+        await self._after(gone, command.at_us)
+
+    async def _of_artifact(self, ref: Ref, command: Any) -> None:
+        _, state = await self.workspace.artifact(ref.id)
+        if getattr(command, "version", None) == NEWEST:
+            command = replace(command, version=len(state.versions))
+        if isinstance(command, Judged):
+            command = replace(command, conflicts=await self._found(ref.id, command))
+        gone = await self.workspace.record(ref, artifact.decide(state, command, await self.workspace.project()))
+        if self.submission.over_proposals and isinstance(command, _OFFERING):
+            await self._give_way(ref.id, command)
+        await self._after(gone, command.at_us)
+
+    async def _found(self, name: str, command: Judged) -> tuple[Conflict, ...]:
+        standing, state = await self.workspace.artifact(name)
+        if not 1 <= command.version <= len(state.versions):
+            return ()
+        version = state.versions[command.version - 1]
+        wanted = {Phase.DRAFT} if isinstance(command, _OFFERING) else OFFERED_PHASES
+        if version.phase not in wanted:
+            return ()
+        declaration = declaration_for(standing, state, version, command)
+        if self.submission.over_proposals and isinstance(command, _OFFERING):
+            return await conflicts_with_active(self.workspace, declaration)
+        return await conflicts_now(self.workspace, declaration)
+
+    async def _give_way(self, name: str, command: Judged) -> None:
+        """Block the proposals that clash with what a restore brings back."""
+        while True:
+            standing, state = await self.workspace.artifact(name)
+            declaration = declaration_for(standing, state, state.versions[command.version - 1], command)
+            found = await conflicts_now(self.workspace, declaration)
+            proposals = await clashing_proposals(self.workspace, found, name)
+            if not proposals:
+                return
+            for other, number in proposals:
+                await self._rejudge(other, number, command.at_us)
+
+    async def _after(self, gone: frozenset[str], at_us: int) -> None:
+        if self.submission.over_proposals:
+            self._gone.update(dict.fromkeys(gone, at_us))
+        else:
+            await self._free(dict.fromkeys(gone, at_us))
+
+    async def _free(self, gone: dict[str, int]) -> None:
+        if gone:
+            await self._rejudge_stopped(frozenset(gone), max(gone.values()))
+
+    async def _rejudge_stopped(self, parties: frozenset[str] | None, at_us: int) -> None:
+        """Judge again whom these stopped. In a frozen project that waits until it is thawed."""
+        if (await self.workspace.project()).state is not ProjectState.OPEN:
+            return
+        for holder in await self.workspace.stopped(parties):
+            await self._rejudge(holder.party, holder.number, at_us)
+
+    async def _rejudge(self, name: str, number: int, at_us: int) -> None:
+        ref = Ref(Kind.ARTIFACT, name)
+        _, state = await self.workspace.artifact(name)
+        if state.versions[number - 1].phase not in OFFERED_PHASES:
+            return
+        command = commands.Rejudge(SYSTEM, at_us, number, ())
+        declaration = declaration_for(*await self.workspace.artifact(name), state.versions[number - 1], command)
+        command = replace(command, conflicts=await conflicts_now(self.workspace, declaration))
+        happened = artifact.decide(state, command, await self.workspace.project())
+        if happened:
+            await self._after(await self.workspace.record(ref, happened), at_us)
+
+
+def stale(asked: Asked, version: int) -> MetaQoreError:
+    """The aggregate is not at the version that the command was meant for."""
+    return MetaQoreError(
+        "version_stale",
+        f"The {asked.of.kind} {asked.of.id} is at version {version}, not {asked.expected}. Read it again, then decide.",
+        kind=ErrorKind.CONFLICT,
+    )
+
+
+def _check_own(submission: Submission, asked: Asked) -> None:
+    """A command that names a place must name the one that it is sent to."""
+    command = asked.command
+    if asked.of.kind is Kind.ARTIFACT and is_task_party(asked.of.id):
+        raise MetaQoreError("artifact_name_reserved", "A name that begins with 'task ' is a task's. Choose another.")
+    organization = getattr(command, "organization", submission.organization)
+    where = getattr(command, "project", submission.project)
+    id_ = command.name if isinstance(command, commands.Draft) else getattr(command, "id", asked.of.id)
+    project_id = asked.of.id if asked.of.kind is Kind.PROJECT else submission.project
+    if (organization, where, id_, project_id) != (
+        submission.organization,
+        submission.project,
+        asked.of.id,
+        submission.project,
+    ):
+        raise MetaQoreError(
+            "submission_other", "A command names another place than the one it is sent to. Send it to that one."
+        )

@@ -1,0 +1,148 @@
+"""A migrated database of its own for each test, with the roles that an administrator makes for PSMP."""
+
+from __future__ import annotations
+
+import itertools
+
+import asyncpg
+import pytest
+
+from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
+from metaqore_ai_gateway.adapters.psmp.roles import prepare_roles
+from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref, Repeatable, Submission
+from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
+from metaqore_governance_core.psmp import artifact_commands as c
+from metaqore_governance_core.psmp import project
+from metaqore_governance_core.psmp.actor import Actor
+from metaqore_governance_core.psmp.artifact_state import Body, Content, Dependency, Provenance
+from metaqore_governance_core.psmp.project import Mode, ProjectPolicy
+from metaqore_mesh.database.migrations import migrate
+from metaqore_mesh.database.pool import open_pool
+from metaqore_mesh.embedded.databases import with_database
+
+
+def database_of(url: str) -> str:
+    return url.rpartition("/")[2].partition("?")[0]
+
+
+@pytest.fixture
+async def roles(postgres_url, database_url):
+    """Makes both roles as an administrator; gone again before the database is."""
+    name = database_of(database_url)
+    made = [f"{name}_psmp", f"{name}_psmp_relay"]
+    admin = await asyncpg.connect(with_database(postgres_url, name))
+    for role in made:
+        await admin.execute(f'create role "{role}" nologin')
+        await admin.execute(f'grant "{role}" to "{name}" with inherit false, set true')
+    yield made
+    for role in made:
+        await admin.execute(f'drop owned by "{role}"')
+        await admin.execute(f'drop role "{role}"')
+    await admin.close()
+
+
+@pytest.fixture
+async def psmp_url(database_url, roles):
+    assert roles
+    await migrate(database_url, "metaqore_ai_gateway.migrations")
+    return database_url
+
+
+@pytest.fixture
+async def pool(psmp_url):
+    async with open_pool(psmp_url, name="test", size=8) as pool:
+        await prepare_roles(pool)
+        yield pool
+
+
+@pytest.fixture
+def store(pool):
+    return PostgresProjectStore(pool)
+
+
+@pytest.fixture
+async def team(store):
+    """A project `garden` of the organization `acme`, and a hand that gives commands in it."""
+    team = Team(ProjectQueues(store))
+    await team.create()
+    return team
+
+
+ANN, BOB, EVE = Actor("ann"), Actor("bob"), Actor("eve", frozenset({"reviewer"}))
+
+
+class Team:
+    """Gives commands to one project."""
+
+    ann, bob, eve = ANN, BOB, EVE
+
+    def __init__(self, queues, organization="acme", project="garden"):
+        self.queues, self.organization, self.project = queues, organization, project
+        self.clock = itertools.count(1_700_000_000_000_000)
+
+    def submission(self, *asked, key=None, body=b"body", dry_run=False, over_proposals=False):
+        repeatable = None if key is None else Repeatable(key, body)
+        id_ = f"command-{next(self.clock)}"
+        return Submission(
+            id_, self.organization, self.project, asked, repeatable, dry_run=dry_run, over_proposals=over_proposals
+        )
+
+    async def do(self, *asked, **options):
+        return await self.queues.submit(self.submission(*asked, **options))
+
+    def asked_create(self, name=None, policy=None, mode=Mode.STRICT):
+        policy = policy or ProjectPolicy()
+        command = project.Create(
+            ANN, next(self.clock), self.project, self.organization, name or self.project, mode, policy
+        )
+        return Asked(Ref(Kind.PROJECT, self.project), command)
+
+    async def create(self, **options):
+        return await self.do(self.asked_create(**options))
+
+    def ask(self, name, class_, *rest, by=ANN, version=NEWEST):
+        return Asked(Ref(Kind.ARTIFACT, name), class_(by, next(self.clock), version, *rest))
+
+    def draft(self, name, *, by=ANN, **declared):
+        command = c.Draft(by, next(self.clock), self.organization, self.project, name, content(**declared))
+        return Asked(Ref(Kind.ARTIFACT, name), command)
+
+    def proposal(self, name, *, by=ANN, **declared):
+        return self.draft(name, by=by, **declared), self.ask(name, c.Propose, (), by=by)
+
+    async def propose(self, name, *, by=ANN, **declared):
+        return await self.do(*self.proposal(name, by=by, **declared))
+
+    async def activate(self, name, *, by=BOB, version=NEWEST):
+        return await self.do(self.ask(name, c.Activate, (), by=by, version=version))
+
+    async def stand(self, name, **declared):
+        await self.propose(name, **declared)
+        return await self.activate(name)
+
+    def content(self, **declared):
+        return content(**declared)
+
+    async def state(self, store, name, kind=Kind.ARTIFACT):
+        async with store.open(self.organization, self.project) as opened:
+            found = await opened.aggregates([Ref(kind, name)])
+        return found[Ref(kind, name)].state
+
+    def phase(self, outcome, name, number=NEWEST):
+        versions = outcome.states[Ref(Kind.ARTIFACT, name)].versions
+        return versions[(number or len(versions)) - 1].phase
+
+
+@pytest.fixture
+def team_of(store):
+    return lambda **of: Team(ProjectQueues(store), **of)
+
+
+def content(body="d", paths=(), needs=(), task="", environment=""):
+    return Content(
+        Body(body * 64, "key-1", "text/plain", 3),
+        paths=tuple(paths),
+        dependencies=tuple(Dependency("python", text.partition("=")[0].rstrip("<>~!"), text) for text in needs),
+        environment=environment,
+        provenance=Provenance(task=task),
+    )
