@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from metaqore_governance_core.contracts.cloudevents import RECEIPT_EXTENSION, SPEC_VERSION
 from metaqore_governance_core.contracts.event import Event
+from metaqore_governance_core.contracts.psmp import CommandAnswered, CommandSubmitted
 from metaqore_governance_core.contracts.registry import PARTS, Part
 from metaqore_governance_core.contracts.tasks import TaskCompleted, TaskSubmitted
 from metaqore_governance_core.contracts.topics import dead_letter_topic
@@ -76,10 +77,10 @@ def _message(event: type[Event]) -> dict[str, Any]:
         "ce_id": {"type": "string", "minLength": 1},
     }
     required = list(properties)
-    if event is TaskSubmitted:
+    if event in {TaskSubmitted, CommandSubmitted}:
         properties["authorization"] = {"type": "string", "description": "Bearer and an API key."}
         required.append("authorization")
-    if event is TaskCompleted:
+    if event in {TaskCompleted, CommandAnswered}:
         properties[f"ce_{RECEIPT_EXTENSION}"] = {"type": "string", "description": "The signed receipt token."}
     return {
         "name": event.ce_type,

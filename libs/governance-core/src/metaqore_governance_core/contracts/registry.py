@@ -7,6 +7,7 @@ from typing import Final
 
 from metaqore_governance_core.contracts.audit import AuditRecorded, CheckpointSealed
 from metaqore_governance_core.contracts.event import Event
+from metaqore_governance_core.contracts.psmp import CommandAnswered, CommandSubmitted, ProjectChanged
 from metaqore_governance_core.contracts.tasks import TaskCompleted, TaskFinished, TaskStarted, TaskSubmitted
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -16,6 +17,9 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     TaskFinished,
     AuditRecorded,
     CheckpointSealed,
+    CommandSubmitted,
+    CommandAnswered,
+    ProjectChanged,
 )
 
 
@@ -32,9 +36,10 @@ class Part:
 PARTS: Final[dict[str, Part]] = {
     "ai-gateway": Part(
         title="MetaQore AI Gateway",
-        description="Takes tasks, answers with results, and tells what happens to every task. Ships audit records.",
-        reads=(TaskSubmitted,),
-        sends=(TaskCompleted, TaskStarted, TaskFinished, AuditRecorded),
+        description="Takes tasks and commands, answers with results, and tells what happens to every task and in every "
+        "project. Ships audit records.",
+        reads=(TaskSubmitted, CommandSubmitted),
+        sends=(TaskCompleted, TaskStarted, TaskFinished, CommandAnswered, ProjectChanged, AuditRecorded),
     ),
     "compliance-auditor": Part(
         title="MetaQore Compliance Auditor",

@@ -19,7 +19,25 @@ AUDIT_RECORDS: Final = "metaqore.audit.records.v1"
 AUDIT_CHECKPOINTS: Final = "metaqore.audit.checkpoints.v1"
 """Signed checkpoints; keyed by organization."""
 
-TOPICS: Final = (TASK_REQUESTS, TASK_RESULTS, TASK_LIFECYCLE, AUDIT_RECORDS, AUDIT_CHECKPOINTS)
+PSMP_COMMANDS: Final = "metaqore.psmp.commands.v1"
+"""Commands to PSMP from outside; keyed as the client likes, best by project."""
+
+PSMP_RESULTS: Final = "metaqore.psmp.results.v1"
+"""What came of each of those commands; keyed as its command was, else by its source."""
+
+PSMP_EVENTS: Final = "metaqore.psmp.events.v1"
+"""What happens in every project, by any door; keyed by organization and project."""
+
+TOPICS: Final = (
+    TASK_REQUESTS,
+    TASK_RESULTS,
+    TASK_LIFECYCLE,
+    AUDIT_RECORDS,
+    AUDIT_CHECKPOINTS,
+    PSMP_COMMANDS,
+    PSMP_RESULTS,
+    PSMP_EVENTS,
+)
 
 
 def dead_letter_topic(topic: str, consumer: str) -> str:
