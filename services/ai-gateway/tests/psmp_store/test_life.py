@@ -117,7 +117,8 @@ class TestSubmissions:
             await team.do(team_of(organization="other").draft("one"))
         assert refused.value.code == "submission_other"
 
-    async def test_two_projects_of_one_name_are_refused_in_
+    @pytest.mark.usefixtures("team")
+    async def test_two_projects_of_one_name_are_refused_in_an_organization(self, team_of):
         with pytest.raises(MetaQoreError) as refused:
             await team_of(project="other").create(name="garden")
         assert refused.value.code == "project_exists"
