@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from metaqore_mesh.kafka import BrokerUnavailable
 from metaqore_mesh.testing.kafka_bench import Bench, Seen, texts, until
@@ -31,6 +32,22 @@ async def test_all_go_on_by_themselves_and_read_what_is_published_after(bench, m
             later = texts(60, first=100 * life)
             await asyncio.gather(*(bus.publisher.publish(bench.topic, *message) for message in later))
             await until_all({value for _, value, _ in later}, read, consumed)
+
+
+async def test_who_waits_for_a_topic_of_a_producer_that_is_replaced_gets_the_next_one(bench, mortal_broker):
+    async with bench.bus() as bus:
+        await bench.publish(bus, texts(1))
+        producer = bus.publisher._producer
+        producer.client._sync_task.cancel()  # nothing of it is told any more, as when its broker has just died
+        waiting = asyncio.create_task(bus.publisher.publish("of-which-it-knows-nothing-yet", b"k", b"v"))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        mortal_broker.kill()
+        mortal_broker.start()
+        async with asyncio.timeout(60):
+            assert (await waiting).topic == "of-which-it-knows-nothing-yet"
+            with pytest.raises(KafkaConnectionError):
+                await producer.partitions_for("another")
 
 
 async def test_fewer_records_than_were_read_before_are_read_too(bench, mortal_broker):

@@ -412,5 +412,16 @@ async def _close(producer: AIOKafkaProducer, timeout_s: float) -> None:
     await producer.client.close()  # ends what waits for an answer
     await asyncio.wait(unfinished)
     await producer.client.close()  # what still ran may have connected again
+    _end_waits_for_metadata(producer)
     if not stop.cancelled() and (error := stop.exception()):
         log.debug("kafka.producer_not_closed", error=type(error).__name__)
+
+
+def _end_waits_for_metadata(producer: AIOKafkaProducer) -> None:
+    """Fail who waits for a topic's partitions, and who will: a closed client never learns any, and would not say so."""
+    client = producer.client
+    waited_for = client._md_update_fut  # noqa: SLF001 - aiokafka ends such a wait in no other way
+    if waited_for is None or waited_for.done():
+        waited_for = client._md_update_fut = asyncio.get_running_loop().create_future()  # noqa: SLF001 - see above
+    waited_for.set_exception(KafkaConnectionError("the producer was closed"))
+    waited_for.exception()  # where nobody waits, asyncio would complain
