@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import subprocess
 import sys
+import threading
 import warnings
+from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
@@ -15,6 +18,7 @@ import structlog
 from prometheus_client import REGISTRY
 
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_mesh.telemetry.log_output import LogOutput
 from metaqore_mesh.telemetry.logging import configure_logging
 from metaqore_mesh.telemetry.tracing import span
 
@@ -210,3 +214,63 @@ def test_what_nobody_catches_is_a_line_too():
     assert ended.returncode == 1
     assert '"event":"process.crashed"' in ended.stderr
     assert SECRET not in ended.stderr
+
+
+@contextmanager
+def collecting_after(allocations):
+    before = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(allocations)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_a_finalizer_that_logs_in_the_middle_of_a_line_stops_nothing():
+    """As asyncio's do, of a task that failed unseen: whatever the log allocates may run them."""
+    reading, writing = os.pipe()
+    output = LogOutput(writing)
+
+    class Unseen:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            output.msg(b"unseen\n")
+
+    async def tell():
+        for allocations in range(1, 51):
+            with collecting_after(allocations):
+                Unseen()
+                output.info(b"told\n")
+            output.flush()
+
+    telling = threading.Thread(target=lambda: asyncio.run(tell()), daemon=True)
+    telling.start()
+    telling.join(10)
+    assert not telling.is_alive()
+    gc.collect()
+    assert sorted(os.read(reading, 1 << 16).split()) == 50 * [b"told"] + 50 * [b"unseen"]
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_line_after_one_that_was_cut_off_stands_alone():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    os.set_blocking(reading, False)
+    output = LogOutput(writing)
+    before = REGISTRY.get_sample_value("metaqore_log_dropped_lines_total")
+    output.msg(b"a" * 1_000_000 + b"\n")
+    output.msg(b"not taken\n")
+    assert REGISTRY.get_sample_value("metaqore_log_dropped_lines_total") - before == 2
+    while True:
+        try:
+            os.read(reading, 1 << 20)
+        except BlockingIOError:
+            break
+    output.msg(b"whole\n")
+    assert os.read(reading, 100) == b"\nwhole\n"
+    os.close(reading)
+    os.close(writing)
