@@ -116,7 +116,8 @@ def test_what_the_mesh_sends_fits_its_schema():
         "conflicts": [
             {
                 "id": "conflict_1", "type": "python_versions", "severity": "blocking", "key": "numpy",
-                "parties": [party], "clashing": [party], "suggestion": "manual", "explanation": "They cannot stand together.",
+                "parties": [party], "clashing": [party], "suggestion": "manual",
+                "explanation": "They cannot stand together.",
             }
         ],
         "error": {"code": "artifact_blocked", "message": "Resolve this first.", "reasons": ["conflict_1"]},
