@@ -17,6 +17,7 @@ SEPARATOR: Final = "\x00"
 """Stands between two scanned texts; no scanner rule matches across it."""
 
 _PROJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class InvalidChatError(MetaQoreError):
@@ -74,6 +75,11 @@ class ChatTask:
     def door(self) -> Door:
         """The way by which the task came in."""
         return self.envelope.door
+
+
+def trace_context(sent: str | None) -> str | None:
+    """What was sent as `traceparent` where it is one. It goes on to providers unscanned: nothing else may."""
+    return sent if sent is not None and _TRACEPARENT.fullmatch(sent) else None
 
 
 def parse_chat(raw: bytes, envelope: Envelope) -> ChatTask:

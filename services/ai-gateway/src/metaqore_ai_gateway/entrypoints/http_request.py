@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from metaqore_ai_gateway.domain.chat import Envelope
+from metaqore_ai_gateway.domain.chat import Envelope, trace_context
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Door
 from metaqore_governance_core.sensitivity import Sensitivity
@@ -19,7 +19,6 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = dict[bytes, bytes]
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class ClientLeftError(Exception):
@@ -88,14 +87,13 @@ async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> byt
 def envelope_of(headers: Headers, task: str, *, default_deadline_s: float, longest_deadline_s: float) -> Envelope:
     """What the headers say about a task. Raises `MetaQoreError` for a label, project or deadline that is none."""
     label = text_of(headers, b"x-metaqore-sensitivity")
-    traceparent = headers.get(b"traceparent")
     return Envelope(
         id=task,
         door=Door.REST,
         deadline_s=min(_deadline_s(headers, default_deadline_s), longest_deadline_s),
         label=None if label is None else Sensitivity.parse(label),
         project=text_of(headers, b"x-metaqore-project"),
-        traceparent=traceparent.decode("ascii") if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+        traceparent=trace_context(text_of(headers, b"traceparent")),
     )
 
 

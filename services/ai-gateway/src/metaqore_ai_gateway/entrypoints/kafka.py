@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from metaqore_ai_gateway.domain.chat import ChatTask
+from metaqore_ai_gateway.domain.chat import ChatTask, trace_context
 from metaqore_ai_gateway.domain.event_names import bad_names
 from metaqore_ai_gateway.domain.task_request import TaskDefaults, read_task
 from metaqore_ai_gateway.domain.task_result import RequestName
@@ -72,17 +72,13 @@ def read_submission(record: KafkaRecord, defaults: TaskDefaults, task: str) -> S
     reply_key = event.source.encode() if record.key is None else record.key
     chat: ChatTask | MetaQoreError
     try:
-        chat = read_task(record.value, task, defaults, event.traceparent or _text(record.header("traceparent")))
+        traceparent = event.traceparent or (record.header("traceparent") or b"").decode("latin-1")
+        chat = read_task(record.value, task, defaults, trace_context(traceparent))
     except MetaQoreError as error:
         if error.kind is not ErrorKind.DEADLINE_EXCEEDED:
             raise
         chat = error
     return Submission(RequestName(event.source, event.id), _authorization(record), reply_key, chat)
-
-
-def _text(value: bytes | None) -> str | None:
-    """What is no ASCII text is no trace context."""
-    return value.decode() if value is not None and value.isascii() else None
 
 
 def _check(event: EventAttributes) -> None:
