@@ -1,12 +1,17 @@
 """Stores of objects, and bodies in them."""
 
 import pytest
+import uvloop
 
 from metaqore_mesh.keys import DigestKeys
 from metaqore_mesh.objects import Bodies, BodyKeys
 
 from .servers import MINIO, WEED, minio, seaweedfs
 from .streams import LIMIT, Rows
+
+
+def pytest_asyncio_loop_factories():
+    return {"uvloop": uvloop.new_event_loop}  # the services'
 
 
 @pytest.fixture
