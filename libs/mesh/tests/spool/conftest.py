@@ -7,7 +7,7 @@ import pytest
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from metaqore_governance_core.records import Commitment, DecisionRecord, OutcomeRecord, Personal
+from metaqore_governance_core.records import CommandRecord, Commitment, DecisionRecord, OutcomeRecord, Personal
 from metaqore_mesh.keys import WriterKey
 from metaqore_mesh.spool import FileSpool, SpoolLimits
 
@@ -41,6 +41,37 @@ def decision(task, organization="org_a", reasons=()):
             sequence=numbers.sequence,
             task=str(task),
             time_us=1_700_000_000_000_000,
+            verdict="permit",
+            writer=numbers.writer,
+        )
+
+    return build
+
+
+def command(number, organization="org_a"):
+    """A builder of the record of a command."""
+
+    def build(numbers):
+        return CommandRecord(
+            body=Commitment("ab" * 32, "0123456789abcdef", 12),
+            caller="key_a",
+            door="rest",
+            findings={},
+            organization=organization,
+            organization_sequence=numbers.organization_sequence,
+            personal=Personal("Ann"),
+            policy="default",
+            policy_version="0123456789abcdef",
+            project=None,
+            reasons=(),
+            receipt=f"receipt-{number}",
+            sensitivity="PUBLIC",
+            sensitivity_sources=(),
+            sequence=numbers.sequence,
+            target=("artifact:a",),
+            time_us=1_700_000_000_000_000,
+            tool="psmp.artifact",
+            verb="propose",
             verdict="permit",
             writer=numbers.writer,
         )
@@ -86,6 +117,7 @@ class Make:
 
     decision = staticmethod(decision)
     outcome = staticmethod(outcome)
+    command = staticmethod(command)
     key = KEY
 
     async def spool(self, **options):

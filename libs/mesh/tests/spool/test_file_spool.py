@@ -132,6 +132,20 @@ class SpoolContract:
         assert spool.disk_bytes <= SMALL["disk_bytes"]
         assert sequences(await take(spool, 1, 2 * len(decided))) == list(range(1, 2 * len(decided) + 1))
 
+    async def test_commands_leave_the_room_that_outcomes_need(self, make):
+        spool = await make.spool(limits=SMALL)
+        decided = [await spool.append("org_a", make.decision(n)) for n in range(5)]
+
+        async def fill():
+            for n in range(200):
+                await spool.append("org_a", make.command(n))
+
+        with pytest.raises(SpoolFull):
+            await fill()
+        for n, appended in enumerate(decided):
+            await spool.append("org_a", make.outcome(n, appended.leaf_hash))
+        assert spool.disk_bytes <= SMALL["disk_bytes"]
+
     async def test_what_all_holders_released_makes_room(self, make):
         spool = await make.spool(limits=SMALL, holders=("sealed", "projected"))
         for n in range(200):
@@ -196,6 +210,16 @@ class SpoolContract:
         assert refused.value.retryable
         await spool.append("org_a", make.outcome("first", decided.leaf_hash))
         await spool.append("org_a", make.decision("again"))
+
+    async def test_too_many_commands_that_wait_are_refused(self, make):
+        spool = await make.spool(limits={"waiting_records": 10})
+
+        def flood():
+            for n in range(1000):
+                spool.append("org_a", make.command(n))
+
+        with pytest.raises(SpoolFull):
+            flood()
 
     async def test_closing_makes_durable_what_waits_and_refuses_the_rest(self, make):
         spool = await make.spool()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from metaqore_governance_core.records import DecisionRecord, Numbers, Record
+from metaqore_governance_core.records import Numbers, OutcomeRecord, Record
 from metaqore_governance_core.writer_state import WriterState
 from metaqore_mesh.spool.errors import SpoolFull
 from metaqore_mesh.spool.file_spool import FileSpool
@@ -46,7 +46,7 @@ class BrokerSpool:
 
         def admitted(numbers: Numbers) -> Record:
             record = build(numbers)
-            if isinstance(record, DecisionRecord):
+            if not isinstance(record, OutcomeRecord):  # the room of an outcome was kept at its decision
                 self._check_room(numbers.sequence)
             return record
 

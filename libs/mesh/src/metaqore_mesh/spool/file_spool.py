@@ -13,7 +13,7 @@ import structlog
 
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.merkle import leaf_hash
-from metaqore_governance_core.records import MAX_RECORD_BYTES, DecisionRecord, Record
+from metaqore_governance_core.records import MAX_RECORD_BYTES, DecisionRecord, OutcomeRecord, Record
 from metaqore_governance_core.writer_state import WriterState
 from metaqore_mesh.keys import WriterKey
 from metaqore_mesh.spool import metrics
@@ -259,12 +259,12 @@ class FileSpool:
 
     def _admit(self, record: Record, size: int) -> None:
         """Raise `SpoolFull` where the record has no room. The room of an outcome was kept at its decision."""
-        if isinstance(record, DecisionRecord):
+        if isinstance(record, OutcomeRecord):
+            opened = 0
+        else:
             if self._waiting_records >= self._limits.waiting_records:
                 self._refuse_full(f"{self._waiting_records} records wait for the disk. Try again soon.")
-            opened = len(self._state.open) + 1
-        else:
-            opened = 0
+            opened = len(self._state.open) + isinstance(record, DecisionRecord)
         if self._room_bytes(opened) < size + _FRAME_BYTES:
             self._refuse_full("It holds all it may until the auditor has sealed more. See that the auditor runs.")
 
