@@ -318,6 +318,7 @@ class TestBrokerSpool(SpoolContract):
 
         class Makes:
             decision, outcome = staticmethod(make.decision), staticmethod(make.outcome)
+            command = staticmethod(make.command)
             key, directory = make.key, make.directory
 
             async def spool(self, **options):
