@@ -7,6 +7,8 @@ import itertools
 import asyncpg
 import pytest
 
+from metaqore_ai_gateway.adapters.psmp.checkpoints import PostgresCheckpoints
+from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_ai_gateway.adapters.psmp.roles import prepare_roles
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref, Repeatable, Submission
@@ -146,3 +148,13 @@ def content(body="d", paths=(), needs=(), task="", environment=""):
         environment=environment,
         provenance=Provenance(task=task),
     )
+
+
+@pytest.fixture
+def history(pool):
+    return PostgresHistory(pool)
+
+
+@pytest.fixture
+def checkpoints(pool):
+    return PostgresCheckpoints(pool)

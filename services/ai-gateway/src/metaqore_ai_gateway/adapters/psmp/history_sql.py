@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
+import asyncpg
+
 from metaqore_ai_gateway.adapters.psmp.state_codec import decode_event, decode_state
-from metaqore_ai_gateway.service.psmp.asked import Kind, Ref, State
+from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Ref, State
 from metaqore_ai_gateway.service.psmp.folding import beginning, evolve
 
 if TYPE_CHECKING:
@@ -51,3 +53,10 @@ async def states_at(
         event = decode_event(row["type"], row["schema"], row["body"])
         states[ref] = evolve(states.get(ref) or beginning(ref.kind), event)
     return states
+
+
+def happened(row: asyncpg.Record) -> Happened:
+    """The event of a row."""
+    ref = Ref(Kind(row["kind"]), row["aggregate"])
+    event = decode_event(row["type"], row["schema"], row["body"])
+    return Happened(row["version"], ref, row["aggregate_version"], event)

@@ -9,13 +9,12 @@ from typing import Final
 
 import asyncpg
 
-from metaqore_ai_gateway.adapters.psmp.history_sql import states_at
+from metaqore_ai_gateway.adapters.psmp.history_sql import happened, states_at
 from metaqore_ai_gateway.adapters.psmp.project_reads import ProjectReads
 from metaqore_ai_gateway.adapters.psmp.project_writes import ProjectWrites, hashed
 from metaqore_ai_gateway.adapters.psmp.refusal_codec import decode_refusal
-from metaqore_ai_gateway.adapters.psmp.state_codec import decode_event
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
-from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Outcome, Ref, Repeatable
+from metaqore_ai_gateway.service.psmp.asked import Outcome, Repeatable
 from metaqore_ai_gateway.service.psmp.ports import Answered, Changes
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.refusal import conflict
@@ -61,10 +60,10 @@ class PostgresProjectTransaction(ProjectReads):
         """The outcome of then."""
         of = (self.organization, self.project)
         rows = await self.connection.fetch(_HAPPENED, *of, answered.first, answered.last)
-        happened = tuple(_happened(row) for row in rows)
-        refs = {one.of for one in happened}
+        found = tuple(happened(row) for row in rows)
+        refs = {one.of for one in found}
         states = await states_at(self.connection, *of, refs, answered.last)
-        return Outcome(answered.last, happened, states)
+        return Outcome(answered.last, found, states)
 
     async def write(self, changes: Changes) -> None:
         """Write everything."""
@@ -88,9 +87,3 @@ def _explained() -> Iterator[None]:
 def _answered(row: asyncpg.Record) -> Answered:
     refusal = None if row["refusal"] is None else decode_refusal(row["refusal"])
     return Answered(row["digest"], row["first_version"], row["last_version"], refusal)
-
-
-def _happened(row: asyncpg.Record) -> Happened:
-    ref = Ref(Kind(row["kind"]), row["aggregate"])
-    event = decode_event(row["type"], row["schema"], row["body"])
-    return Happened(row["version"], ref, row["aggregate_version"], event)

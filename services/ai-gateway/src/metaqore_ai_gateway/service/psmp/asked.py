@@ -54,8 +54,9 @@ class Repeatable:
 class Submission:
     """Commands for one project that happen together or not at all. `id` names it in the events that it causes.
 
-    `dry_run` tells what would happen, and nothing does. `over_proposals` is for a restore: what it proposes is judged
-    against what is active alone, and proposals that clash with it are blocked instead.
+    `expected` is the version that the project must be at. `dry_run` tells what would happen, and nothing does.
+    `over_proposals` is for a restore: what it proposes is judged against what is active alone, and proposals that clash
+    with it are blocked instead.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Submission:
     repeatable: Repeatable | None = None
     dry_run: bool = False
     over_proposals: bool = False
+    expected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,9 @@ class Conduct:
 
     async def run(self) -> None:
         """Let everything happen that is asked, and what follows from it."""
+        expected = self.submission.expected
+        if expected is not None and expected != self.workspace.version:
+            raise stale(self.workspace.project_ref, self.workspace.version, expected)
         for asked in self.submission.asked:
             await self._one(asked)
         while self._gone:
@@ -49,7 +52,7 @@ class Conduct:
         _check_own(self.submission, asked)
         standing = await self.workspace.standing(asked.of)
         if asked.expected is not None and asked.expected != standing.version:
-            raise stale(asked, standing.version)
+            raise stale(asked.of, standing.version, asked.expected)
         command = asked.command
         match asked.of.kind:
             case Kind.PROJECT:
@@ -144,11 +147,11 @@ class Conduct:
             await self._after(await self.workspace.record(ref, happened), at_us)
 
 
-def stale(asked: Asked, version: int) -> MetaQoreError:
-    """The aggregate is not at the version that the command was meant for."""
+def stale(ref: Ref, version: int, expected: int) -> MetaQoreError:
+    """It is not at the version that the command was meant for."""
     return MetaQoreError(
         "version_stale",
-        f"The {asked.of.kind} {asked.of.id} is at version {version}, not {asked.expected}. Read it again, then decide.",
+        f"The {ref.kind} {ref.id} is at version {version}, not {expected}. Read it again, then decide.",
         kind=ErrorKind.CONFLICT,
     )
 

@@ -1,0 +1,162 @@
+"""Restoring a checkpoint: new versions with the bodies of then, in one submission that is shown before it is made.
+
+The mesh itself drafts and proposes what was active once; who restores activates it, so that an approval or a veto rule
+of the project stays in force. What is restored is judged against what is active; proposals that clash are blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
+
+from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Outcome, Ref, Repeatable, Submission
+from metaqore_ai_gateway.service.psmp.history_ports import History
+from metaqore_ai_gateway.service.psmp.points import Difference, Point
+from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
+from metaqore_ai_gateway.service.psmp.standing import Holder
+from metaqore_governance_core.psmp import artifact_commands as commands
+from metaqore_governance_core.psmp.actor import SYSTEM, Actor
+from metaqore_governance_core.psmp.artifact_events import Blocked
+from metaqore_governance_core.psmp.artifact_state import Artifact, Phase, Version
+from metaqore_governance_core.psmp.conflicts.model import Choice
+from metaqore_governance_core.psmp.refusal import conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Who restores what, when (microseconds since the Unix epoch), and why. `id` names the submission."""
+
+    id: str
+    organization: str
+    project: str
+    point: Point
+    by: Actor
+    at_us: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a restore would do to the project at `version`: `differences` lead from then to now.
+
+    `would_block` are the proposals of others that clash with what comes back.
+    """
+
+    version: int
+    to: int
+    differences: tuple[Difference, ...]
+    would_block: tuple[Holder, ...]
+    asked: tuple[Asked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreCheckpoint:
+    """Show a restore, or make it."""
+
+    history: History
+    queues: ProjectQueues
+
+    async def plan(self, wanted: Restored) -> Plan:
+        """What it would do now. Raises `bodies_erased` where a body of then is gone for good."""
+        of = (wanted.organization, wanted.project)
+        version = await self.history.newest(*of)
+        to = await self.history.version_at(*of, wanted.point)
+        found = tuple([one async for one in self._differing(wanted, to, version)])
+        _check_bodies(found)
+        offered = (*_ended(found, wanted), *_offered(found, wanted))
+        shown = await self.queues.submit(_submission(wanted, offered, version, dry_run=True))
+        accepted = _accepted(found, shown, wanted)
+        blocked = _blocked(shown, {one.name for one in found})
+        return Plan(version, to, found, blocked, (*offered, *accepted))
+
+    async def __call__(
+        self, wanted: Restored, *, shown_at: int | None = None, repeatable: Repeatable | None = None
+    ) -> Outcome:
+        """Make it. Raises `version_stale` where the project is no longer at the version of the plan that was shown."""
+        plan = await self.plan(wanted)
+        expected = plan.version if shown_at is None else shown_at
+        return await self.queues.submit(
+            replace(_submission(wanted, plan.asked, expected, dry_run=False), repeatable=repeatable)
+        )
+
+    async def _differing(self, wanted: Restored, low: int, high: int) -> AsyncIterator[Difference]:
+        after: str | None = ""
+        while after is not None:
+            page = await self.history.differences(wanted.organization, wanted.project, low, high, after=after)
+            for one in page.found:
+                if _content(one.active[0]) != _content(one.active[1]):
+                    yield one
+            after = page.after
+
+
+def _content(version: Version | None) -> object:
+    """What counts of a version: a restored one has other parents than the one of then."""
+    if version is None:
+        return None
+    return replace(version.content, provenance=replace(version.content.provenance, parents=()))
+
+
+def _check_bodies(found: Iterable[Difference]) -> None:
+    erased = tuple(one.name for one in found if one.active[0] and one.after.versions[one.active[0].number - 1].erased)
+    if erased:
+        names = ", ".join(erased[:5])
+        raise conflict("bodies_erased", f"Bodies of then are erased and cannot come back: {names}.", reasons=erased)
+
+
+def _ended(found: Iterable[Difference], wanted: Restored) -> Iterable[Asked]:
+    """First everything ends that is not as it was, so that nothing of it is in the way."""
+    for one in found:
+        now = one.active[1]
+        if now is not None:
+            yield Asked(_ref(one), commands.Deprecate(wanted.by, wanted.at_us, now.number, wanted.why))
+
+
+def _offered(found: Iterable[Difference], wanted: Restored) -> Iterable[Asked]:
+    for one in found:
+        then = one.active[0]
+        if then is None:
+            continue
+        provenance = replace(then.content.provenance, parents=(f"{one.name}@{then.number}",))
+        content = replace(then.content, provenance=provenance)
+        of = (wanted.organization, wanted.project, one.name)
+        yield Asked(_ref(one), commands.Draft(SYSTEM, wanted.at_us, *of, content))
+        yield Asked(_ref(one), commands.Propose(SYSTEM, wanted.at_us, NEWEST, ()))
+
+
+def _accepted(found: Iterable[Difference], shown: Outcome, wanted: Restored) -> Iterable[Asked]:
+    """Who restores answers for the warnings, and activates."""
+    for one in found:
+        if one.active[0] is None:
+            continue
+        state = shown.states[_ref(one)]
+        assert isinstance(state, Artifact)  # noqa: S101 - what its kind says
+        for open_ in state.versions[-1].warnings:
+            id_ = open_.conflict.id
+            yield Asked(_ref(one), commands.Resolve(wanted.by, wanted.at_us, NEWEST, id_, Choice.MANUAL, wanted.why))
+        yield Asked(_ref(one), commands.Activate(wanted.by, wanted.at_us, NEWEST, ()))
+
+
+def _blocked(shown: Outcome, own: set[str]) -> tuple[Holder, ...]:
+    stopped = {Holder(one.of.id, one.event.version) for one in shown.happened if isinstance(one.event, Blocked)}
+    return tuple(sorted(one for one in stopped if one.party not in own and _is_blocked(shown, one)))
+
+
+def _is_blocked(shown: Outcome, holder: Holder) -> bool:
+    state = shown.states[Ref(Kind.ARTIFACT, holder.party)]
+    return isinstance(state, Artifact) and state.versions[holder.number - 1].phase is Phase.BLOCKED
+
+
+def _ref(one: Difference) -> Ref:
+    return Ref(Kind.ARTIFACT, one.name)
+
+
+def _submission(wanted: Restored, asked: Iterable[Asked], expected: int, *, dry_run: bool) -> Submission:
+    return Submission(
+        wanted.id,
+        wanted.organization,
+        wanted.project,
+        tuple(asked),
+        dry_run=dry_run,
+        over_proposals=True,
+        expected=expected,
+    )
