@@ -284,7 +284,7 @@ async def test_what_is_read_before_the_damage_is_unaltered(at_home):
     [
         {"organization": "org_b"},
         {"text": Commitment("0" * 64, "0" * 16, 4)},
-        {"name": "bodies/org_a/00/other"},
+        {"name": "bodies/org_a/other"},
         {"wrapped_key": b""},
     ],
 )

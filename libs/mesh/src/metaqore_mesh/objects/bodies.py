@@ -28,6 +28,9 @@ from metaqore_mesh.objects.segments import (
     sealed_size,
     segment_count,
 )
+from metaqore_mesh.randomness import RandomBytes
+
+_NAME_BYTES = 16  # random, so that no name is used twice
 
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +58,7 @@ class Bodies:
         self._digests = digests
         self._kept = kept
         self._limit_bytes = limit_bytes
+        self._randoms = RandomBytes(_NAME_BYTES)
 
     async def put(self, organization: str, text: AsyncIterable[bytes]) -> Body:
         """The body to keep for `text`: a new one, or one that is kept already.
@@ -63,7 +67,7 @@ class Bodies:
         Raises `BodyTooLarge` and what the store raises; nothing is stored then.
         """
         key = secrets.token_bytes(KEY_BYTES)
-        name = _fresh_name(organization)
+        name = prefix_of(organization) + next(self._randoms).hex()
         running = self._digests.running(organization)
         try:
             await self._objects.put(name, self._sealed(organization, text, key, running))
@@ -156,12 +160,6 @@ class _AlreadyKept(Exception):  # noqa: N818 - it ends the put of a text whose b
     def __init__(self, body: Body) -> None:
         super().__init__()
         self.body = body
-
-
-def _fresh_name(organization: str) -> str:
-    """A name no body had before; its first letters spread the objects of a directory store over directories."""
-    random = secrets.token_hex(16)
-    return f"{prefix_of(organization)}{random[:2]}/{random}"
 
 
 async def _off_loop_if_long(work: Callable[[bytes], bytes], piece: bytes) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import secrets
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
@@ -24,10 +23,12 @@ from metaqore_mesh.objects.errors import (
 from metaqore_mesh.objects.names import checked_name, checked_prefix
 from metaqore_mesh.objects.pieces import PIECE_BYTES, pieces
 from metaqore_mesh.objects.port import StoredObject
+from metaqore_mesh.randomness import RandomBytes
 from metaqore_mesh.spool.disk import make_directory, sync_directory
 
 _PRIVATE_FILE = 0o600
 _LISTED_AT_ONCE = 500
+_DRAFT_NAME_BYTES = 16
 
 
 class DirectoryObjects:
@@ -41,6 +42,7 @@ class DirectoryObjects:
         self._objects = directory / "objects"
         self._unfinished = directory / "unfinished"
         self._limit_bytes = limit_bytes
+        self._randoms = RandomBytes(_DRAFT_NAME_BYTES)
 
     @classmethod
     async def open(cls, directory: Path, *, limit_bytes: int) -> DirectoryObjects:
@@ -56,7 +58,8 @@ class DirectoryObjects:
 
     async def put(self, name: str, chunks: AsyncIterable[bytes]) -> int:
         """Write beside, wait for the disk, rename, wait for the names."""
-        draft = _Draft(self._unfinished / secrets.token_hex(16), self._objects / checked_name(name), self._objects)
+        unfinished = self._unfinished / next(self._randoms).hex()
+        draft = _Draft(unfinished, self._objects / checked_name(name), self._objects)
         try:
             held: bytes | None = None  # so that a small object is one visit to a thread
             async for piece in pieces(chunks, limit_bytes=self._limit_bytes, refusal=ObjectTooLarge(self._limit_bytes)):
