@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 
 import pytest
 
+from metaqore_ai_gateway.domain.outcome import Usage
 from metaqore_ai_gateway.entrypoints import http_protocol
 
 pytestmark = pytest.mark.timeout(30)
@@ -77,3 +79,72 @@ async def test_an_answer_may_take_longer_than_its_request(gateway, monkeypatch):
     gateway.provider.script.insert(0, release)
     asyncio.get_running_loop().call_later(0.6, release.set)
     assert (await answer(gateway, HEAD + KEY + LENGTH + BODY)).startswith(b"HTTP/1.1 200 ")
+
+
+LONG = b'{"object":"chat.completion","long":"%b"}' % (b"a" * 8_000_000)
+"""More than the kernel keeps for a client that reads nothing."""
+
+
+def unread(gateway, sent):
+    """A client that sends and reads nothing."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", gateway.port))
+    client.sendall(sent)
+    return client
+
+
+@pytest.fixture
+def lost(monkeypatch):
+    """Is set once the server has lost a connection."""
+    lost, protocol = asyncio.Event(), http_protocol.BoundedHttpProtocol
+    connection_lost = protocol.connection_lost
+    monkeypatch.setattr(protocol, "connection_lost", lambda *of: (lost.set(), connection_lost(*of)))
+    return lost
+
+
+@pytest.mark.parametrize(
+    "sent", [2 * (HEAD + KEY + LENGTH + BODY), HEAD + b"connection: close\r\n" + KEY + LENGTH + BODY]
+)
+async def test_who_reads_no_answer_loses_the_connection(gateway, monkeypatch, lost, sent):
+    monkeypatch.setattr(http_protocol, "UNREAD_S", 0.2)
+    gateway.provider.script[0] = LONG
+    with unread(gateway, sent):
+        await asyncio.wait_for(lost.wait(), 10)
+
+
+async def test_who_reads_slowly_reads_to_the_end(gateway, monkeypatch):
+    monkeypatch.setattr(http_protocol, "UNREAD_S", 1.0)
+    gateway.provider.script[0] = LONG
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(HEAD + b"connection: close\r\n" + KEY + LENGTH + BODY)
+    size_bytes = 0
+    while data := await reader.read(100_000):
+        size_bytes += len(data)
+        await asyncio.sleep(0.02)
+    writer.close()
+    assert size_bytes > len(LONG)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_task_whose_answer_nobody_reads_holds_no_place(gateway, stream):
+    gateway.provider.script = [LONG, Usage("stop", 3, 4)]
+    body = json.dumps(gateway.body(stream=stream)).encode()
+    sent = HEAD + KEY + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    with unread(gateway, 2 * sent):
+        records = []
+        async with asyncio.timeout(10):
+            while len(records) < (2 if stream else 4):
+                await asyncio.sleep(0.05)
+                records = await gateway.records()
+        await asyncio.wait_for(gateway.core.admission.idle(), 5)
+
+
+async def test_who_leaves_with_another_request_behind_has_left(gateway):
+    gateway.provider.script.insert(0, asyncio.Event())
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(2 * (HEAD + KEY + LENGTH + BODY))
+    await gateway.provider.called.wait()
+    writer.close()
+    await asyncio.wait_for(gateway.provider.left.wait(), 5)
+    assert [record["state"] for record in await gateway.records() if record["kind"] == "outcome"] == ["cancelled"]

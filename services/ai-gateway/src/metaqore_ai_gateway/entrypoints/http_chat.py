@@ -149,8 +149,9 @@ class ChatCompletions:
 
 
 async def _whole(events: AsyncGenerator[Event, None], answer: Answer, named: HeaderList, departure: Departure) -> None:
-    """The completion, once its outcome is durable."""
+    """The completion, once its outcome is durable. The task has left its place by then: a client may read slowly."""
     body = b""
+    outcome: Outcome | None = None
     async for step in events:
         if type(step) is Chunk:
             body = step.data
@@ -158,14 +159,18 @@ async def _whole(events: AsyncGenerator[Event, None], answer: Answer, named: Hea
             named += _receipt_headers(step)
         elif type(step) is Concluded:
             departure.close()
-            if step.outcome.error is not None:
-                await answer_error(answer, step.outcome.error, named)
-            else:
-                await answer.whole(200, [JSON, *named], body, keep=True)
+            outcome = step.outcome
+    if outcome is None:
+        return
+    if outcome.error is not None:
+        await answer_error(answer, outcome.error, named)
+    else:
+        await answer.whole(200, [JSON, *named], body, keep=True)
 
 
 async def _stream(events: AsyncGenerator[Event, None], answer: Answer, named: HeaderList, departure: Departure) -> None:
     """The chunks as they come; the head goes with the first, so that what fails before it has a status of its own."""
+    outcome: Outcome | None = None
     async for step in events:
         if type(step) is Chunk:
             if not answer.begun:
@@ -175,7 +180,9 @@ async def _stream(events: AsyncGenerator[Event, None], answer: Answer, named: He
             named += _receipt_headers(step)
         elif type(step) is Concluded:
             departure.close()
-            await _end_stream(answer, named, step.outcome)
+            outcome = step.outcome
+    if outcome is not None:
+        await _end_stream(answer, named, outcome)
 
 
 async def _end_stream(answer: Answer, named: HeaderList, outcome: Outcome) -> None:

@@ -29,12 +29,18 @@ client would lose the answer; read to its end, a stranger's body would cost what
 REFUSAL_S: Final = 5.0
 """How long a request on a connection above the limit may take to arrive, to be told so, in seconds."""
 
+UNREAD_S: Final = 60.0
+"""How long a client may take nothing of what waits for it here, in seconds. The kernel holds some megabytes more, and
+takes them in large pieces, so this is no time for a slow client.
+"""
+
 OVERFLOW: Final = 256
 """So many connections above the limit are told so; those above that are closed without a word."""
 
 
 class BoundedHttpProtocol(WholeAnswerProtocol):
     """Ends connections whose request never ends: one that only waits costs a file, one that sends headers, memory.
+    And those whose client takes no more of its answer, which is kept for it, or would let us wait.
 
     Trailers are read and dropped (RFC 9110 section 6.5.1): merged into the headers, they could stand in for a key or a
     label that a proxy in front of us checked.
@@ -45,6 +51,7 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
     _whole = True
     _arriving: asyncio.TimerHandle | None = None
     _spare_bytes = 0
+    _unread: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,8 +71,9 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
         self._arriving = self.loop.call_later(arrives_in_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing more will arrive."""
+        """Nothing more will arrive, or leave."""
         self._stop_clock()
+        self._stop_unread()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -112,10 +120,28 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
     def on_response_complete(self) -> None:
         """The answer may come before the request is whole: then not much more of it is read."""
         super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch_unread()
         if not self._whole and self._lingers() and not self.transport.is_closing():
             self._stop_clock()
             self._spare_bytes = LINGER_BYTES
             self._arriving = self.loop.call_later(LINGER_S, self._too_slow)
+
+    def pause_writing(self) -> None:
+        """The client has much to read."""
+        super().pause_writing()
+        self._watch_unread()
+
+    def resume_writing(self) -> None:
+        """It has read most of it."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_unread()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The end of a connection that nobody uses; what was sent last may be unread."""
+        super().timeout_keep_alive_handler()
+        self._watch_unread()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn cannot read as HTTP."""
@@ -129,6 +155,23 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
         if self._arriving is not None:
             self._arriving.cancel()
             self._arriving = None
+
+    def _watch_unread(self) -> None:
+        """Closing, too, waits for the client to read."""
+        if self._unread is None:
+            self._unread = self.loop.call_later(UNREAD_S, self._check_unread, self.transport.get_write_buffer_size())
+
+    def _check_unread(self, before_bytes: int) -> None:
+        self._unread = None
+        if self.transport.get_write_buffer_size() < before_bytes:
+            self._watch_unread()
+        else:
+            self.transport.abort()
+
+    def _stop_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _too_slow(self) -> None:
         self._arriving = None
@@ -144,6 +187,7 @@ class BoundedHttpProtocol(WholeAnswerProtocol):
             self.transport.write(refusal(error))
         self._in_head = False
         self.transport.close()
+        self._watch_unread()
 
     def _may_be_told(self) -> bool:
         """Whether a response would be taken for the answer to what is wrong: not while another one is under way."""

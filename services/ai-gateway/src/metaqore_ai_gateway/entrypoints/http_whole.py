@@ -21,10 +21,21 @@ Whole = Callable[[int, list[tuple[bytes, bytes]], bytes], Awaitable[None]]
 class WholeAnswerProtocol(HttpToolsProtocol):
     """Gives each request the extension `WHOLE`: half the cost of an answer."""
 
+    _served: RequestResponseCycle | None = None
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope: Any = cycle.scope
         scope["extensions"] = {WHOLE: partial(_whole, cycle)}
+        self._served = cycle
         super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The request that is served hears of it; uvicorn tells the one that was read last."""
+        served = self._served
+        if served is not None and not served.response_complete:
+            served.disconnected = True
+            served.message_event.set()
+        super().connection_lost(exc)
 
 
 async def _whole(cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
