@@ -196,3 +196,18 @@ async def test_writes_that_the_kernel_takes_in_pieces_arrive_whole(make, monkeyp
     monkeypatch.undo()
     again = await make.spool()
     assert again.durable_through == 5
+
+
+async def test_a_group_that_cannot_be_signed_is_a_fault_too(make):
+    """Written on behind its records, the spool would lack their numbers, and never open again."""
+    times = iter([1])
+    spool = await make.spool(clock=lambda: next(times))
+    await spool.append("org_a", make.decision("good"))
+    unsigned = spool.append("org_a", make.decision("bad"))
+    with pytest.raises(SpoolFailed):
+        await asyncio.wait_for(unsigned, 5)
+    with pytest.raises(SpoolFailed):
+        spool.append("org_a", make.decision("late"))
+    await asyncio.wait_for(spool.close(), 5)
+    again = await make.spool()
+    assert again.durable_through == 1

@@ -144,9 +144,15 @@ class Committer:
             return
         entries = self._take()
         self._gathered = len(entries)
-        signed = self._signer.sign(entries[0].sequence, [entry.leaf_hash for entry in entries])
         self.busy_since = time.monotonic()
-        self._work.put(_Work(entries, signed, group_bytes(signed, [entry.record for entry in entries])))
+        try:
+            signed = self._signer.sign(entries[0].sequence, [entry.leaf_hash for entry in entries])
+            work = _Work(entries, signed, group_bytes(signed, [entry.record for entry in entries]))
+        except Exception as error:  # noqa: BLE001 - written on behind them, the file would lack their numbers
+            self._listener.failed(error, entries)
+            self._work.put(None)
+        else:
+            self._work.put(work)
 
     def _take(self) -> list[Entry]:
         """What waits, up to the limits of a group, and to the entry that opens the next segment."""
