@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from metaqore_cli import audit_commands
 from metaqore_cli.connection import Connection
 from metaqore_cli.main import app
+from metaqore_cli.seen import SeenLogs
 from metaqore_governance_core.checkpoints import Checkpoint, sign_checkpoint
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.merkle import consistency_path, leaf_hash, root
@@ -95,6 +96,19 @@ def test_a_log_that_grows_is_remembered_at_its_newest(run, mesh):
     [(file, note)] = notes_of(run).items()
     assert note == mesh.checkpoint()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_of_two_who_verify_at_once_the_one_that_ends_last_forgets_nothing(run, mesh):
+    both = [SeenLogs.read(run.seen, "mq_key") for _ in range(2)]
+    notes = []
+    for names in ("a", "abc"):
+        mesh.records_ = tasks(*names)
+        notes.append(mesh.checkpoint())
+    for seen, note in zip(both, reversed(notes), strict=True):
+        seen.remember(note, f"{mesh.mesh}/org_1")
+    assert list(notes_of(run).values()) == [notes[1]]
+    mesh.records_ = tasks("a", "b")
+    assert verify()[1]["faults"][0]["code"] == "log_rolled_back"
 
 
 @pytest.mark.parametrize("left", ["", "a", "ab"])

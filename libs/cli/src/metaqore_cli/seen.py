@@ -6,15 +6,17 @@ are in the run directory, `seen/<hash of the origin>.note`, and beside them whic
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from metaqore_cli.client import Client
 from metaqore_cli.trust import Trust
-from metaqore_governance_core.checkpoints import Checkpoint, open_checkpoint
+from metaqore_governance_core.checkpoints import Checkpoint, open_checkpoint, parse_checkpoint
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.merkle import EMPTY_ROOT, verify_consistency
 from metaqore_mesh.run_directory import write_atomically
@@ -57,11 +59,17 @@ class SeenLogs:
         return self._compared(client, earlier, present or Checkpoint(origin, 0, EMPTY_ROOT))
 
     def remember(self, note: str, origin: str) -> None:
-        """Keep a checkpoint that was verified, and is no older than the one before. Raises `seen_not_written`."""
+        """Keep a checkpoint that was verified, unless another process has kept a newer one since `read`.
+
+        Raises `seen_not_written`.
+        """
+        kept = self.directory / _note_name(origin)
         try:
-            write_atomically(self.directory / _note_name(origin), note.encode())
-            write_atomically(self.directory / self.key_file, f"{origin}\n".encode())
-        except OSError as error:
+            with _locked(self.directory):
+                if not (kept.exists() and _size(kept.read_text()) > _size(note)):
+                    write_atomically(kept, note.encode())
+                write_atomically(self.directory / self.key_file, f"{origin}\n".encode())
+        except (OSError, ValueError) as error:
             raise _unusable(self.directory, "written") from error
 
     def _compared(self, client: Client, earlier: Checkpoint, present: Checkpoint) -> list[Fault]:
@@ -88,6 +96,19 @@ class SeenLogs:
             f"The earlier checkpoint is kept in {self.directory / _note_name(origin)}; remove it and {self.key_file} "
             "beside it only where the log was set up anew on purpose."
         )
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """One process at a time."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory / ".lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _size(note: str) -> int:
+    return parse_checkpoint(note.rpartition("\n\n")[0] + "\n").size
 
 
 def _note_name(origin: str) -> str:
