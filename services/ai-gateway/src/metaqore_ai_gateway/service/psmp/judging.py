@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
-from metaqore_ai_gateway.service.psmp.standing import STANDING_PHASES, Found, Standing, declared
+from metaqore_ai_gateway.service.psmp.standing import STANDING_PHASES, Found, Holder, Standing, declared
 from metaqore_ai_gateway.service.psmp.workspace import Workspace, entries_of
 from metaqore_governance_core.psmp.artifact_commands import Activation, Propose, ProposeAndActivate, Rejudge
 from metaqore_governance_core.psmp.artifact_state import Artifact, Content, Phase, Version
@@ -15,6 +16,7 @@ from metaqore_governance_core.psmp.conflicts.model import Conflict
 from metaqore_governance_core.psmp.declared import declaration_of
 
 Judged = Propose | Rejudge | Activation
+Shared: TypeAlias = Mapping[ConflictKey, Sequence[Found]]
 
 
 def declaration_for(standing: Standing, artifact: Artifact, version: Version, command: Judged) -> Declaration:
@@ -37,20 +39,20 @@ async def conflicts_now(workspace: Workspace, declaration: Declaration) -> tuple
     """
     keys = declaration.read()
     sampled = await workspace.shared(keys)
-    found = conflicts_of(declaration, entries_of(sampled))
+    found = _judged(declaration, sampled)
     if not found:
         return ()
     named = {one.key for one in found}
     touched = {key for key in keys if str(key) in named or key.kind is KeyKind.BELOW}
     everything = {**sampled, **await workspace.shared(touched, complete=True)}
-    return conflicts_of(declaration, entries_of(everything))
+    return _judged(declaration, everything)
 
 
 async def conflicts_with_active(workspace: Workspace, declaration: Declaration) -> tuple[Conflict, ...]:
     """Every conflict with what is active and with the leases on tasks: proposals are passed over."""
     shared = await workspace.shared(declaration.read(), complete=True)
     active = {key: [one for one in some if not await _is_proposal(workspace, one)] for key, some in shared.items()}
-    return conflicts_of(declaration, entries_of(active))
+    return _judged(declaration, active)
 
 
 async def clashing_proposals(workspace: Workspace, conflicts: Iterable[Conflict], own: str) -> list[tuple[str, int]]:
@@ -63,6 +65,27 @@ async def clashing_proposals(workspace: Workspace, conflicts: Iterable[Conflict]
         if name != own and stands:
             found.append((name, number))
     return found
+
+
+def _judged(declaration: Declaration, shared: Shared) -> tuple[Conflict, ...]:
+    found = [one for generation in _generations(shared) for one in conflicts_of(declaration, entries_of(generation))]
+    return tuple(sorted({one.id: one for one in reversed(found)}.values(), key=lambda one: one.id))
+
+
+def _generations(shared: Shared) -> Iterator[Shared]:
+    """Each with one version of each artifact: the first that stand, then the next where there are any, to the newest.
+
+    An active version and the proposal that is to take its place may clash with each other. Judged together they would
+    be found to clash by themselves, and that would hide what one of them has against a third.
+    """
+    standing: dict[str, set[int]] = {}
+    for some in shared.values():
+        for one in some:
+            standing.setdefault(one.holder.party, set()).add(one.holder.number)
+    ordered = {party: sorted(numbers) for party, numbers in standing.items()}
+    for at in range(max(map(len, ordered.values()), default=1)):
+        chosen = {Holder(party, numbers[min(at, len(numbers) - 1)]) for party, numbers in ordered.items()}
+        yield {key: [one for one in some if one.holder in chosen] for key, some in shared.items()}
 
 
 async def _is_proposal(workspace: Workspace, one: Found) -> bool:

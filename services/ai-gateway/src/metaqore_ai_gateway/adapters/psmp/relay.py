@@ -1,0 +1,161 @@
+"""The event table as an outbox: each consumer is given every event of every organization, in order, at least once.
+
+A consumer's place is a transaction and a position in it. An event is given only once every transaction up to its own
+has ended (its id lies below `pg_snapshot_xmin`): nothing can then appear before it. Within a project that is the order
+of versions, because a project's next events are refused from a transaction that is not later than its last (see
+`project_writes`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+
+from metaqore_ai_gateway.adapters.psmp.history_sql import happened
+from metaqore_ai_gateway.adapters.psmp.tenancy import become_relay
+from metaqore_ai_gateway.service.psmp.asked import Happened
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_mesh.database.errors import database_errors
+from metaqore_mesh.database.pool import CONNECT_TIMEOUT_S, LOCK_TIMEOUT_S, STATEMENT_TIMEOUT_S, server_settings
+
+if TYPE_CHECKING:
+    from metaqore_mesh.database.pool import Connection
+
+CHANNEL: Final = "psmp_events"
+_RETRY_S: Final = 1.0
+_GATED_S: Final = 0.05
+_log = structlog.get_logger()
+
+_GIVEN: Final = Counter("metaqore_psmp_relayed_events_total", "Events that a consumer has taken.", ["consumer"])
+
+_LOCK: Final = "select pg_try_advisory_lock(hashtextextended('psmp_relay:' || $1, 0))"
+_PLACE: Final = "select transaction_id::text, position from psmp_relay_positions where consumer = $1"
+_NEXT: Final = """
+select organization, project, version, kind, aggregate, aggregate_version, type, schema, body, command, recorded_us,
+    transaction_id::text, position
+from psmp_events
+where (transaction_id, position) > ($1::text::xid8, $2::bigint)
+    and transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+order by transaction_id, position limit $3
+"""
+_MORE: Final = "select exists(select from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint))"
+_TAKEN: Final = """
+insert into psmp_relay_positions (consumer, transaction_id, position) values ($1, $2::text::xid8, $3)
+on conflict (consumer) do update set transaction_id = excluded.transaction_id, position = excluded.position
+"""
+_RESTORED: Final = """
+select exists(select from psmp_events where transaction_id >= pg_snapshot_xmax(pg_current_snapshot()))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """An event with its project. `recorded_us` is when it was written, in microseconds since the Unix epoch."""
+
+    organization: str
+    project: str
+    happened: Happened
+    command: str
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRelay:
+    """Gives events to `give` until cancelled, for the consumer of this name. Run one in each process.
+
+    The one that holds the consumer's lock works; another takes over when its connection ends. `give` returns once the
+    events are taken for good, and raises where they are not: then they come again, in their order.
+    """
+
+    url: str
+    consumer: str
+    give: Callable[[Sequence[Relayed]], Awaitable[None]]
+    name: str
+    batch: int = 500
+    interval_s: float = 1.0
+
+    async def run(self) -> None:
+        """Relay for ever; errors of the database and the consumer are logged and outlived."""
+        while True:
+            try:
+                await self._lead()
+            except MetaQoreError as error:
+                _log.warning("psmp.relay_failed", consumer=self.consumer, code=error.code, message=error.message)
+            except Exception:  # noqa: BLE001 - a relay that ends silently would hold every event back
+                _log.exception("psmp.relay_failed", consumer=self.consumer)
+            await asyncio.sleep(_RETRY_S)
+
+    async def _lead(self) -> None:
+        with database_errors():
+            async with self._connected() as (connection, woken):
+                while not await connection.fetchval(_LOCK, self.consumer):  # noqa: ASYNC110 - another process has it
+                    await asyncio.sleep(self.interval_s)
+                place = await self._place(connection)
+                while True:
+                    woken.clear()
+                    place, more = await self._empty(connection, place)
+                    await self._wait(woken, _GATED_S if more else self.interval_s)
+
+    async def _place(self, connection: Connection) -> tuple[str, int]:
+        async with _seeing_all(connection):
+            if await connection.fetchval(_RESTORED):
+                raise MetaQoreError(
+                    "psmp_events_restored",
+                    "The events were restored from another server, and their order is that server's. Renumber them as "
+                    "the note on the event store tells, then start again.",
+                    kind=ErrorKind.INTERNAL,
+                )
+            row = await connection.fetchrow(_PLACE, self.consumer)
+        return ("0", 0) if row is None else (row["transaction_id"], row["position"])
+
+    async def _empty(self, connection: Connection, place: tuple[str, int]) -> tuple[tuple[str, int], bool]:
+        """Give all that may be given; whether more waits for a transaction to end."""
+        while True:
+            async with _seeing_all(connection):
+                rows = await connection.fetch(_NEXT, *place, self.batch)
+                if not rows:
+                    return place, bool(await connection.fetchval(_MORE, *place))
+            await self.give([_relayed(row) for row in rows])
+            place = rows[-1]["transaction_id"], rows[-1]["position"]
+            async with _seeing_all(connection):
+                await connection.execute(_TAKEN, self.consumer, *place)
+            _GIVEN.labels(self.consumer).inc(len(rows))
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
+        """A connection of its own: the lock and the notifications end together."""
+        settings = server_settings(f"{self.name}-psmp-relay", STATEMENT_TIMEOUT_S, LOCK_TIMEOUT_S)
+        connection = await asyncpg.connect(
+            self.url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=settings
+        )
+        woken = asyncio.Event()
+        try:
+            await connection.add_listener(CHANNEL, lambda *_: woken.set())
+            yield connection, woken
+        finally:
+            connection.terminate()  # the lock is free at once, whatever state the link is in
+
+    async def _wait(self, woken: asyncio.Event, seconds: float) -> None:
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the event (bpo-37658).
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+
+
+@asynccontextmanager
+async def _seeing_all(connection: Connection) -> AsyncIterator[None]:
+    async with connection.transaction():
+        await become_relay(connection)
+        yield
+
+
+def _relayed(row: asyncpg.Record) -> Relayed:
+    return Relayed(row["organization"], row["project"], happened(row), row["command"], row["recorded_us"])

@@ -1,0 +1,77 @@
+"""Every event reaches every consumer, in the order of its project, whatever commits out of order."""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+
+import pytest
+
+from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
+
+
+class Consumer:
+    def __init__(self, fail_first=0):
+        self.versions, self.failures = defaultdict(list), fail_first
+
+    async def take(self, events):
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("not now")
+        for one in events:
+            self.versions[one.organization, one.project].append(one.happened.version)
+
+
+@contextlib.asynccontextmanager
+async def relaying(url, consumer, name="feed"):
+    relay = asyncio.create_task(EventRelay(url, name, consumer.take, "test", interval_s=0.1).run())
+    try:
+        yield
+    finally:
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
+
+
+async def until(condition):
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def two(team, team_of):
+    other = team_of(organization="other")
+    await other.create()
+    return team, other
+
+
+async def test_events_of_all_organizations_come_in_the_order_of_their_projects(two, psmp_url):
+    consumer = Consumer()
+    async with relaying(psmp_url, consumer):
+        await asyncio.gather(*(team.propose(f"a{at}") for at in range(10) for team in two))
+        await until(lambda: sum(map(len, consumer.versions.values())) == 42)
+    assert dict(consumer.versions) == {("acme", "garden"): list(range(1, 22)), ("other", "garden"): list(range(1, 22))}
+
+
+async def test_an_open_transaction_holds_back_what_comes_after_it(two, store, psmp_url):
+    consumer = Consumer()
+    team, other = two
+    async with relaying(psmp_url, consumer):
+        await until(lambda: len(consumer.versions) == 2)
+        async with store.open("acme", "garden") as held:
+            assert await held.connection.fetchval("select pg_current_xact_id()::text")
+            await other.propose("later")
+            await asyncio.sleep(0.4)
+            assert consumer.versions["other", "garden"] == [1]
+        await until(lambda: consumer.versions["other", "garden"] == [1, 2, 3])
+    assert team
+
+
+async def test_what_a_consumer_did_not_take_comes_again_and_what_it_took_does_not(team, psmp_url):
+    await team.propose("one")
+    consumer = Consumer(fail_first=1)
+    async with relaying(psmp_url, consumer):
+        await until(lambda: consumer.versions["acme", "garden"] == [1, 2, 3])
+        await asyncio.sleep(0.2)
+    await team.propose("two")
+    async with relaying(psmp_url, consumer):
+        await until(lambda: consumer.versions["acme", "garden"] == [1, 2, 3, 4, 5])
