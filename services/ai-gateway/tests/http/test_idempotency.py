@@ -24,6 +24,14 @@ async def test_a_repeat_gets_the_same_answer_and_receipt(gateway, stream):
     assert len(await gateway.records()) == 2
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_repeat_has_its_own_request_id_and_the_first_ones_is_not_kept(gateway, stream):
+    await gateway.chat({"stream": stream}, idempotency_key="k1", x_request_id="first")
+    again = await gateway.chat({"stream": stream}, idempotency_key="k1", x_request_id="second")
+    assert again.headers.get_list("x-request-id") == ["second"]
+    assert "first" not in str(gateway.idempotency.held)
+
+
 async def test_a_denial_is_repeated_too(gateway):
     first = await gateway.chat(key="key-intern", idempotency_key="k1")
     again = await gateway.chat(key="key-intern", idempotency_key="k1")

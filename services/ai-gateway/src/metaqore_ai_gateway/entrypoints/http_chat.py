@@ -119,7 +119,7 @@ class ChatCompletions:
         digest = hashlib.sha256(task.digest_input).digest()
         stored = await self.idempotency.begin(caller.organization, key, digest)
         if stored is not None:
-            await answer_again(answer, stored)
+            await answer_again(answer, stored, named)
             return
         kept = KeptAnswer(answer, self.idempotency, caller.organization, key)
         try:

@@ -13,6 +13,8 @@ from metaqore_governance_core.errors import MetaQoreError
 MAX_KEPT_BYTES: Final = 8 * 1024 * 1024
 
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
+_REQUEST_ID: Final = b"x-request-id"
+"""Not kept: it names one request, not its repeats, and may be anything that a caller wrote."""
 
 _log = structlog.get_logger()
 
@@ -82,7 +84,9 @@ class KeptAnswer:
         """The task is done and recorded, so the answer leaves even where it cannot be kept."""
         if self._size_bytes > MAX_KEPT_BYTES:
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers}
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers if name != _REQUEST_ID
+        }
         stored = StoredAnswer(status, headers, b"".join(self._parts))
         try:
             await self._idempotency.finish(self._organization, self._key, stored)
@@ -91,7 +95,7 @@ class KeptAnswer:
             _log.warning("idempotency.finish_failed", error=error.code)
 
 
-async def answer_again(answer: Answer, stored: StoredAnswer) -> None:
-    """Send a kept answer, marked as a repeat."""
+async def answer_again(answer: Answer, stored: StoredAnswer, named: HeaderList) -> None:
+    """Send a kept answer, marked as a repeat. `named` are the headers that name this request."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stored.headers.items()]
-    await answer.whole(stored.status, [*headers, _REPLAYED], stored.body, keep=False)
+    await answer.whole(stored.status, [*headers, *named, _REPLAYED], stored.body, keep=False)
