@@ -75,7 +75,7 @@ def _deadline_s(value: Any, defaults: TaskDefaults) -> float:
         return defaults.deadline_s
     if type(value) not in (int, float):
         raise _wrong("deadline_s", "a number of seconds")
-    return min(float(value), defaults.longest_deadline_s)
+    return float(max(-1, min(value, defaults.longest_deadline_s)))  # bounded first: JSON has integers beyond all floats
 
 
 def _label(value: Any) -> Sensitivity | None:

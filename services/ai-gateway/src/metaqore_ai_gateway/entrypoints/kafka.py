@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from metaqore_ai_gateway.domain.chat import ChatTask, trace_context
 from metaqore_ai_gateway.domain.event_names import bad_names
 from metaqore_ai_gateway.domain.task_request import TaskDefaults, read_task
@@ -22,6 +24,9 @@ TOPIC: Final = TASK_REQUESTS
 GROUP: Final = consumer_group("ai-gateway", "tasks")
 MAX_NAME_BYTES: Final = 1024
 """Of `ce_source` and `ce_id`, each: together they fit the key of a claim."""
+
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,9 @@ class TaskDoor:
             return read_submission(record, self.defaults, self.new_id())
         except MetaQoreError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - tried again and again, it would hold up all behind it
+            _log.error("record.broke", partition=record.partition, offset=record.offset, exc_info=error)
+            return MetaQoreError("task_unreadable", "The record cannot be read as a task.", kind=ErrorKind.INTERNAL)
 
 
 def _names(submission: Submission) -> tuple[str, str, str]:
