@@ -6,10 +6,12 @@ Requirements are kept in their manifest's words and parsed again when they are r
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, assert_never
+
+import msgspec
 
 from metaqore_governance_core.canonical import canonical_plain
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
@@ -33,8 +35,8 @@ def encode_entries(entries: Sequence[Entry]) -> tuple[bytes, bytes]:
 
 def decode_entries(party: str, number: int, body: bytes) -> tuple[Entry, ...]:
     """The entries of this party."""
-    by, forms = json.loads(body)
-    return tuple(_entry(Party(party, number, by, ""), form) for form in forms)
+    by, forms = msgspec.json.decode(body)
+    return tuple(_owned(_prototype(tuple(form)), Party(party, number, by, form[1])) for form in forms)
 
 
 def digest_of(raw: bytes) -> bytes:
@@ -62,20 +64,26 @@ def _form(entry: Entry) -> list[Any]:
             assert_never(entry)
 
 
-def _entry(holder: Party, form: list[Any]) -> Entry:
-    party = replace(holder, declares=form[1])
+def _owned(prototype: Entry, party: Party) -> Entry:
+    return replace(prototype, party=party)
+
+
+@lru_cache(maxsize=65_536)
+def _prototype(form: tuple[Any, ...]) -> Entry:
+    """What is declared, by nobody: parsed once, whoever declares it."""
+    nobody = Party("", 0, "", "")
     match form:
-        case ["path", _, path, use, other]:
-            return PathClaim(party, path, PathUse(use), other)
-        case ["python", _, text, scope, environment]:
-            return python_requirement(party, text, scope=scope, environment=environment)
-        case ["npm", _, name, text, kind, manifest, root, via, selector]:
-            return NpmRequirement(party, name, text, NpmKind(kind), manifest, root, via, selector)
-        case ["cargo", _, name, text]:
-            return CargoRequirement(party, name, text)
-        case ["link", _, library, crate]:
-            return CargoLink(party, library, crate)
-        case ["hold", _, task, agent, from_us, until_us]:
-            return TaskHold(party, task, agent, from_us, until_us)
+        case ("path", _, path, use, other):
+            return PathClaim(nobody, path, PathUse(use), other)
+        case ("python", _, text, scope, environment):
+            return python_requirement(nobody, text, scope=scope, environment=environment)
+        case ("npm", _, name, text, kind, manifest, root, via, selector):
+            return NpmRequirement(nobody, name, text, NpmKind(kind), manifest, root, via, selector)
+        case ("cargo", _, name, text):
+            return CargoRequirement(nobody, name, text)
+        case ("link", _, library, crate):
+            return CargoLink(nobody, library, crate)
+        case ("hold", _, task, agent, from_us, until_us):
+            return TaskHold(nobody, task, agent, from_us, until_us)
         case _:
             raise ValueError(f"The conflict index holds what nobody reads: {form[0]!r}.")

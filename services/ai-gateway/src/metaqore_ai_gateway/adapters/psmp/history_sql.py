@@ -27,12 +27,13 @@ cross join lateral (
     order by s.project_version desc limit 1
 ) as found
 """
+# `+ 0`, so that they are found by their aggregate and not by counting through the project.
 _EVENTS: Final = """
 select asked.kind, asked.aggregate, e.type, e.schema, e.body
 from unnest($3::text[], $4::text[], $5::bigint[]) as asked (kind, aggregate, after)
 join psmp_events as e on e.organization = $1 and e.project = $2 and e.kind = asked.kind
     and e.aggregate = asked.aggregate and e.aggregate_version > asked.after
-where e.version <= $6
+where e.version + 0 <= $6
 order by e.version
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from metaqore_ai_gateway.adapters.psmp.state_codec import encode_event, encode_o
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_ai_gateway.service.psmp.folding import is_open
 from metaqore_ai_gateway.service.psmp.ports import Answered, Changes, Recorded
-from metaqore_ai_gateway.service.psmp.standing import Holder, Rows, Standing, is_task_party
+from metaqore_ai_gateway.service.psmp.standing import Holder, Rows, Standing
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact
 from metaqore_governance_core.psmp.project import Project
@@ -75,7 +75,9 @@ where (known.phase, known.since_us, known.expires_us)
 """
 _UNPLACE: Final = """
 delete from psmp_conflict_entries where organization = $1 and project = $2
-    and (party, number) in (select * from unnest($3::text[], $4::integer[]))
+    and (kind, environment, name_digest, form, party, number) in (
+        select * from unnest($3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::integer[])
+    )
 """
 _PLACE: Final = """
 insert into psmp_conflict_entries (
@@ -84,7 +86,6 @@ insert into psmp_conflict_entries (
 select $1, $2, given.* from unnest(
     $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::integer[], $9::bytea[]
 ) as given
-on conflict do nothing
 """
 _CLOSE_CONFLICTS: Final = """
 delete from psmp_open_conflicts where organization = $1 and project = $2
@@ -130,8 +131,7 @@ class ProjectWrites:
             await self._states(changes)
             await self._versions(changes)
             await self._conflicts(changes)
-        if changes.placed:
-            await self._place(changes.placed)
+            await self._index(changes)
         if changes.answers:
             await self._answers(changes.answers)
 
@@ -221,17 +221,13 @@ class ProjectWrites:
         if parties:
             await self._run(_PARTIES, *_columns(parties))
 
-    async def _place(self, placed: Mapping[Holder, Rows]) -> None:
-        moved = [(one.party, one.number) for one, rows in placed.items() if not rows or is_task_party(one.party)]
-        if moved:
-            await self._run(_UNPLACE, *_columns(moved))
-        rows = []
-        for holder, under in placed.items():
-            for key, (kind, environment, digest) in zip(under, zip(*columns(under), strict=True), strict=True):
-                form, body = encode_entries(under[key])
-                rows.append((kind, environment, digest, form, holder.party, holder.number, body))
-        if rows:
-            await self._run(_PLACE, *_columns(rows))
+    async def _index(self, changes: Changes) -> None:
+        gone = [row[:6] for holder, rows in changes.removed for row in _index_rows(holder, rows)]
+        if gone:
+            await self._run(_UNPLACE, *_columns(gone))
+        come = [row for holder, rows in changes.placed.items() for row in _index_rows(holder, rows)]
+        if come:
+            await self._run(_PLACE, *_columns(come))
 
     async def _answers(self, answers: Mapping[str, Answered]) -> None:
         rows = [
@@ -250,6 +246,12 @@ class ProjectWrites:
 def hashed(key: str) -> bytes:
     """What is kept of an idempotency key."""
     return hashlib.sha256(key.encode()).digest()
+
+
+def _index_rows(holder: Holder, rows: Rows) -> Iterator[tuple[Any, ...]]:
+    for key, (kind, environment, digest) in zip(rows, zip(*columns(rows), strict=True), strict=True):
+        form, body = encode_entries(rows[key])
+        yield kind, environment, digest, form, holder.party, holder.number, body
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

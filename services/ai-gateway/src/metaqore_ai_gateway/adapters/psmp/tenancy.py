@@ -16,9 +16,14 @@ from metaqore_mesh.database.pool import transaction
 if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
+# These tables are read by key alone. A plan that was made while they were small must serve when they are large, and one
+# that reads all of a small table does not.
 _AS_APP = """
 select set_config('role', left(current_database(), 48) || '_psmp', true),
-       set_config('metaqore.organization', $1, true)
+       set_config('metaqore.organization', $1, true),
+       set_config('enable_seqscan', 'off', true),
+       set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true)
 """
 _AS_RELAY = "select set_config('role', left(current_database(), 48) || '_psmp_relay', true)"
 

@@ -139,8 +139,6 @@ comment on column psmp_conflict_entries.name_digest is 'Of the key''s name, whic
 
 comment on column psmp_conflict_entries.form is 'Of what is declared, without by whom: the same is judged once';
 
-create index psmp_conflict_entries_of_party on psmp_conflict_entries (organization, project, party, number);
-
 create table psmp_open_conflicts (
     organization text collate "C" not null,
     project text collate "C" not null,

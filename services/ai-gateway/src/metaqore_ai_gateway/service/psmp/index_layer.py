@@ -11,11 +11,13 @@ from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey
 
 @dataclass(slots=True)
 class IndexLayer:
-    """`placed` is what each holder has now, nothing where it left. `thinned` are the keys where somebody left."""
+    """`placed` is what each holder has now, nothing where it left. `removed` is what it had before, in turn."""
 
     placed: dict[Holder, Rows] = field(default_factory=dict)
     by_key: dict[ConflictKey, dict[Holder, None]] = field(default_factory=dict)
+    removed: list[tuple[Holder, Rows]] = field(default_factory=list)
     thinned: set[ConflictKey] = field(default_factory=set)
+    """The keys where somebody left: a sample of them may be without whom it should name."""
 
     def place(self, holder: Holder, rows: Rows) -> None:
         """`holder` has these now."""
@@ -26,6 +28,7 @@ class IndexLayer:
     def remove(self, holder: Holder, rows: Rows) -> None:
         """`holder`, who had these, has nothing now."""
         self.placed[holder] = {}
+        self.removed.append((holder, rows))
         self.thinned.update(rows)
 
     def under(self, key: ConflictKey) -> Iterator[Found]:
@@ -39,4 +42,5 @@ class IndexLayer:
         """Take over what the layer above this one changes."""
         for holder, rows in above.placed.items():
             self.place(holder, rows)
+        self.removed += above.removed
         self.thinned |= above.thinned

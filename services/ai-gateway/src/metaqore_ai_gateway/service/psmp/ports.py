@@ -33,10 +33,11 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All that a transaction writes. `placed` is what each holder has in the index now; nothing where it left."""
+    """All that a transaction writes. In the index `removed` goes first; `placed` is what each holder has then."""
 
     events: Sequence[Recorded]
     aggregates: Mapping[Ref, Standing]
+    removed: Sequence[tuple[Holder, Rows]]
     placed: Mapping[Holder, Rows]
     answers: Mapping[str, Answered]
 

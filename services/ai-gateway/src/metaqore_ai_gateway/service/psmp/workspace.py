@@ -70,7 +70,8 @@ class Workspace:
 
     def changes(self, answers: Mapping[str, Answered]) -> Changes:
         """All that was kept."""
-        return Changes(self._recorded, self._kept.aggregates, self._kept.index.placed, answers)
+        index = self._kept.index
+        return Changes(self._recorded, self._kept.aggregates, index.removed, index.placed, answers)
 
     async def fetch(self, refs: Collection[Ref]) -> None:
         """Read what is not known yet, at once."""
@@ -108,14 +109,15 @@ class Workspace:
         for count, event in enumerate(happened, start=1):
             self._layer.events.append(Happened(self.version + 1, ref, before.version + count, event))
         self._layer.aggregates[ref] = after
-        return self._reindex(before, after, same_hold=ref.kind is not Kind.TASK)
+        return self._reindex(before, after, lasting=ref.kind is not Kind.TASK)
 
-    def _reindex(self, before: Standing, after: Standing, *, same_hold: bool) -> frozenset[str]:
+    def _reindex(self, before: Standing, after: Standing, *, lasting: bool) -> frozenset[str]:
+        """What a version declares lasts while it stands; a lease is the same holder with another end."""
         had, has = holders_of(before.state), holders_of(after.state)
-        for holder in had - has:
+        same = had & has if lasting else frozenset()
+        for holder in had - same:
             self._layer.index.remove(holder, rows_for(before, holder))
-        # A lease that is extended is the same holder with another end.
-        for holder in has - had if same_hold else has:
+        for holder in has - same:
             self._layer.index.place(holder, rows_for(after, holder))
         return frozenset(holder.party for holder in had - has)
 
