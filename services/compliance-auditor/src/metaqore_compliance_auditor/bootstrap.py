@@ -14,6 +14,7 @@ from metaqore_compliance_auditor.adapters.checkpoint_feed import KafkaCheckpoint
 from metaqore_compliance_auditor.adapters.notary import KeyNotary
 from metaqore_compliance_auditor.adapters.postgres.doorbell import Doorbell
 from metaqore_compliance_auditor.adapters.postgres.faults import PostgresFaultBook
+from metaqore_compliance_auditor.adapters.postgres.places import PostgresPlaces
 from metaqore_compliance_auditor.adapters.postgres.reading import PostgresLogReader
 from metaqore_compliance_auditor.adapters.postgres.sealing import PostgresSealStore
 from metaqore_compliance_auditor.adapters.trusted_writers import TrustDirectory
@@ -74,7 +75,7 @@ async def bootstrap(settings: AuditorSettings, health: Health) -> AsyncIterator[
         tenures = Tenures(
             store=PostgresSealStore(url),
             make_sealer=make_sealer,
-            intake=AuditIntake(settings.kafka, bus.dead_letters, bus.probe),
+            intake=AuditIntake(settings.kafka, bus.dead_letters, bus.probe, PostgresPlaces(pool)),
             feed=KafkaCheckpointFeed(bus.publisher, notary.origin),
         )
         checks = CheckLogs(VerifyLog(reader, notary, writers, parse_facts), reader, book)

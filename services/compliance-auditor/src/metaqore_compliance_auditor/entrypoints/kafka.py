@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -12,9 +12,11 @@ from metaqore_compliance_auditor.adapters.wire import parse_group
 from metaqore_compliance_auditor.domain.admission import Append, Hold, Skip
 from metaqore_compliance_auditor.domain.groups import Refused, Unreadable
 from metaqore_compliance_auditor.service import metrics
+from metaqore_compliance_auditor.service.places import Place, PlaceKeeper, Places
 from metaqore_compliance_auditor.service.ports import StoreUnavailableError
 from metaqore_compliance_auditor.service.sealing import Blocked, Sealer
 from metaqore_governance_core.contracts.topics import AUDIT_RECORDS
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.kafka import BrokerProbe, DeadLetters, KafkaRecord, PoisonRecord, TopicReader
 from metaqore_mesh.settings import KafkaSettings
 
@@ -25,24 +27,33 @@ log = structlog.get_logger(__name__)
 
 
 class AuditIntake:
-    """`Intake` from Kafka: all partitions of the audit topic, without a group, as the log alone knows what it has."""
+    """`Intake` from Kafka: all partitions of the audit topic, without a group, as the log alone knows what it has.
 
-    def __init__(self, settings: KafkaSettings, dead_letters: DeadLetters, probe: BrokerProbe) -> None:
+    It goes on where everything before was sealed, but on the embedded broker, whose topics are short and forgotten.
+    """
+
+    def __init__(self, settings: KafkaSettings, dead_letters: DeadLetters, probe: BrokerProbe, places: Places) -> None:
         self._settings = settings
         self._dead_letters = dead_letters
         self._probe = probe
+        self._places = places
 
     async def __call__(self, sealer: Sealer) -> None:
         """See `Intake`. Raises `StoreUnavailableError`, which ends the tenure."""
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        keeper = PlaceKeeper(self._places, sealer)
+        start = {} if self._settings.embedded else await self._known_places()
 
         async def handle(records: Sequence[KafkaRecord]) -> Sequence[object]:
             try:
-                return await take(sealer, records)
+                results = await take(sealer, records)
             except StoreUnavailableError as error:
                 if not broken.done():
                     broken.set_exception(error)
                 raise
+            for record in records:
+                keeper.taken(record.topic, record.partition, record.offset)
+            return results
 
         reader = TopicReader(
             self._settings,
@@ -51,12 +62,22 @@ class AuditIntake:
             handler=handle,
             dead_letters=self._dead_letters,
             probe=self._probe,
+            start=start,
         )
         await reader.start()
+        keeping = asyncio.create_task(keeper.run())
         try:
             await broken
         finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
             await reader.stop()
+
+    async def _known_places(self) -> Mapping[Place, int]:
+        try:
+            return await self._places.read()
+        except MetaQoreError as error:
+            raise StoreUnavailableError(error.message) from error
 
 
 async def take(sealer: Sealer, records: Sequence[KafkaRecord]) -> list[PoisonRecord | None]:

@@ -95,6 +95,9 @@ class Sealer:
         self._turn = asyncio.Lock()
         self._changed = asyncio.Condition()
         self._draining = False
+        self._sealed = 0
+        self.accepted = 0
+        """How many records this sealer has taken in."""
 
     def received(self, writer: str) -> int:
         """The writer's last accepted sequence."""
@@ -139,6 +142,11 @@ class Sealer:
         log.error("log.damaged", organization=fault.organization, code=fault.code)
         return Blocked(fault.organization)
 
+    async def sealed(self, records: int) -> None:
+        """Return once so many of the accepted records are sealed, in the order in which they were taken in."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._sealed >= records)
+
     async def drain(self) -> None:
         """Let `seal_when_due` seal at once what is left, and from then on wait for nothing."""
         async with self._changed:
@@ -148,6 +156,7 @@ class Sealer:
     def _accept(self, accepted: Accepted, traceparents: Sequence[str]) -> None:
         writer = accepted.group.head.writer
         self._positions[writer] = advance(self._positions.get(writer, WriterPosition()), accepted.leaves)
+        self.accepted += len(accepted.leaves)
         waiting = self._waiting
         if not waiting.accepted:
             waiting.since = time.monotonic()
@@ -174,6 +183,7 @@ class Sealer:
         with span("auditor.seal", links=links(batch.traces), attributes={"metaqore.records": batch.records}):
             seals = await self._commit(batch.accepted)
         self._in_seal = _Waiting()
+        self._sealed += sum(len(each.leaves) for each in batch.accepted)
         metrics.SEAL_SECONDS.observe(time.monotonic() - batch.since)
         metrics.SEALED_RECORDS.inc(batch.records)
         metrics.SEALS.inc()
