@@ -11,7 +11,6 @@ import contextlib
 import random
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -25,6 +24,7 @@ from metaqore_mesh.kafka.connection import client_options
 from metaqore_mesh.kafka.deadlines import Deadlines
 from metaqore_mesh.kafka.errors import BrokerUnavailable, RecordTooLarge
 from metaqore_mesh.kafka.metrics import PUBLISHED, RESTARTS
+from metaqore_mesh.kafka.producer_end import close, fail_all, is_broken
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -107,7 +107,7 @@ class Publisher:
         async with self._making:
             producer, self._producer = self._producer, None
             if producer:
-                await _close(producer, self._timeout_s)
+                await close(producer, self._timeout_s)
         if self._ahead:
             self._ahead.cancel()
         if self._tasks:
@@ -268,7 +268,7 @@ class Publisher:
         _FAILED.inc()
         if isinstance(error, MessageSizeTooLargeError):
             return _too_large()
-        if _is_broken(producer) and self._producer is producer:
+        if is_broken(producer) and self._producer is producer:
             # aiokafka issue 1017: after OutOfOrderSequenceNumber an idempotent producer never sends again.
             log.warning("kafka.producer_replaced", client=self._client_id, error=type(error).__name__)
             RESTARTS.labels(client=self._client_id).inc()
@@ -282,12 +282,12 @@ class Publisher:
         A new producer asks for the topic first.
         """
         if self._producer:
-            _fail_all(self._producer, KafkaConnectionError("the connection was lost"))
+            fail_all(self._producer, KafkaConnectionError("the connection was lost"))
             self._replace()
 
     def _replace(self) -> None:
         if self._producer:
-            self._run(_close(self._producer, 1.0))
+            self._run(close(self._producer, 1.0))
             self._producer = None
         self._connect_soon()
 
@@ -334,10 +334,10 @@ class Publisher:
         try:
             await asyncio.wait_for(producer.start(), self._timeout_s)
         except (KafkaError, OSError) as error:
-            await _close(producer, 1.0)
+            await close(producer, 1.0)
             raise BrokerUnavailable("The broker cannot be reached.") from error
         except BaseException:
-            await _close(producer, 1.0)
+            await close(producer, 1.0)
             raise
         return producer
 
@@ -381,47 +381,3 @@ def _too_large() -> RecordTooLarge:
 def _published(metadata: RecordMetadata) -> Published:
     _ACKED.inc()
     return Published(metadata.topic, metadata.partition, metadata.offset)
-
-
-def _is_broken(producer: AIOKafkaProducer) -> bool:
-    sender = producer._sender.sender_task  # noqa: SLF001 - aiokafka tells of its death in no other way
-    return producer._closed or sender is None or sender.done()  # noqa: SLF001 - see above
-
-
-def _fail_all(producer: AIOKafkaProducer, error: KafkaError) -> None:
-    """Fail what the producer holds, and have it send nothing more; its own stop() would wait for the broker."""
-    accumulator = producer._message_accumulator  # noqa: SLF001 - see above
-    accumulator.fail_all(error)
-    for batch in chain(accumulator._pending_batches, *accumulator._batches.values()):  # noqa: SLF001 - see above
-        with contextlib.suppress(asyncio.InvalidStateError):
-            batch._drain_waiter.exception()  # noqa: SLF001 - nobody else looks at it, and asyncio complains
-    producer._sender.sender_task.cancel()  # noqa: SLF001 - see above
-
-
-async def _close(producer: AIOKafkaProducer, timeout_s: float) -> None:
-    """Close it, after it has sent what it holds where that takes no longer than `timeout_s`.
-
-    aiokafka's own stop() gives up halfway when it takes too long or its sender was cancelled, and leaves connections.
-    """
-    stop = asyncio.create_task(producer.stop())
-    await asyncio.wait({stop}, timeout=timeout_s)
-    sender = producer._sender.sender_task  # noqa: SLF001 - see above
-    unfinished = {task for task in (stop, sender) if task}
-    for task in unfinished:
-        task.cancel()
-    await producer.client.close()  # ends what waits for an answer
-    await asyncio.wait(unfinished)
-    await producer.client.close()  # what still ran may have connected again
-    _end_waits_for_metadata(producer)
-    if not stop.cancelled() and (error := stop.exception()):
-        log.debug("kafka.producer_not_closed", error=type(error).__name__)
-
-
-def _end_waits_for_metadata(producer: AIOKafkaProducer) -> None:
-    """Fail who waits for a topic's partitions, and who will: a closed client never learns any, and would not say so."""
-    client = producer.client
-    waited_for = client._md_update_fut  # noqa: SLF001 - aiokafka ends such a wait in no other way
-    if waited_for is None or waited_for.done():
-        waited_for = client._md_update_fut = asyncio.get_running_loop().create_future()  # noqa: SLF001 - see above
-    waited_for.set_exception(KafkaConnectionError("the producer was closed"))
-    waited_for.exception()  # where nobody waits, asyncio would complain
