@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from metaqore_governance_core.contracts.event import Count, Event, UnixMicroseconds
-from metaqore_governance_core.contracts.psmp_commands import Id, NamedCommand
+from metaqore_governance_core.contracts.psmp_command import Id
+from metaqore_governance_core.contracts.psmp_commands import NamedCommand
 from metaqore_governance_core.contracts.tasks import SensitivityName
 from metaqore_governance_core.contracts.topics import PSMP_COMMANDS, PSMP_EVENTS, PSMP_RESULTS
 

@@ -1,0 +1,49 @@
+"""What the commands of PSMP have in common as they travel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER, Count
+
+MAX_PROPOSALS = 1000
+"""How many artifacts can be proposed together."""
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Why = Annotated[str, Field(min_length=1, max_length=4096, description="Why, for the record.")]
+Revision = Annotated[Count, Field(description="The revision that the sender has seen; a stale one is refused.")]
+VersionNumber = Annotated[int, Field(ge=1, le=MAX_EXACT_INTEGER)]
+Labels = dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], str]
+ChoiceName = Literal["keep_existing", "take_incoming", "supersede", "manual", "merge"]
+ModeName = Literal["strict", "flexible"]
+
+
+class CommandPart(BaseModel):
+    """A command, or a part of one: what it does not know it leaves out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class ProjectCommand(CommandPart):
+    """A command, told apart by its name, `<aggregate>.<verb>`."""
+
+    name: str
+
+    @property
+    def tool(self) -> str:
+        """What policy is asked about: `psmp.artifact` of `artifact.propose`."""
+        return f"psmp.{self.name.partition('.')[0]}"
+
+    @property
+    def verb(self) -> str:
+        """How it is used: `propose` of `artifact.propose`."""
+        return self.name.partition(".")[2]
+
+
+class ChangingCommand(ProjectCommand):
+    """A command to something that is there already."""
+
+    expected_revision: Revision | None = None
