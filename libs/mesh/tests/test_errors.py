@@ -38,6 +38,7 @@ def called(error: MetaQoreError) -> AioRpcError:
         (ErrorKind.FORBIDDEN, 403, grpc.StatusCode.PERMISSION_DENIED),
         (ErrorKind.NOT_FOUND, 404, grpc.StatusCode.NOT_FOUND),
         (ErrorKind.CONFLICT, 409, grpc.StatusCode.ABORTED),
+        (ErrorKind.PRECONDITION, 409, grpc.StatusCode.FAILED_PRECONDITION),
         (ErrorKind.TOO_LARGE, 413, grpc.StatusCode.RESOURCE_EXHAUSTED),
         (ErrorKind.UNPROCESSABLE, 422, grpc.StatusCode.FAILED_PRECONDITION),
         (ErrorKind.EXHAUSTED, 429, grpc.StatusCode.RESOURCE_EXHAUSTED),

@@ -13,6 +13,7 @@ class ErrorKind(StrEnum):
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
+    PRECONDITION = "precondition"
     UNPROCESSABLE = "unprocessable"
     TOO_LARGE = "too_large"
     EXHAUSTED = "exhausted"

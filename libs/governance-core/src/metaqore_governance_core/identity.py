@@ -20,11 +20,18 @@ class Scope(StrEnum):
     TASKS_SUBMIT = "tasks:submit"
     TASKS_READ = "tasks:read"
     AUDIT_READ = "audit:read"
+    PSMP_READ = "psmp:read"
+    PSMP_WRITE = "psmp:write"
+    PSMP_MODE = "psmp:mode"
+    PSMP_ERASE = "psmp:erase"
     KEYS_ADMIN = "keys:admin"
     MESH_ADMIN = "mesh:admin"
 
 
-DEFAULT_SCOPES = frozenset({Scope.TASKS_SUBMIT, Scope.TASKS_READ, Scope.AUDIT_READ})
+DEFAULT_SCOPES = frozenset({Scope.TASKS_SUBMIT, Scope.TASKS_READ, Scope.AUDIT_READ, Scope.PSMP_READ, Scope.PSMP_WRITE})
+
+ROLE_SCOPE = "role:"
+"""A scope that begins so is a role that the organization gave: `role:reviewer`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,7 @@ def test_what_is_refused(given_, when, code, project):
     with pytest.raises(PsmpRefusedError) as refused:
         decide(artifact, when, project)
     assert refused.value.code == code
-    assert refused.value.kind in {ErrorKind.CONFLICT, ErrorKind.FORBIDDEN}
+    assert refused.value.kind in {ErrorKind.PRECONDITION, ErrorKind.FORBIDDEN}
 
 
 def test_a_refusal_explains_the_conflict():

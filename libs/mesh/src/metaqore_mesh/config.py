@@ -98,11 +98,14 @@ class MeshConfig(_Section):
 
 BUILT_IN: Final = MeshConfig(
     default_model="smollm2-135m",
-    allowpaths=[AllowpathConfig(effect="allow", caller=ANY, tool="model.*", verb=GENERATE)],
+    allowpaths=[
+        AllowpathConfig(effect="allow", caller=ANY, tool="model.*", verb=GENERATE),
+        AllowpathConfig(effect="allow", caller=ANY, tool="psmp.*", verb=ANY),
+    ],
     providers=[ProviderConfig(name="local", kind="inference", locality="local")],
     models=[ModelConfig(name="smollm2-135m", routes=[RouteConfig(provider="local", model="smollm2-135m")])],
 )
-"""What holds without a file: everyone may use the model that ships with Inference."""
+"""What holds without a file: everyone may use the model that ships with Inference, and work on projects."""
 
 _SECTIONS: Final[Mapping[tuple[str, ...], type[BaseModel]]] = {
     (): MeshConfig,

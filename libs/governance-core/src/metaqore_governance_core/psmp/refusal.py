@@ -6,12 +6,12 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 
 class PsmpRefusedError(MetaQoreError):
-    """A decider's refusal. `kind` is conflict (the state forbids it) or forbidden (who asks may not)."""
+    """A decider's refusal. `kind` is precondition (the state forbids it) or forbidden (who asks may not)."""
 
 
 def conflict(code: str, message: str, *, reasons: tuple[str, ...] = ()) -> PsmpRefusedError:
     """The state forbids the command."""
-    return PsmpRefusedError(code, message, kind=ErrorKind.CONFLICT, reasons=reasons)
+    return PsmpRefusedError(code, message, kind=ErrorKind.PRECONDITION, reasons=reasons)
 
 
 def forbidden(code: str, message: str, *, reasons: tuple[str, ...] = ()) -> PsmpRefusedError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller, Scope
+from metaqore_governance_core.identity import DEFAULT_SCOPES, ROLE_SCOPE, Caller, Scope
 
 NEW_ORGANIZATION: Final = "new"
 MAX_CALLER_CHARACTERS: Final = 200
+_ROLE: Final = re.compile(re.escape(ROLE_SCOPE) + "[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,9 @@ def scopes_to_grant(admin: Caller, wanted: frozenset[str]) -> frozenset[str]:
     """
     if not wanted:
         return frozenset(scope.value for scope in DEFAULT_SCOPES)
-    unknown = wanted - {scope.value for scope in Scope}
+    unknown = {one for one in wanted - {scope.value for scope in Scope} if not _ROLE.fullmatch(one)}
     if unknown:
-        known = ", ".join(scope.value for scope in Scope)
+        known = ", ".join(scope.value for scope in Scope) + f", or a role as {ROLE_SCOPE}reviewer"
         raise MetaQoreError("unknown_scope", f"Choose scopes from: {known}.", reasons=tuple(sorted(unknown)))
     if Scope.MESH_ADMIN in wanted and Scope.MESH_ADMIN not in admin.scopes:
         raise mesh_admin_needed("grant mesh:admin")

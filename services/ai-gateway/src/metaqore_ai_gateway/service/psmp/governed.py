@@ -1,0 +1,99 @@
+"""A command as a door gives it, what it is answered, and why it is not done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from metaqore_ai_gateway.service.psmp.known import Known
+from metaqore_ai_gateway.service.psmp.points import Checkpoint, Difference
+from metaqore_governance_core.contracts.psmp_commands import Command
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Caller, Door
+from metaqore_governance_core.psmp.artifact_state import OpenConflict
+from metaqore_governance_core.psmp.blocking_report import WayOut
+from metaqore_governance_core.psmp.conflicts.model import Conflict
+from metaqore_governance_core.psmp.resolution import Step
+from metaqore_governance_core.sensitivity import Sensitivity
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One command of a caller. Names of artifacts, tasks and checkpoints in it are their ids.
+
+    `project` is an id, empty for the organization's default; a command to an artifact or a task finds its own.
+    `key` is an idempotency key: a repeat with the same content gets the first answer. `label` only ever raises.
+    """
+
+    caller: Caller
+    door: Door
+    command: Command
+    project: str = ""
+    key: str = ""
+    dry_run: bool = False
+    label: Sensitivity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a command that was done, or would be where it was a dry run.
+
+    `changed` is each aggregate that the command changed, first what it was sent to. `conflicts` are those that the
+    versions it offered stand in. `steps` belong to a resolution, `ended` to a cascade (`artifact <id>`, `task <id>`),
+    `differences` to a restore, with the proposals of others that it blocks in `conflicts`.
+    """
+
+    receipt: str
+    receipt_token: str
+    project: str
+    project_version: int
+    changed: tuple[Known, ...] = ()
+    conflicts: tuple[OpenConflict, ...] = ()
+    steps: tuple[Step, ...] = ()
+    ended: tuple[str, ...] = ()
+    checkpoint: Checkpoint | None = None
+    differences: tuple[Difference, ...] = ()
+
+
+class CommandRefusedError(MetaQoreError):
+    """A command that was recorded and not done.
+
+    `denied`: policy does not permit it. `refused`: policy does, the state or its rules do not. `failed`: it could not
+    be tried. `conflicts` stand in the way, and `ways_out` would help.
+    """
+
+    def __init__(
+        self,
+        error: MetaQoreError,
+        *,
+        state: Literal["denied", "refused", "failed"],
+        receipt: str,
+        receipt_token: str,
+        conflicts: tuple[Conflict, ...] = (),
+        ways_out: tuple[WayOut, ...] = (),
+    ) -> None:
+        super().__init__(error.code, error.message, kind=error.kind, retryable=error.retryable, reasons=error.reasons)
+        self.state = state
+        self.receipt = receipt
+        self.receipt_token = receipt_token
+        self.conflicts = conflicts
+        self.ways_out = ways_out
+
+
+class CommandGate(Protocol):
+    """The one way in for commands, whichever door they came through."""
+
+    async def __call__(self, given: Given) -> Answer:
+        """Decide, record, then do. Raises `CommandRefusedError` for what was recorded and not done.
+
+        Raises another `MetaQoreError` for what has no record: `missing_scope`, something that is not there, a spool or
+        a database that is away.
+        """
+        ...
+
+
+def not_found(what: str) -> MetaQoreError:
+    """There is none of that id in the caller's organization."""
+    return MetaQoreError(
+        f"{what}_not_found", f"Your organization has no {what} with this id. List them.", kind=ErrorKind.NOT_FOUND
+    )
