@@ -7,16 +7,22 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from metaqore_governance_core.contracts.psmp_command import (
+    MAX_LISTED,
     MAX_PROPOSALS,
+    MAX_SOURCES,
     ChangingCommand,
     CommandPart,
     Id,
     Labels,
+    Line,
     Name,
     ProjectCommand,
     Revision,
+    Text,
     VersionNumber,
     Why,
+    WhyText,
+    Word,
 )
 from metaqore_governance_core.contracts.tasks import SensitivityName
 
@@ -26,14 +32,14 @@ class DependencySpec(CommandPart):
 
     ecosystem: Literal["python", "npm", "cargo", "maven", "go"]
     name: Name
-    text: str
-    declares: str = ""
-    scope: str = ""
-    marker: str = ""
-    kind: str = ""
-    manifest: str = ""
-    via: str = ""
-    selector: str = ""
+    text: WhyText
+    declares: WhyText = ""
+    scope: Word = ""
+    marker: WhyText = ""
+    kind: Word = ""
+    manifest: Line = ""
+    via: Line = ""
+    selector: Line = ""
 
 
 class RenameSpec(CommandPart):
@@ -46,24 +52,24 @@ class RenameSpec(CommandPart):
 class DeclarationsSpec(CommandPart):
     """What a version declares. What its manifests declare is added to `dependencies`."""
 
-    paths: list[Name] = Field([])
-    renames: list[RenameSpec] = Field([])
-    dependencies: list[DependencySpec] = Field([])
-    environment: str = ""
-    semantic_version: str = ""
+    paths: list[Name] = Field([], max_length=MAX_LISTED)
+    renames: list[RenameSpec] = Field([], max_length=MAX_LISTED)
+    dependencies: list[DependencySpec] = Field([], max_length=MAX_LISTED)
+    environment: Word = ""
+    semantic_version: Word = ""
     sensitivity: SensitivityName | None = Field(None, description="Raises the sensitivity, never lowers it.")
 
 
 class ProvenanceSpec(CommandPart):
     """Where a version comes from. `inputs` and `parents` are `<artifact>@<version>`; digests are keyed commitments."""
 
-    agent: str = ""
-    model: str = ""
-    task: str = ""
-    prompt_digest: str = ""
-    document_digests: list[str] = Field([])
-    inputs: list[str] = Field([])
-    parents: list[str] = Field([])
+    agent: Word = ""
+    model: Word = ""
+    task: Word = ""
+    prompt_digest: Word = ""
+    document_digests: list[Id] = Field([], max_length=MAX_SOURCES)
+    inputs: list[Name] = Field([], max_length=MAX_SOURCES)
+    parents: list[Name] = Field([], max_length=MAX_SOURCES)
 
 
 class NewVersion(CommandPart):
@@ -73,10 +79,10 @@ class NewVersion(CommandPart):
     content_text: str | None = None
     content_base64: Annotated[str, Field(pattern="^[A-Za-z0-9+/]*={0,2}$")] | None = None
     content_digest: Id | None = None
-    media_type: str = ""
+    media_type: Word = ""
     declarations: DeclarationsSpec = DeclarationsSpec()
     provenance: ProvenanceSpec = ProvenanceSpec()
-    description: str | None = None
+    description: Text | None = None
     labels: Labels | None = None
 
     @model_validator(mode="after")
@@ -130,7 +136,7 @@ class DescribeArtifact(_OfArtifact):
     """Change what a person reads about an artifact; what is not given stays."""
 
     name: Literal["artifact.describe"]
-    description: str | None = None
+    description: Text | None = None
     labels: Labels | None = None
 
 
@@ -162,7 +168,7 @@ class WithdrawArtifact(OfVersion):
     """Take a draft back."""
 
     name: Literal["artifact.withdraw"]
-    why: str = ""
+    why: WhyText = ""
 
 
 class RejectArtifact(_Explained):

@@ -11,12 +11,25 @@ from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER, Count
 MAX_PROPOSALS = 1000
 """How many artifacts can be proposed together."""
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-Why = Annotated[str, Field(min_length=1, max_length=4096, description="Why, for the record.")]
+MAX_LISTED = 10_000
+"""How many paths, renames or dependencies one version declares."""
+
+MAX_SOURCES = 1000
+"""How many documents, inputs or parents one version names."""
+
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+_NO_NUL = r"^[^\x00]*$"  # what a database cannot hold in a text
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_ONE_LINE)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=_ONE_LINE)]
+Word = Annotated[str, StringConstraints(max_length=256, pattern=_ONE_LINE)]
+Line = Annotated[str, StringConstraints(max_length=1024, pattern=_ONE_LINE)]
+Text = Annotated[str, StringConstraints(max_length=16_384, pattern=_NO_NUL)]
+WhyText = Annotated[str, StringConstraints(max_length=4096, pattern=_NO_NUL)]
+Why = Annotated[WhyText, Field(min_length=1, description="Why, for the record.")]
 Revision = Annotated[Count, Field(description="The revision that the sender has seen; a stale one is refused.")]
 VersionNumber = Annotated[int, Field(ge=1, le=MAX_EXACT_INTEGER)]
-Labels = dict[Annotated[str, StringConstraints(min_length=1, max_length=256)], str]
+Labels = Annotated[dict[Id, Line], Field(max_length=64)]
 ChoiceName = Literal["keep_existing", "take_incoming", "supersede", "manual", "merge"]
 ModeName = Literal["strict", "flexible"]
 

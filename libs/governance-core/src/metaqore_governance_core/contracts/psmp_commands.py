@@ -27,7 +27,7 @@ from metaqore_governance_core.contracts.psmp_artifact_commands import (
     VetoArtifact,
     WithdrawArtifact,
 )
-from metaqore_governance_core.contracts.psmp_command import ChoiceName, Id, ProjectCommand, Why
+from metaqore_governance_core.contracts.psmp_command import ChoiceName, Id, ProjectCommand, Text, Why
 from metaqore_governance_core.contracts.psmp_project_commands import (
     ArchiveProject,
     CreateProject,
@@ -62,8 +62,8 @@ class TakeCheckpoint(ProjectCommand):
     """Name the project's version of now, or an earlier one."""
 
     name: Literal["checkpoint.take"]
-    checkpoint_name: Annotated[str, Field(min_length=1, max_length=256)]
-    description: str = ""
+    checkpoint_name: Id
+    description: Text = ""
     at_version: Count | None = None
 
 

@@ -14,6 +14,7 @@ from metaqore_governance_core.contracts.psmp_command import (
     Labels,
     ModeName,
     ProjectCommand,
+    Text,
     Why,
 )
 
@@ -28,8 +29,8 @@ class ApprovalRuleSpec(CommandPart):
 class ProjectPolicySpec(CommandPart):
     """What a project asks for beyond the machine. The defaults are the strictest that let anything happen."""
 
-    approvals: list[ApprovalRuleSpec] = Field([])
-    veto_roles: list[Id] = Field([])
+    approvals: list[ApprovalRuleSpec] = Field([], max_length=64)
+    veto_roles: list[Id] = Field([], max_length=64)
     may_activate_own: bool = False
     may_resolve_own: bool = False
     proposal_ttl_us: Annotated[int, Field(ge=1, le=MAX_EXACT_INTEGER)] | None = None
@@ -39,8 +40,8 @@ class CreateProject(ProjectCommand):
     """Begin a project."""
 
     name: Literal["project.create"]
-    project_name: Annotated[str, Field(min_length=1, max_length=256)]
-    description: str = ""
+    project_name: Id
+    description: Text = ""
     labels: Labels = Field({})
     mode: ModeName = "strict"
     policy: ProjectPolicySpec = ProjectPolicySpec()
@@ -50,7 +51,7 @@ class DescribeProject(ChangingCommand):
     """Change what a person reads about a project; what is not given stays."""
 
     name: Literal["project.describe"]
-    description: str | None = None
+    description: Text | None = None
     labels: Labels | None = None
 
 
