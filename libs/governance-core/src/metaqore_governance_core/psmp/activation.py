@@ -9,7 +9,7 @@ from metaqore_governance_core.psmp import artifact_events as events
 from metaqore_governance_core.psmp.artifact_state import Artifact, Phase, Version
 from metaqore_governance_core.psmp.conflicts.model import Conflict
 from metaqore_governance_core.psmp.project import ApprovalRule, Mode, Project
-from metaqore_governance_core.psmp.refusal import conflict, forbidden
+from metaqore_governance_core.psmp.refusal import blocked, conflict, forbidden, warned
 
 
 def activate(
@@ -21,11 +21,7 @@ def activate(
     _check_absolute(version, command, project)
     warnings = open_warnings(version, command.conflicts)
     if warnings and not isinstance(command, commands.ActivateOverWarning):
-        raise conflict(
-            "warnings_open",
-            f"Somebody must answer for these warnings first: {_told(warnings)}",
-            reasons=tuple(one.id for one in warnings),
-        )
+        raise warned(warnings)
     if not warnings and isinstance(command, commands.ActivateOverWarning):
         raise conflict("no_warnings", "No warning is open. Activate it as usual.")
     own = command.by.name in {version.proposed_by, version.drafted_by}
@@ -71,12 +67,7 @@ def _check_mode(command: commands.Activation, project: Project) -> None:
 def _check_phase(version: Version, command: commands.Activation) -> None:
     wanted = Phase.DRAFT if isinstance(command, commands.ProposeAndActivate) else Phase.PROPOSED
     if version.phase is Phase.BLOCKED and wanted is Phase.PROPOSED:
-        standing = tuple(one.conflict for one in version.blocking)
-        raise conflict(
-            "artifact_blocked",
-            f"Resolve these conflicts first: {_told(standing)}",
-            reasons=tuple(one.id for one in standing),
-        )
+        raise blocked(tuple(one.conflict for one in version.blocking))
     if version.phase is not wanted:
         raise conflict(
             "wrong_phase",
@@ -93,11 +84,7 @@ def _check_absolute(version: Version, command: commands.Activation, project: Pro
         raise forbidden("vetoed", f"A veto stands, and only who laid it can lift it: {laid}")
     blocking = tuple(one for one in command.conflicts if one.blocks)
     if blocking:
-        raise conflict(
-            "artifact_blocked",
-            f"Resolve these conflicts first: {_told(blocking)}",
-            reasons=tuple(one.id for one in blocking),
-        )
+        raise blocked(blocking)
     missing = missing_approvals(version, project)
     if missing:
         asked = ", ".join(f"{rule.count} more of role {rule.role}" for rule in missing)
@@ -129,7 +116,3 @@ def _activated(version: Version, command: commands.Activation, warnings: tuple[C
             ]
         case _:
             assert_never(command)
-
-
-def _told(conflicts: tuple[Conflict, ...]) -> str:
-    return " ".join(one.explanation for one in conflicts)

@@ -27,8 +27,9 @@ def decide(artifact: Artifact, command: Command, project: Project) -> list[Event
             return [_drafted(artifact, command)]
         case commands.Describe():
             _existing(artifact)
-            labels = tuple(sorted(command.labels))
-            return [events.Described(command.by.name, command.at_us, command.description, labels)]
+            described = artifact.description if command.description is None else command.description
+            labels = artifact.labels if command.labels is None else tuple(sorted(command.labels))
+            return [events.Described(command.by.name, command.at_us, described, labels)]
         case commands.Retire():
             _existing(artifact)
             return _retired(artifact, command)

@@ -41,10 +41,10 @@ class Amend(_OfVersion):
 
 @dataclass(frozen=True, slots=True)
 class Describe(_Command):
-    """Change what a person reads about the artifact."""
+    """Change what a person reads about the artifact; None leaves it as it is."""
 
-    description: str
-    labels: tuple[tuple[str, str], ...] = ()
+    description: str | None
+    labels: tuple[tuple[str, str], ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,10 @@ class Create(_Command):
 
 @dataclass(frozen=True, slots=True)
 class Describe(_Command):
-    """Change what a person reads about it; labels are sorted by name."""
+    """Change what a person reads about it; labels are sorted by name. None leaves it as it is."""
 
-    description: str
-    labels: tuple[tuple[str, str], ...] = ()
+    description: str | None
+    labels: tuple[tuple[str, str], ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,9 @@ def _event(project: Project, command: Command) -> Event:
                 by, at_us, command.id, command.organization, command.name, command.mode, command.policy
             )
         case Describe():
-            event = ProjectDescribed(by, at_us, command.description, tuple(sorted(command.labels)))
+            described = project.description if command.description is None else command.description
+            labels = project.labels if command.labels is None else tuple(sorted(command.labels))
+            event = ProjectDescribed(by, at_us, described, labels)
         case Freeze():
             _expect(project, ProjectState.OPEN, "freeze it")
             event = ProjectFrozen(by, at_us, command.why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from metaqore_ai_gateway.service.psmp.known import Known
@@ -23,6 +23,7 @@ class Given:
 
     `project` is an id, empty for the organization's default; a command to an artifact or a task finds its own.
     `key` is an idempotency key: a repeat with the same content gets the first answer. `label` only ever raises.
+    `raw` is what the record commits to, the command as it came: see docs/commitments.md.
     """
 
     caller: Caller
@@ -32,6 +33,7 @@ class Given:
     key: str = ""
     dry_run: bool = False
     label: Sensitivity | None = None
+    raw: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
