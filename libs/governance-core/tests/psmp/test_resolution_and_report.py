@@ -118,18 +118,33 @@ def test_a_conflict_is_told_with_who_can_end_it_how():
     (item,) = report(version(Phase.BLOCKED, conflicts=(OpenConflict(clash(), 7),)))
     assert (item.item, item.cause, item.since_us) == ("artifact n0 v1", Cause.CONFLICT, 7)
     assert item.why == "They clash."
-    assert WayOut(f"conflict resolve {clash().id} keep_existing", "who may resolve, but not bob") in item.ways_out
-    assert WayOut(f"conflict resolve {clash().id} take_incoming", "who may resolve, but not ann") in item.ways_out
+    resolve, why = f"metaqore conflict resolve {clash().id}", '--for n0@1 --why "…"'
+    assert WayOut(f"{resolve} keep_existing {why}", "who may resolve, but not bob") in item.ways_out
+    assert WayOut(f"{resolve} take_incoming {why}", "who may resolve, but not ann") in item.ways_out
 
 
 def test_vetoes_approvals_and_what_only_waits():
     policy = ProjectPolicy(approvals=(ApprovalRule("reviewer", 2),))
     vetoed = version(Phase.PROPOSED, vetoes=(Veto("eve", "no", 6),), approvals=(Approval("reviewer", "ivy", 6),))
     by_cause = {item.cause: item for item in report(vetoed, policy=policy)}
-    assert by_cause[Cause.VETO].ways_out == (WayOut("artifact lift-veto", "eve"),)
+    assert by_cause[Cause.VETO].ways_out == (
+        WayOut('metaqore artifact lift-veto n0@1 --project garden --why "…"', "eve"),
+    )
     assert by_cause[Cause.APPROVALS].why == "It needs 1 more approval of role reviewer."
+    assert by_cause[Cause.APPROVALS].ways_out[0].command == (
+        "metaqore artifact approve n0@1 --project garden --role reviewer"
+    )
     (waiting,) = report(version(Phase.PROPOSED), mode=Mode.FLEXIBLE)
-    assert [way.command for way in waiting.ways_out] == ["artifact activate", "artifact activate-own"]
+    assert [way.command for way in waiting.ways_out] == [
+        "metaqore artifact activate n0@1 --project garden",
+        'metaqore artifact activate n0@1 --project garden --own --why "…"',
+    ]
+
+
+def test_a_way_out_can_be_pasted_whatever_the_names_are():
+    project = Project(ProjectState.OPEN, name="the garden; rm x")
+    (item,) = blocking_report(project, [Artifact(name="a b.md", versions=(version(Phase.PROPOSED),))], (), 100)
+    assert item.ways_out[0].command == "metaqore artifact activate 'a b.md@1' --project 'the garden; rm x'"
 
 
 def test_what_moves_is_not_told():
