@@ -12,7 +12,7 @@ from metaqore_ai_gateway.entrypoints.http_refusal import (
     too_many_connections,
     too_slow,
 )
-from metaqore_ai_gateway.entrypoints.http_whole import WholeAnswerProtocol
+from metaqore_ai_gateway.entrypoints.http_upgrade import OfferedUpgradeProtocol
 from metaqore_governance_core.errors import MetaQoreError
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -38,7 +38,7 @@ OVERFLOW: Final = 256
 """So many connections above the limit are told so; those above that are closed without a word."""
 
 
-class BoundedHttpProtocol(WholeAnswerProtocol):
+class BoundedHttpProtocol(OfferedUpgradeProtocol):
     """Ends connections whose request never ends: one that only waits costs a file, one that sends headers, memory.
     And those whose client takes no more of its answer, which is kept for it, or would let us wait.
 
