@@ -25,7 +25,7 @@ NUMBERS = {"why": 10, "dry_run": 11, "expected_version": 12, "idempotency_key": 
 
 
 def test_commands_are_told_from_reads():
-    verbs = ("Get", "List", "Diff", "Download", "Watch")
+    verbs = ("Get", "List", "Diff", "Download", "Upload", "Watch")
     assert set(READS) == {name for name in METHODS if name.partition(".")[2].startswith(verbs)}
     assert len(COMMANDS) == 35
 
@@ -33,8 +33,7 @@ def test_commands_are_told_from_reads():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_can_be_repeated_and_answers_its_receipt(name):
     request, response = COMMANDS[name].input_type, COMMANDS[name].output_type
-    head = request.fields_by_name.get("head")
-    fields = (request if head is None else head.message_type).fields_by_name
+    fields = request.fields_by_name
     assert "idempotency_key" in fields
     assert all(fields[field].number == number for field, number in NUMBERS.items() if field in fields)
     committed = response.fields_by_name["committed"]
@@ -45,7 +44,7 @@ def test_a_command_can_be_repeated_and_answers_its_receipt(name):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_about_what_is_there_takes_the_version_that_its_caller_has_seen(name):
     request = COMMANDS[name].input_type
-    makes = {"CreateProjectRequest", "OpenTaskRequest", "UploadContentRequest", "TakeCheckpointRequest"}
+    makes = {"CreateProjectRequest", "OpenTaskRequest", "TakeCheckpointRequest"}
     if request.name == "ProposeArtifactsRequest":
         request = request.fields_by_name["proposals"].message_type
     assert ("expected_version" in request.fields_by_name) is (request.name not in makes)

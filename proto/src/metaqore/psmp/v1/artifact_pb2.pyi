@@ -178,7 +178,7 @@ class Dependency(_message.Message):
     VIA_FIELD_NUMBER: _builtins.int
     SELECTOR_FIELD_NUMBER: _builtins.int
     ecosystem: _builtins.str
-    """python, npm or cargo."""
+    """python, npm, cargo, maven or go."""
     name: _builtins.str
     """The package."""
     text: _builtins.str
@@ -690,7 +690,7 @@ class CreateArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     @_builtins.property
     def version(self) -> Global___NewVersion:
         """What is made."""
@@ -771,7 +771,7 @@ class ProposeArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -845,7 +845,7 @@ class ProposeArtifactsRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     @_builtins.property
     def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Proposal]:
         """1 to 1000, each of another artifact."""
@@ -912,8 +912,6 @@ class UpdateArtifactRequest(_message.Message):
     ARTIFACT_ID_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
-    VERSION_FIELD_NUMBER: _builtins.int
-    DECLARATIONS_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
@@ -921,21 +919,15 @@ class UpdateArtifactRequest(_message.Message):
     """Its id."""
     description: _builtins.str
     """Unset leaves it."""
-    version: _builtins.int
-    """The number of a draft, where `declarations` is set."""
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     @_builtins.property
     def labels(self) -> _common_pb2.Labels:
         """Unset leaves them; set, they replace what was there."""
-
-    @_builtins.property
-    def declarations(self) -> Global___Declarations:
-        """Unset leaves them; set, they replace what the draft declares."""
 
     def __init__(
         self,
@@ -943,15 +935,13 @@ class UpdateArtifactRequest(_message.Message):
         artifact_id: _builtins.str = ...,
         description: _builtins.str | None = ...,
         labels: _common_pb2.Labels | None = ...,
-        version: _builtins.int = ...,
-        declarations: Global___Declarations | None = ...,
         dry_run: _builtins.bool = ...,
         expected_version: _builtins.int | None = ...,
         idempotency_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_expected_version", b"_expected_version", "declarations", b"declarations", "description", b"description", "expected_version", b"expected_version", "labels", b"labels"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_expected_version", b"_expected_version", "description", b"description", "expected_version", b"expected_version", "labels", b"labels"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_expected_version", b"_expected_version", "artifact_id", b"artifact_id", "declarations", b"declarations", "description", b"description", "dry_run", b"dry_run", "expected_version", b"expected_version", "idempotency_key", b"idempotency_key", "labels", b"labels", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_expected_version", b"_expected_version", "artifact_id", b"artifact_id", "description", b"description", "dry_run", b"dry_run", "expected_version", b"expected_version", "idempotency_key", b"idempotency_key", "labels", b"labels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -993,6 +983,82 @@ class UpdateArtifactResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateArtifactResponse: _TypeAlias = UpdateArtifactResponse  # noqa: Y015
+
+@_typing.final
+class AmendArtifactRequest(_message.Message):
+    """See `ArtifactService.AmendArtifact`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTIFACT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DECLARATIONS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    artifact_id: _builtins.str
+    """Its id."""
+    version: _builtins.int
+    """The number of the draft."""
+    dry_run: _builtins.bool
+    """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
+    expected_version: _builtins.int
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
+    idempotency_key: _builtins.str
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
+    @_builtins.property
+    def declarations(self) -> Global___Declarations:
+        """All that it declares from now on."""
+
+    def __init__(
+        self,
+        *,
+        artifact_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        declarations: Global___Declarations | None = ...,
+        dry_run: _builtins.bool = ...,
+        expected_version: _builtins.int | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "declarations", b"declarations", "expected_version", b"expected_version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "artifact_id", b"artifact_id", "declarations", b"declarations", "dry_run", b"dry_run", "expected_version", b"expected_version", "idempotency_key", b"idempotency_key", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+
+Global___AmendArtifactRequest: _TypeAlias = AmendArtifactRequest  # noqa: Y015
+
+@_typing.final
+class AmendArtifactResponse(_message.Message):
+    """The artifact with the amended draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITTED_FIELD_NUMBER: _builtins.int
+    ARTIFACT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def committed(self) -> _common_pb2.Committed:
+        """The receipt, and where the project stands now."""
+
+    @_builtins.property
+    def artifact(self) -> Global___Artifact:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        committed: _common_pb2.Committed | None = ...,
+        artifact: Global___Artifact | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "committed", b"committed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "committed", b"committed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AmendArtifactResponse: _TypeAlias = AmendArtifactResponse  # noqa: Y015
 
 @_typing.final
 class GetArtifactRequest(_message.Message):
@@ -1265,7 +1331,7 @@ class WithdrawArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1339,7 +1405,7 @@ class RejectArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1413,7 +1479,7 @@ class ApproveArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1487,7 +1553,7 @@ class VetoArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1561,7 +1627,7 @@ class LiftArtifactVetoRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1632,7 +1698,7 @@ class ActivateArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1711,7 +1777,7 @@ class ActivateArtifactOverWarningRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1791,7 +1857,7 @@ class ActivateOwnArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1871,7 +1937,7 @@ class ProposeAndActivateArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -1951,7 +2017,7 @@ class DeprecateArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -2025,7 +2091,7 @@ class ArchiveArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -2096,7 +2162,7 @@ class RetireArtifactRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -2169,7 +2235,7 @@ class EraseArtifactBodyRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -2226,33 +2292,25 @@ class ContentHead(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PROJECT_ID_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
-    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
-    project_id: _builtins.str
-    """The id of the project; empty means the organization's default."""
     media_type: _builtins.str
     """As RFC 6838 has it; empty means `application/octet-stream`."""
     size_bytes: _builtins.int
     """How many bytes follow; unset where that is not known yet."""
     sha256: _builtins.bytes
     """SHA-256 of the bytes, 32 bytes, to be checked against what comes; empty for no check."""
-    idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
     def __init__(
         self,
         *,
-        project_id: _builtins.str = ...,
         media_type: _builtins.str = ...,
         size_bytes: _builtins.int | None = ...,
         sha256: _builtins.bytes = ...,
-        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "idempotency_key", b"idempotency_key", "media_type", b"media_type", "project_id", b"project_id", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "media_type", b"media_type", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
@@ -2296,12 +2354,7 @@ class UploadContentResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    COMMITTED_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def committed(self) -> _common_pb2.Committed:
-        """The receipt, and where the project stands now."""
-
     @_builtins.property
     def body(self) -> Global___Body:
         """Its `digest` names it in `NewVersion`."""
@@ -2309,12 +2362,11 @@ class UploadContentResponse(_message.Message):
     def __init__(
         self,
         *,
-        committed: _common_pb2.Committed | None = ...,
         body: Global___Body | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "committed", b"committed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "committed", b"committed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2390,8 +2442,6 @@ class GetProvenanceRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DIRECTION_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     artifact_id: _builtins.str
     """The id of the artifact."""
     version: _builtins.int
@@ -2400,10 +2450,6 @@ class GetProvenanceRequest(_message.Message):
     """Unspecified means towards the sources."""
     depth: _builtins.int
     """How many steps; 0 means 1, at most 32."""
-    page_size: _builtins.int
-    """At most 1000; 0 means 50."""
-    page_token: _builtins.str
-    """`next_page_token` of the answer before; empty for the first page."""
     def __init__(
         self,
         *,
@@ -2411,12 +2457,10 @@ class GetProvenanceRequest(_message.Message):
         version: _builtins.int = ...,
         direction: Global___ProvenanceDirection.ValueType = ...,
         depth: _builtins.int = ...,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_id", b"artifact_id", "depth", b"depth", "direction", b"direction", "page_size", b"page_size", "page_token", b"page_token", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_id", b"artifact_id", "depth", b"depth", "direction", b"direction", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2432,10 +2476,13 @@ class ProvenanceNode(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name of its artifact."""
     phase: Global___Phase.ValueType
     """Where it stands."""
+    depth: _builtins.int
+    """How many steps away it is; 0 for the version that was asked about."""
     @_builtins.property
     def version(self) -> Global___VersionRef:
         """Which one."""
@@ -2451,10 +2498,11 @@ class ProvenanceNode(_message.Message):
         name: _builtins.str = ...,
         phase: Global___Phase.ValueType = ...,
         provenance: Global___Provenance | None = ...,
+        depth: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "phase", b"phase", "provenance", b"provenance", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "name", b"name", "phase", b"phase", "provenance", b"provenance", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2496,33 +2544,39 @@ Global___ProvenanceEdge: _TypeAlias = ProvenanceEdge  # noqa: Y015
 
 @_typing.final
 class GetProvenanceResponse(_message.Message):
-    """A page of the graph."""
+    """The graph."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NODES_FIELD_NUMBER: _builtins.int
-    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EDGES_FIELD_NUMBER: _builtins.int
-    next_page_token: _builtins.str
-    """Empty on the last page."""
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    CUT_FIELD_NUMBER: _builtins.int
+    cut: _builtins.bool
+    """Whether the graph is larger than what is told: ask again from one of its edges."""
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProvenanceNode]:
         """The nearest first."""
 
     @_builtins.property
     def edges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProvenanceEdge]:
-        """Those between the nodes of this page and of pages before."""
+        """Those between the nodes."""
+
+    @_builtins.property
+    def unknown(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sources that are named and are not here, as `<artifact id>@<version>`."""
 
     def __init__(
         self,
         *,
         nodes: _abc.Iterable[Global___ProvenanceNode] | None = ...,
-        next_page_token: _builtins.str = ...,
         edges: _abc.Iterable[Global___ProvenanceEdge] | None = ...,
+        unknown: _abc.Iterable[_builtins.str] | None = ...,
+        cut: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["edges", b"edges", "next_page_token", b"next_page_token", "nodes", b"nodes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut", b"cut", "edges", b"edges", "nodes", b"nodes", "unknown", b"unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

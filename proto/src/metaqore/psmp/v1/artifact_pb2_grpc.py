@@ -58,6 +58,11 @@ class ArtifactServiceStub:
                 request_serializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.UpdateArtifactRequest.SerializeToString,
                 response_deserializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.UpdateArtifactResponse.FromString,
                 _registered_method=True)
+        self.AmendArtifact = channel.unary_unary(
+                '/metaqore.psmp.v1.ArtifactService/AmendArtifact',
+                request_serializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.AmendArtifactRequest.SerializeToString,
+                response_deserializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.AmendArtifactResponse.FromString,
+                _registered_method=True)
         self.GetArtifact = channel.unary_unary(
                 '/metaqore.psmp.v1.ArtifactService/GetArtifact',
                 request_serializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.GetArtifactRequest.SerializeToString,
@@ -194,8 +199,14 @@ class ArtifactServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateArtifact(self, request, context):
-        """Changes description and labels (verb `describe`), and what a draft declares (verb `amend`); never phase, body or
-        provenance.
+        """Changes description and labels. Verb `describe`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AmendArtifact(self, request, context):
+        """Changes what a draft declares; never its phase, body or provenance. Verb `amend`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -330,9 +341,10 @@ class ArtifactServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UploadContent(self, request_iterator, context):
-        """Keeps a body for versions to come: first its head, then its bytes. Verb `upload`. RESOURCE_EXHAUSTED
-        `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`. A body that no version names is
-        removed after a day.
+        """Keeps a body for versions to come: first its head, then its bytes. Scope `psmp:write`. It is no command and has no
+        receipt: nobody can read a body until a version names it, and that is decided and recorded; the same bytes again
+        are kept once. RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`.
+        A body that no version names is removed after a day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -374,6 +386,11 @@ def add_ArtifactServiceServicer_to_server(servicer, server):
                     servicer.UpdateArtifact,
                     request_deserializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.UpdateArtifactRequest.FromString,
                     response_serializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.UpdateArtifactResponse.SerializeToString,
+            ),
+            'AmendArtifact': grpc.unary_unary_rpc_method_handler(
+                    servicer.AmendArtifact,
+                    request_deserializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.AmendArtifactRequest.FromString,
+                    response_serializer=metaqore_dot_psmp_dot_v1_dot_artifact__pb2.AmendArtifactResponse.SerializeToString,
             ),
             'GetArtifact': grpc.unary_unary_rpc_method_handler(
                     servicer.GetArtifact,
@@ -588,6 +605,33 @@ class ArtifactService:
             '/metaqore.psmp.v1.ArtifactService/UpdateArtifact',
             metaqore_dot_psmp_dot_v1_dot_artifact__pb2.UpdateArtifactRequest.SerializeToString,
             metaqore_dot_psmp_dot_v1_dot_artifact__pb2.UpdateArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AmendArtifact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/metaqore.psmp.v1.ArtifactService/AmendArtifact',
+            metaqore_dot_psmp_dot_v1_dot_artifact__pb2.AmendArtifactRequest.SerializeToString,
+            metaqore_dot_psmp_dot_v1_dot_artifact__pb2.AmendArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

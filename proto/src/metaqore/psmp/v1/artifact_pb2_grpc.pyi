@@ -34,9 +34,9 @@ class ArtifactServiceStub:
     offered; where `refuse_blocked` is set also `artifact_blocked`, with every conflict.
     """
     UpdateArtifact: _aio.UnaryUnaryMultiCallable[_artifact_pb2.UpdateArtifactRequest, _artifact_pb2.UpdateArtifactResponse]
-    """Changes description and labels (verb `describe`), and what a draft declares (verb `amend`); never phase, body or
-    provenance.
-    """
+    """Changes description and labels. Verb `describe`."""
+    AmendArtifact: _aio.UnaryUnaryMultiCallable[_artifact_pb2.AmendArtifactRequest, _artifact_pb2.AmendArtifactResponse]
+    """Changes what a draft declares; never its phase, body or provenance. Verb `amend`."""
     GetArtifact: _aio.UnaryUnaryMultiCallable[_artifact_pb2.GetArtifactRequest, _artifact_pb2.GetArtifactResponse]
     """One artifact, now or at a point of its project's past."""
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_artifact_pb2.ListArtifactsRequest, _artifact_pb2.ListArtifactsResponse]
@@ -89,9 +89,10 @@ class ArtifactServiceStub:
     It passes frozen and archived projects. FAILED_PRECONDITION `body_erased`.
     """
     UploadContent: _aio.StreamUnaryMultiCallable[_artifact_pb2.UploadContentRequest, _artifact_pb2.UploadContentResponse]
-    """Keeps a body for versions to come: first its head, then its bytes. Verb `upload`. RESOURCE_EXHAUSTED
-    `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`. A body that no version names is
-    removed after a day.
+    """Keeps a body for versions to come: first its head, then its bytes. Scope `psmp:write`. It is no command and has no
+    receipt: nobody can read a body until a version names it, and that is decided and recorded; the same bytes again
+    are kept once. RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`.
+    A body that no version names is removed after a day.
     """
     DownloadContent: _aio.UnaryStreamMultiCallable[_artifact_pb2.DownloadContentRequest, _artifact_pb2.DownloadContentResponse]
     """The body of a version: first its head, then its bytes. FAILED_PRECONDITION `body_erased`."""
@@ -142,9 +143,15 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_pb2.UpdateArtifactRequest,
         context: _aio.ServicerContext[_artifact_pb2.UpdateArtifactRequest, _abc.Awaitable[_artifact_pb2.UpdateArtifactResponse]],
     ) -> _abc.Awaitable[_artifact_pb2.UpdateArtifactResponse]:
-        """Changes description and labels (verb `describe`), and what a draft declares (verb `amend`); never phase, body or
-        provenance.
-        """
+        """Changes description and labels. Verb `describe`."""
+
+    @_abc_1.abstractmethod
+    def AmendArtifact(
+        self,
+        request: _artifact_pb2.AmendArtifactRequest,
+        context: _aio.ServicerContext[_artifact_pb2.AmendArtifactRequest, _abc.Awaitable[_artifact_pb2.AmendArtifactResponse]],
+    ) -> _abc.Awaitable[_artifact_pb2.AmendArtifactResponse]:
+        """Changes what a draft declares; never its phase, body or provenance. Verb `amend`."""
 
     @_abc_1.abstractmethod
     def GetArtifact(
@@ -305,9 +312,10 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _abc.AsyncIterator[_artifact_pb2.UploadContentRequest],
         context: _aio.ServicerContext[_abc.AsyncIterator[_artifact_pb2.UploadContentRequest], _abc.Awaitable[_artifact_pb2.UploadContentResponse]],
     ) -> _abc.Awaitable[_artifact_pb2.UploadContentResponse]:
-        """Keeps a body for versions to come: first its head, then its bytes. Verb `upload`. RESOURCE_EXHAUSTED
-        `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`. A body that no version names is
-        removed after a day.
+        """Keeps a body for versions to come: first its head, then its bytes. Scope `psmp:write`. It is no command and has no
+        receipt: nobody can read a body until a version names it, and that is decided and recorded; the same bytes again
+        are kept once. RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`.
+        A body that no version names is removed after a day.
         """
 
     @_abc_1.abstractmethod

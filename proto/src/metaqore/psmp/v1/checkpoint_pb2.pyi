@@ -33,11 +33,10 @@ class Checkpoint(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
-    STATE_DIGEST_FIELD_NUMBER: _builtins.int
     BY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """A UUID."""
+    """Names it for ever. Opaque."""
     project_id: _builtins.str
     """The id of its project."""
     name: _builtins.str
@@ -46,8 +45,6 @@ class Checkpoint(_message.Message):
     """What a person reads about it."""
     version: _builtins.int
     """The project's version that it names."""
-    state_digest: _builtins.str
-    """SHA-256, in hex, of the state of then in the form of RFC 8785."""
     by: _builtins.str
     """Who took it, by name."""
     @_builtins.property
@@ -62,13 +59,12 @@ class Checkpoint(_message.Message):
         name: _builtins.str = ...,
         description: _builtins.str = ...,
         version: _builtins.int = ...,
-        state_digest: _builtins.str = ...,
         by: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "create_time", b"create_time", "description", b"description", "id", b"id", "name", b"name", "project_id", b"project_id", "state_digest", b"state_digest", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "create_time", b"create_time", "description", b"description", "id", b"id", "name", b"name", "project_id", b"project_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,7 +79,7 @@ class TakeCheckpointRequest(_message.Message):
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
+    AT_VERSION_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
@@ -92,29 +88,29 @@ class TakeCheckpointRequest(_message.Message):
     """Unique in the project; 1 to 256 characters."""
     description: _builtins.str
     """What a person reads about it."""
+    at_version: _builtins.int
+    """The project's version; unset means that of now."""
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
-    @_builtins.property
-    def at(self) -> _common_pb2.Point:
-        """Unset means now."""
-
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
         project_id: _builtins.str = ...,
         name: _builtins.str = ...,
         description: _builtins.str = ...,
-        at: _common_pb2.Point | None = ...,
+        at_version: _builtins.int | None = ...,
         dry_run: _builtins.bool = ...,
         idempotency_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_at_version", b"_at_version", "at_version", b"at_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "description", b"description", "dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "name", b"name", "project_id", b"project_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_at_version", b"_at_version", "at_version", b"at_version", "description", b"description", "dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "name", b"name", "project_id", b"project_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__at_version: _TypeAlias = _typing.Literal["at_version"]  # noqa: Y015
+    _WhichOneofArgType__at_version: _TypeAlias = _typing.Literal["_at_version", b"_at_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__at_version) -> _WhichOneofReturnType__at_version | None: ...
 
 Global___TakeCheckpointRequest: _TypeAlias = TakeCheckpointRequest  # noqa: Y015
 
@@ -300,7 +296,7 @@ class DiffCheckpointResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_history_pb2.Change]:
-        """By name."""
+        """By aggregate, then by name."""
 
     def __init__(
         self,
@@ -336,7 +332,7 @@ class RestoreCheckpointRequest(_message.Message):
     expected_version: _builtins.int
     """The version of the project that the caller has seen; ABORTED where anything in it has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,

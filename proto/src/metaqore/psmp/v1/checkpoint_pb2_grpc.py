@@ -67,7 +67,7 @@ class CheckpointServiceServicer:
     """
 
     def TakeCheckpoint(self, request, context):
-        """Names the project's version of now, or of a point. Verb `take`. FAILED_PRECONDITION `checkpoint_exists`.
+        """Names the project's version of now, or an earlier one. Verb `take`. FAILED_PRECONDITION `checkpoint_exists`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -17,7 +17,7 @@ class CheckpointServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     TakeCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_pb2.TakeCheckpointRequest, _checkpoint_pb2.TakeCheckpointResponse]
-    """Names the project's version of now, or of a point. Verb `take`. FAILED_PRECONDITION `checkpoint_exists`."""
+    """Names the project's version of now, or an earlier one. Verb `take`. FAILED_PRECONDITION `checkpoint_exists`."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_pb2.GetCheckpointRequest, _checkpoint_pb2.GetCheckpointResponse]
     """One checkpoint."""
     ListCheckpoints: _aio.UnaryUnaryMultiCallable[_checkpoint_pb2.ListCheckpointsRequest, _checkpoint_pb2.ListCheckpointsResponse]
@@ -39,7 +39,7 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _checkpoint_pb2.TakeCheckpointRequest,
         context: _aio.ServicerContext[_checkpoint_pb2.TakeCheckpointRequest, _abc.Awaitable[_checkpoint_pb2.TakeCheckpointResponse]],
     ) -> _abc.Awaitable[_checkpoint_pb2.TakeCheckpointResponse]:
-        """Names the project's version of now, or of a point. Verb `take`. FAILED_PRECONDITION `checkpoint_exists`."""
+        """Names the project's version of now, or an earlier one. Verb `take`. FAILED_PRECONDITION `checkpoint_exists`."""
 
     @_abc_1.abstractmethod
     def GetCheckpoint(

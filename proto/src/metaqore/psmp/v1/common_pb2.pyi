@@ -6,7 +6,7 @@ What all services of PSMP share: what a command answers, why it is refused, poin
 Authenticate with metadata `authorization: Bearer <API key>`; a call sees the key's organization alone. Every call
 that changes something is governed: it is decided by policy (tool `psmp.project`, `psmp.task`, `psmp.artifact`,
 `psmp.conflict` or `psmp.checkpoint`, verb as the call says), recorded before its effect, and answered with a
-receipt.
+receipt. That is in the initial metadata `metaqore-receipt`, too, signed, also where the call was refused.
 
 Errors are a `google.rpc.Status` with `google.rpc.ErrorInfo` (domain `metaqore`, the reason a stable code) and, for
 what was refused, a `Refusal`, both in `grpc-status-details-bin`. On every call there may be:

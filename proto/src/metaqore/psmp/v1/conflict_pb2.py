@@ -26,43 +26,43 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from metaqore.psmp.v1 import common_pb2 as metaqore_dot_psmp_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmetaqore/psmp/v1/conflict.proto\x12\x10metaqore.psmp.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmetaqore/psmp/v1/common.proto\"]\n\x05Party\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65\x63lares\x18\x04 \x01(\t\x12\x13\n\x0b\x61rtifact_id\x18\x05 \x01(\t\"\xbd\x03\n\x08\x43onflict\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12,\n\x08severity\x18\x03 \x01(\x0e\x32\x1a.metaqore.psmp.v1.Severity\x12\x0b\n\x03key\x18\x04 \x01(\t\x12(\n\x07parties\x18\x05 \x03(\x0b\x32\x17.metaqore.psmp.v1.Party\x12)\n\x08\x63lashing\x18\x06 \x03(\x0b\x32\x17.metaqore.psmp.v1.Party\x12,\n\nsuggestion\x18\x07 \x01(\x0e\x32\x18.metaqore.psmp.v1.Choice\x12\x13\n\x0b\x65xplanation\x18\x08 \x01(\t\x12)\n\x07\x63hoices\x18\t \x03(\x0e\x32\x18.metaqore.psmp.v1.Choice\x12(\n\x06\x63hosen\x18\n \x01(\x0e\x32\x18.metaqore.psmp.v1.Choice\x12-\n\topen_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nproject_id\x18\r \x01(\t\"\xa5\x01\n\tStuckItem\x12\x0c\n\x04item\x18\x01 \x01(\t\x12&\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x17.metaqore.psmp.v1.Cause\x12\x0b\n\x03why\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x08ways_out\x18\x05 \x03(\x0b\x32\x18.metaqore.psmp.v1.WayOut\"_\n\x0eResolutionStep\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0c\n\x04verb\x18\x03 \x01(\t\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\x0f\n\x07parents\x18\x05 \x03(\t\"\xd7\x01\n\x14ListConflictsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12,\n\x08severity\x18\x02 \x01(\x0e\x32\x1a.metaqore.psmp.v1.Severity\x12\r\n\x05types\x18\x03 \x03(\t\x12\x13\n\x0b\x61rtifact_id\x18\x04 \x01(\t\x12\r\n\x05\x65nded\x18\x05 \x01(\x08\x12#\n\x02\x61t\x18\x06 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"_\n\x15ListConflictsResponse\x12-\n\tconflicts\x18\x01 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12GetConflictRequest\x12\n\n\x02id\x18\x01 \x01(\t\"C\n\x13GetConflictResponse\x12,\n\x08\x63onflict\x18\x01 \x01(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\"\xf7\x01\n\x16ResolveConflictRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12(\n\x06\x63hoice\x18\x04 \x01(\x0e\x32\x18.metaqore.psmp.v1.Choice\x12\x16\n\x0e\x63ontent_digest\x18\x05 \x01(\t\x12\x0b\n\x03why\x18\n \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"\xd2\x01\n\x17ResolveConflictResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12,\n\x08\x63onflict\x18\x02 \x01(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\x12/\n\x05steps\x18\x03 \x03(\x0b\x32 .metaqore.psmp.v1.ResolutionStep\x12(\n\x04left\x18\x04 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\"\xa2\x01\n\x18GetBlockingReportRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12&\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x17.metaqore.psmp.v1.Cause\x12#\n\x02\x61t\x18\x03 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"o\n\x19GetBlockingReportResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.metaqore.psmp.v1.StuckItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x04*Q\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x15\n\x11SEVERITY_BLOCKING\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02*\x8f\x01\n\x06\x43hoice\x12\x16\n\x12\x43HOICE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HOICE_KEEP_EXISTING\x10\x01\x12\x18\n\x14\x43HOICE_TAKE_INCOMING\x10\x02\x12\x14\n\x10\x43HOICE_SUPERSEDE\x10\x03\x12\x11\n\rCHOICE_MANUAL\x10\x04\x12\x10\n\x0c\x43HOICE_MERGE\x10\x05*\xba\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41USE_CONFLICT\x10\x01\x12\x11\n\rCAUSE_WARNING\x10\x02\x12\x0e\n\nCAUSE_VETO\x10\x03\x12\x13\n\x0f\x43\x41USE_APPROVALS\x10\x04\x12\x14\n\x10\x43\x41USE_ACTIVATION\x10\x05\x12\x10\n\x0c\x43\x41USE_FROZEN\x10\x06\x12\x0f\n\x0b\x43\x41USE_LEASE\x10\x07\x12\x15\n\x11\x43\x41USE_INTERRUPTED\x10\x08\x32\xa5\x03\n\x0f\x43onflictService\x12`\n\rListConflicts\x12&.metaqore.psmp.v1.ListConflictsRequest\x1a\'.metaqore.psmp.v1.ListConflictsResponse\x12Z\n\x0bGetConflict\x12$.metaqore.psmp.v1.GetConflictRequest\x1a%.metaqore.psmp.v1.GetConflictResponse\x12\x66\n\x0fResolveConflict\x12(.metaqore.psmp.v1.ResolveConflictRequest\x1a).metaqore.psmp.v1.ResolveConflictResponse\x12l\n\x11GetBlockingReport\x12*.metaqore.psmp.v1.GetBlockingReportRequest\x1a+.metaqore.psmp.v1.GetBlockingReportResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmetaqore/psmp/v1/conflict.proto\x12\x10metaqore.psmp.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmetaqore/psmp/v1/common.proto\"]\n\x05Party\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65\x63lares\x18\x04 \x01(\t\x12\x13\n\x0b\x61rtifact_id\x18\x05 \x01(\t\"\xe3\x03\n\x08\x43onflict\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12,\n\x08severity\x18\x03 \x01(\x0e\x32\x1a.metaqore.psmp.v1.Severity\x12\x0b\n\x03key\x18\x04 \x01(\t\x12(\n\x07parties\x18\x05 \x03(\x0b\x32\x17.metaqore.psmp.v1.Party\x12)\n\x08\x63lashing\x18\x06 \x03(\x0b\x32\x17.metaqore.psmp.v1.Party\x12,\n\nsuggestion\x18\x07 \x01(\x0e\x32\x18.metaqore.psmp.v1.Choice\x12\x13\n\x0b\x65xplanation\x18\x08 \x01(\t\x12)\n\x07\x63hoices\x18\t \x03(\x0e\x32\x18.metaqore.psmp.v1.Choice\x12(\n\x06\x63hosen\x18\n \x01(\x0e\x32\x18.metaqore.psmp.v1.Choice\x12-\n\topen_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nproject_id\x18\r \x01(\t\x12\x13\n\x0b\x61rtifact_id\x18\x0e \x01(\t\x12\x0f\n\x07version\x18\x0f \x01(\r\"\xa5\x01\n\tStuckItem\x12\x0c\n\x04item\x18\x01 \x01(\t\x12&\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x17.metaqore.psmp.v1.Cause\x12\x0b\n\x03why\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x08ways_out\x18\x05 \x03(\x0b\x32\x18.metaqore.psmp.v1.WayOut\"_\n\x0eResolutionStep\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0c\n\x04verb\x18\x03 \x01(\t\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\x0f\n\x07parents\x18\x05 \x03(\t\"\xd7\x01\n\x14ListConflictsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12,\n\x08severity\x18\x02 \x01(\x0e\x32\x1a.metaqore.psmp.v1.Severity\x12\r\n\x05types\x18\x03 \x03(\t\x12\x13\n\x0b\x61rtifact_id\x18\x04 \x01(\t\x12\r\n\x05\x65nded\x18\x05 \x01(\x08\x12#\n\x02\x61t\x18\x06 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"_\n\x15ListConflictsResponse\x12-\n\tconflicts\x18\x01 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12GetConflictRequest\x12\n\n\x02id\x18\x01 \x01(\t\"C\n\x13GetConflictResponse\x12,\n\x08\x63onflict\x18\x01 \x01(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\"\xf7\x01\n\x16ResolveConflictRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x61rtifact_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12(\n\x06\x63hoice\x18\x04 \x01(\x0e\x32\x18.metaqore.psmp.v1.Choice\x12\x16\n\x0e\x63ontent_digest\x18\x05 \x01(\t\x12\x0b\n\x03why\x18\n \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"\xb5\x01\n\x17ResolveConflictResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\x12/\n\x05steps\x18\x03 \x03(\x0b\x32 .metaqore.psmp.v1.ResolutionStep\x12(\n\x04left\x18\x04 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\"\xa2\x01\n\x18GetBlockingReportRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12&\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x17.metaqore.psmp.v1.Cause\x12#\n\x02\x61t\x18\x03 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"o\n\x19GetBlockingReportResponse\x12*\n\x05items\x18\x01 \x03(\x0b\x32\x1b.metaqore.psmp.v1.StuckItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05total\x18\x03 \x01(\x04*Q\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x15\n\x11SEVERITY_BLOCKING\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02*\x8f\x01\n\x06\x43hoice\x12\x16\n\x12\x43HOICE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HOICE_KEEP_EXISTING\x10\x01\x12\x18\n\x14\x43HOICE_TAKE_INCOMING\x10\x02\x12\x14\n\x10\x43HOICE_SUPERSEDE\x10\x03\x12\x11\n\rCHOICE_MANUAL\x10\x04\x12\x10\n\x0c\x43HOICE_MERGE\x10\x05*\xba\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41USE_CONFLICT\x10\x01\x12\x11\n\rCAUSE_WARNING\x10\x02\x12\x0e\n\nCAUSE_VETO\x10\x03\x12\x13\n\x0f\x43\x41USE_APPROVALS\x10\x04\x12\x14\n\x10\x43\x41USE_ACTIVATION\x10\x05\x12\x10\n\x0c\x43\x41USE_FROZEN\x10\x06\x12\x0f\n\x0b\x43\x41USE_LEASE\x10\x07\x12\x15\n\x11\x43\x41USE_INTERRUPTED\x10\x08\x32\xa5\x03\n\x0f\x43onflictService\x12`\n\rListConflicts\x12&.metaqore.psmp.v1.ListConflictsRequest\x1a\'.metaqore.psmp.v1.ListConflictsResponse\x12Z\n\x0bGetConflict\x12$.metaqore.psmp.v1.GetConflictRequest\x1a%.metaqore.psmp.v1.GetConflictResponse\x12\x66\n\x0fResolveConflict\x12(.metaqore.psmp.v1.ResolveConflictRequest\x1a).metaqore.psmp.v1.ResolveConflictResponse\x12l\n\x11GetBlockingReport\x12*.metaqore.psmp.v1.GetBlockingReportRequest\x1a+.metaqore.psmp.v1.GetBlockingReportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'metaqore.psmp.v1.conflict_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEVERITY']._serialized_start=2084
-  _globals['_SEVERITY']._serialized_end=2165
-  _globals['_CHOICE']._serialized_start=2168
-  _globals['_CHOICE']._serialized_end=2311
-  _globals['_CAUSE']._serialized_start=2314
-  _globals['_CAUSE']._serialized_end=2500
+  _globals['_SEVERITY']._serialized_start=2093
+  _globals['_SEVERITY']._serialized_end=2174
+  _globals['_CHOICE']._serialized_start=2177
+  _globals['_CHOICE']._serialized_end=2320
+  _globals['_CAUSE']._serialized_start=2323
+  _globals['_CAUSE']._serialized_end=2509
   _globals['_PARTY']._serialized_start=117
   _globals['_PARTY']._serialized_end=210
   _globals['_CONFLICT']._serialized_start=213
-  _globals['_CONFLICT']._serialized_end=658
-  _globals['_STUCKITEM']._serialized_start=661
-  _globals['_STUCKITEM']._serialized_end=826
-  _globals['_RESOLUTIONSTEP']._serialized_start=828
-  _globals['_RESOLUTIONSTEP']._serialized_end=923
-  _globals['_LISTCONFLICTSREQUEST']._serialized_start=926
-  _globals['_LISTCONFLICTSREQUEST']._serialized_end=1141
-  _globals['_LISTCONFLICTSRESPONSE']._serialized_start=1143
-  _globals['_LISTCONFLICTSRESPONSE']._serialized_end=1238
-  _globals['_GETCONFLICTREQUEST']._serialized_start=1240
-  _globals['_GETCONFLICTREQUEST']._serialized_end=1272
-  _globals['_GETCONFLICTRESPONSE']._serialized_start=1274
-  _globals['_GETCONFLICTRESPONSE']._serialized_end=1341
-  _globals['_RESOLVECONFLICTREQUEST']._serialized_start=1344
-  _globals['_RESOLVECONFLICTREQUEST']._serialized_end=1591
-  _globals['_RESOLVECONFLICTRESPONSE']._serialized_start=1594
-  _globals['_RESOLVECONFLICTRESPONSE']._serialized_end=1804
-  _globals['_GETBLOCKINGREPORTREQUEST']._serialized_start=1807
-  _globals['_GETBLOCKINGREPORTREQUEST']._serialized_end=1969
-  _globals['_GETBLOCKINGREPORTRESPONSE']._serialized_start=1971
-  _globals['_GETBLOCKINGREPORTRESPONSE']._serialized_end=2082
-  _globals['_CONFLICTSERVICE']._serialized_start=2503
-  _globals['_CONFLICTSERVICE']._serialized_end=2924
+  _globals['_CONFLICT']._serialized_end=696
+  _globals['_STUCKITEM']._serialized_start=699
+  _globals['_STUCKITEM']._serialized_end=864
+  _globals['_RESOLUTIONSTEP']._serialized_start=866
+  _globals['_RESOLUTIONSTEP']._serialized_end=961
+  _globals['_LISTCONFLICTSREQUEST']._serialized_start=964
+  _globals['_LISTCONFLICTSREQUEST']._serialized_end=1179
+  _globals['_LISTCONFLICTSRESPONSE']._serialized_start=1181
+  _globals['_LISTCONFLICTSRESPONSE']._serialized_end=1276
+  _globals['_GETCONFLICTREQUEST']._serialized_start=1278
+  _globals['_GETCONFLICTREQUEST']._serialized_end=1310
+  _globals['_GETCONFLICTRESPONSE']._serialized_start=1312
+  _globals['_GETCONFLICTRESPONSE']._serialized_end=1379
+  _globals['_RESOLVECONFLICTREQUEST']._serialized_start=1382
+  _globals['_RESOLVECONFLICTREQUEST']._serialized_end=1629
+  _globals['_RESOLVECONFLICTRESPONSE']._serialized_start=1632
+  _globals['_RESOLVECONFLICTRESPONSE']._serialized_end=1813
+  _globals['_GETBLOCKINGREPORTREQUEST']._serialized_start=1816
+  _globals['_GETBLOCKINGREPORTREQUEST']._serialized_end=1978
+  _globals['_GETBLOCKINGREPORTRESPONSE']._serialized_start=1980
+  _globals['_GETBLOCKINGREPORTRESPONSE']._serialized_end=2091
+  _globals['_CONFLICTSERVICE']._serialized_start=2512
+  _globals['_CONFLICTSERVICE']._serialized_end=2933
 # @@protoc_insertion_point(module_scope)

@@ -186,6 +186,8 @@ class Conflict(_message.Message):
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     PROJECT_ID_FIELD_NUMBER: _builtins.int
+    ARTIFACT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`conflict_` and 24 hex digits."""
     type: _builtins.str
@@ -202,6 +204,10 @@ class Conflict(_message.Message):
     """What was chosen to end it; unspecified while nothing was."""
     project_id: _builtins.str
     """The id of its project."""
+    artifact_id: _builtins.str
+    """The id of the artifact whose version it stops or warns; `ResolveConflict` takes it."""
+    version: _builtins.int
+    """The number of that version."""
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[Global___Party]:
         """All that share the key."""
@@ -238,10 +244,12 @@ class Conflict(_message.Message):
         open_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         project_id: _builtins.str = ...,
+        artifact_id: _builtins.str = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "open_time", b"open_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "chosen", b"chosen", "clashing", b"clashing", "end_time", b"end_time", "explanation", b"explanation", "id", b"id", "key", b"key", "open_time", b"open_time", "parties", b"parties", "project_id", b"project_id", "severity", b"severity", "suggestion", b"suggestion", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_id", b"artifact_id", "choices", b"choices", "chosen", b"chosen", "clashing", b"clashing", "end_time", b"end_time", "explanation", b"explanation", "id", b"id", "key", b"key", "open_time", b"open_time", "parties", b"parties", "project_id", b"project_id", "severity", b"severity", "suggestion", b"suggestion", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,7 +497,7 @@ class ResolveConflictRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -520,7 +528,7 @@ class ResolveConflictResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COMMITTED_FIELD_NUMBER: _builtins.int
-    CONFLICT_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     LEFT_FIELD_NUMBER: _builtins.int
     @_builtins.property
@@ -528,8 +536,8 @@ class ResolveConflictResponse(_message.Message):
         """The receipt, and where the project stands now."""
 
     @_builtins.property
-    def conflict(self) -> Global___Conflict:
-        """As it is now; with an end where it is gone."""
+    def changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the artifacts that it changed, or would."""
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolutionStep]:
@@ -537,19 +545,19 @@ class ResolveConflictResponse(_message.Message):
 
     @_builtins.property
     def left(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conflict]:
-        """What stands after it, or would."""
+        """What those versions stand in after it, or would."""
 
     def __init__(
         self,
         *,
         committed: _common_pb2.Committed | None = ...,
-        conflict: Global___Conflict | None = ...,
+        changed: _abc.Iterable[_builtins.str] | None = ...,
         steps: _abc.Iterable[Global___ResolutionStep] | None = ...,
         left: _abc.Iterable[Global___Conflict] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["committed", b"committed", "conflict", b"conflict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed", b"committed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed", b"committed", "conflict", b"conflict", "left", b"left", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "committed", b"committed", "left", b"left", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

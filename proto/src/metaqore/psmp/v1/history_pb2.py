@@ -30,17 +30,17 @@ from metaqore.psmp.v1 import project_pb2 as metaqore_dot_psmp_dot_v1_dot_project
 from metaqore.psmp.v1 import work_pb2 as metaqore_dot_psmp_dot_v1_dot_work__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emetaqore/psmp/v1/history.proto\x12\x10metaqore.psmp.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmetaqore/psmp/v1/artifact.proto\x1a\x1dmetaqore/psmp/v1/common.proto\x1a\x1emetaqore/psmp/v1/project.proto\x1a\x1bmetaqore/psmp/v1/work.proto\"\xa7\x02\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x17\n\x0fproject_version\x18\x03 \x01(\x04\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12.\n\taggregate\x18\x05 \x01(\x0e\x32\x1b.metaqore.psmp.v1.Aggregate\x12\x14\n\x0c\x61ggregate_id\x18\x06 \x01(\t\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x0e\n\x06schema\x18\x08 \x01(\r\x12%\n\x04\x64\x61ta\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\n\n\x02\x62y\x18\n \x01(\t\x12(\n\x04time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreceipt_id\x18\x0c \x01(\t\"\xbd\x01\n\x06\x43hange\x12.\n\taggregate\x18\x01 \x01(\x0e\x32\x1b.metaqore.psmp.v1.Aggregate\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12*\n\x04kind\x18\x04 \x01(\x0e\x32\x1c.metaqore.psmp.v1.ChangeKind\x12\x16\n\x0eversion_before\x18\x05 \x01(\r\x12\x15\n\rversion_after\x18\x06 \x01(\r\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\"q\n\x0fGetStateRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12#\n\x02\x61t\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"\xef\x01\n\x10GetStateResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.metaqore.psmp.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12-\n\tartifacts\x18\x03 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Artifact\x12%\n\x05tasks\x18\x04 \x03(\x0b\x32\x16.metaqore.psmp.v1.Task\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xba\x01\n\x11ListEventsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x15\n\rafter_version\x18\x02 \x01(\x04\x12.\n\taggregate\x18\x03 \x01(\x0e\x32\x1b.metaqore.psmp.v1.Aggregate\x12\x14\n\x0c\x61ggregate_id\x18\x04 \x01(\t\x12\r\n\x05names\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"V\n\x12ListEventsResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.metaqore.psmp.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x0b\x44iffRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12%\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12#\n\x02to\x18\x03 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"R\n\x0c\x44iffResponse\x12)\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x18.metaqore.psmp.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*i\n\tAggregate\x12\x19\n\x15\x41GGREGATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41GGREGATE_PROJECT\x10\x01\x12\x12\n\x0e\x41GGREGATE_TASK\x10\x02\x12\x16\n\x12\x41GGREGATE_ARTIFACT\x10\x03*r\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_KIND_ADDED\x10\x01\x12\x17\n\x13\x43HANGE_KIND_REMOVED\x10\x02\x12\x17\n\x13\x43HANGE_KIND_CHANGED\x10\x03\x32\x83\x02\n\x0eHistoryService\x12Q\n\x08GetState\x12!.metaqore.psmp.v1.GetStateRequest\x1a\".metaqore.psmp.v1.GetStateResponse\x12W\n\nListEvents\x12#.metaqore.psmp.v1.ListEventsRequest\x1a$.metaqore.psmp.v1.ListEventsResponse\x12\x45\n\x04\x44iff\x12\x1d.metaqore.psmp.v1.DiffRequest\x1a\x1e.metaqore.psmp.v1.DiffResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emetaqore/psmp/v1/history.proto\x12\x10metaqore.psmp.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmetaqore/psmp/v1/artifact.proto\x1a\x1dmetaqore/psmp/v1/common.proto\x1a\x1emetaqore/psmp/v1/project.proto\x1a\x1bmetaqore/psmp/v1/work.proto\"\xa7\x02\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x17\n\x0fproject_version\x18\x03 \x01(\x04\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12.\n\taggregate\x18\x05 \x01(\x0e\x32\x1b.metaqore.psmp.v1.Aggregate\x12\x14\n\x0c\x61ggregate_id\x18\x06 \x01(\t\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x0e\n\x06schema\x18\x08 \x01(\r\x12%\n\x04\x64\x61ta\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\n\n\x02\x62y\x18\n \x01(\t\x12(\n\x04time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreceipt_id\x18\x0c \x01(\t\"\xbd\x01\n\x06\x43hange\x12.\n\taggregate\x18\x01 \x01(\x0e\x32\x1b.metaqore.psmp.v1.Aggregate\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12*\n\x04kind\x18\x04 \x01(\x0e\x32\x1c.metaqore.psmp.v1.ChangeKind\x12\x16\n\x0eversion_before\x18\x05 \x01(\r\x12\x15\n\rversion_after\x18\x06 \x01(\r\x12\x0e\n\x06\x66ields\x18\x07 \x03(\t\"q\n\x0fGetStateRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12#\n\x02\x61t\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"\xef\x01\n\x10GetStateResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.metaqore.psmp.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12-\n\tartifacts\x18\x03 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Artifact\x12%\n\x05tasks\x18\x04 \x03(\x0b\x32\x16.metaqore.psmp.v1.Task\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12/\n\x0b\x63ommit_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x13GetStateFormRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12#\n\x02\x61t\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\"D\n\rStateFormHead\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\"`\n\x14GetStateFormResponse\x12/\n\x04head\x18\x01 \x01(\x0b\x32\x1f.metaqore.psmp.v1.StateFormHeadH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xba\x01\n\x11ListEventsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x15\n\rafter_version\x18\x02 \x01(\x04\x12.\n\taggregate\x18\x03 \x01(\x0e\x32\x1b.metaqore.psmp.v1.Aggregate\x12\x14\n\x0c\x61ggregate_id\x18\x04 \x01(\t\x12\r\n\x05names\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"V\n\x12ListEventsResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.metaqore.psmp.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x0b\x44iffRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12%\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12#\n\x02to\x18\x03 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"R\n\x0c\x44iffResponse\x12)\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x18.metaqore.psmp.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*i\n\tAggregate\x12\x19\n\x15\x41GGREGATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41GGREGATE_PROJECT\x10\x01\x12\x12\n\x0e\x41GGREGATE_TASK\x10\x02\x12\x16\n\x12\x41GGREGATE_ARTIFACT\x10\x03*r\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANGE_KIND_ADDED\x10\x01\x12\x17\n\x13\x43HANGE_KIND_REMOVED\x10\x02\x12\x17\n\x13\x43HANGE_KIND_CHANGED\x10\x03\x32\xe4\x02\n\x0eHistoryService\x12Q\n\x08GetState\x12!.metaqore.psmp.v1.GetStateRequest\x1a\".metaqore.psmp.v1.GetStateResponse\x12W\n\nListEvents\x12#.metaqore.psmp.v1.ListEventsRequest\x1a$.metaqore.psmp.v1.ListEventsResponse\x12_\n\x0cGetStateForm\x12%.metaqore.psmp.v1.GetStateFormRequest\x1a&.metaqore.psmp.v1.GetStateFormResponse0\x01\x12\x45\n\x04\x44iff\x12\x1d.metaqore.psmp.v1.DiffRequest\x1a\x1e.metaqore.psmp.v1.DiffResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'metaqore.psmp.v1.history_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AGGREGATE']._serialized_start=1599
-  _globals['_AGGREGATE']._serialized_end=1704
-  _globals['_CHANGEKIND']._serialized_start=1706
-  _globals['_CHANGEKIND']._serialized_end=1820
+  _globals['_AGGREGATE']._serialized_start=1847
+  _globals['_AGGREGATE']._serialized_end=1952
+  _globals['_CHANGEKIND']._serialized_start=1954
+  _globals['_CHANGEKIND']._serialized_end=2068
   _globals['_EVENT']._serialized_start=241
   _globals['_EVENT']._serialized_end=536
   _globals['_CHANGE']._serialized_start=539
@@ -49,14 +49,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATEREQUEST']._serialized_end=843
   _globals['_GETSTATERESPONSE']._serialized_start=846
   _globals['_GETSTATERESPONSE']._serialized_end=1085
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1088
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1274
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1276
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1362
-  _globals['_DIFFREQUEST']._serialized_start=1365
-  _globals['_DIFFREQUEST']._serialized_end=1513
-  _globals['_DIFFRESPONSE']._serialized_start=1515
-  _globals['_DIFFRESPONSE']._serialized_end=1597
-  _globals['_HISTORYSERVICE']._serialized_start=1823
-  _globals['_HISTORYSERVICE']._serialized_end=2082
+  _globals['_GETSTATEFORMREQUEST']._serialized_start=1087
+  _globals['_GETSTATEFORMREQUEST']._serialized_end=1165
+  _globals['_STATEFORMHEAD']._serialized_start=1167
+  _globals['_STATEFORMHEAD']._serialized_end=1235
+  _globals['_GETSTATEFORMRESPONSE']._serialized_start=1237
+  _globals['_GETSTATEFORMRESPONSE']._serialized_end=1333
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1336
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1522
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1524
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1610
+  _globals['_DIFFREQUEST']._serialized_start=1613
+  _globals['_DIFFREQUEST']._serialized_end=1761
+  _globals['_DIFFRESPONSE']._serialized_start=1763
+  _globals['_DIFFRESPONSE']._serialized_end=1845
+  _globals['_HISTORYSERVICE']._serialized_start=2071
+  _globals['_HISTORYSERVICE']._serialized_end=2427
 # @@protoc_insertion_point(module_scope)

@@ -286,6 +286,94 @@ class GetStateResponse(_message.Message):
 Global___GetStateResponse: _TypeAlias = GetStateResponse  # noqa: Y015
 
 @_typing.final
+class GetStateFormRequest(_message.Message):
+    """See `HistoryService.GetStateForm`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    project_id: _builtins.str
+    """The id of the project; empty means the organization's default."""
+    @_builtins.property
+    def at(self) -> _common_pb2.Point:
+        """Unset means now."""
+
+    def __init__(
+        self,
+        *,
+        project_id: _builtins.str = ...,
+        at: _common_pb2.Point | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "project_id", b"project_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStateFormRequest: _TypeAlias = GetStateFormRequest  # noqa: Y015
+
+@_typing.final
+class StateFormHead(_message.Message):
+    """What is told of a state before its bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version that was read."""
+    size_bytes: _builtins.int
+    """How many bytes follow."""
+    sha256: _builtins.bytes
+    """SHA-256 of the bytes."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256", "size_bytes", b"size_bytes", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateFormHead: _TypeAlias = StateFormHead  # noqa: Y015
+
+@_typing.final
+class GetStateFormResponse(_message.Message):
+    """A part of the state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes, at most 1 MiB."""
+    @_builtins.property
+    def head(self) -> Global___StateFormHead:
+        """What the bytes are."""
+
+    def __init__(
+        self,
+        *,
+        head: Global___StateFormHead | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "head", b"head", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "head", b"head", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["head", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___GetStateFormResponse: _TypeAlias = GetStateFormResponse  # noqa: Y015
+
+@_typing.final
 class ListEventsRequest(_message.Message):
     """See `HistoryService.ListEvents`."""
 
@@ -345,7 +433,7 @@ class ListEventsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
-        """Oldest first."""
+        """Oldest first. Where only some are wanted a page may have few or none, and not be the last."""
 
     def __init__(
         self,

@@ -45,6 +45,11 @@ class HistoryServiceStub:
                 request_serializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.GetStateForm = channel.unary_stream(
+                '/metaqore.psmp.v1.HistoryService/GetStateForm',
+                request_serializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.GetStateFormRequest.SerializeToString,
+                response_deserializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.GetStateFormResponse.FromString,
+                _registered_method=True)
         self.Diff = channel.unary_unary(
                 '/metaqore.psmp.v1.HistoryService/Diff',
                 request_serializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.DiffRequest.SerializeToString,
@@ -71,6 +76,14 @@ class HistoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStateForm(self, request, context):
+        """The project's whole state at a point in the form of RFC 8785, which the same events give bit for bit: first its
+        head, then its bytes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Diff(self, request, context):
         """What changed between two points.
         """
@@ -90,6 +103,11 @@ def add_HistoryServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.ListEventsRequest.FromString,
                     response_serializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'GetStateForm': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetStateForm,
+                    request_deserializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.GetStateFormRequest.FromString,
+                    response_serializer=metaqore_dot_psmp_dot_v1_dot_history__pb2.GetStateFormResponse.SerializeToString,
             ),
             'Diff': grpc.unary_unary_rpc_method_handler(
                     servicer.Diff,
@@ -152,6 +170,33 @@ class HistoryService:
             '/metaqore.psmp.v1.HistoryService/ListEvents',
             metaqore_dot_psmp_dot_v1_dot_history__pb2.ListEventsRequest.SerializeToString,
             metaqore_dot_psmp_dot_v1_dot_history__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStateForm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/metaqore.psmp.v1.HistoryService/GetStateForm',
+            metaqore_dot_psmp_dot_v1_dot_history__pb2.GetStateFormRequest.SerializeToString,
+            metaqore_dot_psmp_dot_v1_dot_history__pb2.GetStateFormResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,6 +22,10 @@ class HistoryServiceStub:
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_history_pb2.ListEventsRequest, _history_pb2.ListEventsResponse]
     """The project's events, oldest first, from behind a position."""
+    GetStateForm: _aio.UnaryStreamMultiCallable[_history_pb2.GetStateFormRequest, _history_pb2.GetStateFormResponse]
+    """The project's whole state at a point in the form of RFC 8785, which the same events give bit for bit: first its
+    head, then its bytes.
+    """
     Diff: _aio.UnaryUnaryMultiCallable[_history_pb2.DiffRequest, _history_pb2.DiffResponse]
     """What changed between two points."""
 
@@ -45,6 +49,16 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_history_pb2.ListEventsRequest, _abc.Awaitable[_history_pb2.ListEventsResponse]],
     ) -> _abc.Awaitable[_history_pb2.ListEventsResponse]:
         """The project's events, oldest first, from behind a position."""
+
+    @_abc_1.abstractmethod
+    def GetStateForm(
+        self,
+        request: _history_pb2.GetStateFormRequest,
+        context: _aio.ServicerContext[_history_pb2.GetStateFormRequest, _abc.AsyncIterator[_history_pb2.GetStateFormResponse]],
+    ) -> _abc.AsyncIterator[_history_pb2.GetStateFormResponse]:
+        """The project's whole state at a point in the form of RFC 8785, which the same events give bit for bit: first its
+        head, then its bytes.
+        """
 
     @_abc_1.abstractmethod
     def Diff(

@@ -239,7 +239,7 @@ class CreateProjectRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Label]:
         """To find it by."""
@@ -434,7 +434,7 @@ class UpdateProjectRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     @_builtins.property
     def labels(self) -> _common_pb2.Labels:
         """Unset leaves them; set, they replace what was there."""
@@ -514,7 +514,7 @@ class FreezeProjectRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -584,7 +584,7 @@ class UnfreezeProjectRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -657,7 +657,7 @@ class SetProjectModeRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -729,7 +729,7 @@ class SetProjectPolicyRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     @_builtins.property
     def policy(self) -> Global___ProjectPolicy:
         """The whole new policy."""
@@ -807,7 +807,7 @@ class ArchiveProjectRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,

@@ -26,13 +26,15 @@ from metaqore.psmp.v1 import common_pb2 as metaqore_dot_psmp_dot_v1_dot_common__
 from metaqore.psmp.v1 import conflict_pb2 as metaqore_dot_psmp_dot_v1_dot_conflict__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emetaqore/psmp/v1/refusal.proto\x12\x10metaqore.psmp.v1\x1a\x1dmetaqore/psmp/v1/common.proto\x1a\x1fmetaqore/psmp/v1/conflict.proto\"\xbf\x01\n\x07Refusal\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12-\n\tconflicts\x18\x04 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\x12*\n\x08ways_out\x18\x05 \x03(\x0b\x32\x18.metaqore.psmp.v1.WayOut\x12\x12\n\nreceipt_id\x18\x06 \x01(\t\x12\x15\n\rreceipt_token\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emetaqore/psmp/v1/refusal.proto\x12\x10metaqore.psmp.v1\x1a\x1dmetaqore/psmp/v1/common.proto\x1a\x1fmetaqore/psmp/v1/conflict.proto\"\xb4\x01\n\x07Refusal\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.metaqore.psmp.v1.RefusalState\x12-\n\tconflicts\x18\x02 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Conflict\x12*\n\x08ways_out\x18\x03 \x03(\x0b\x32\x18.metaqore.psmp.v1.WayOut\x12\x12\n\nreceipt_id\x18\x04 \x01(\t\x12\x0b\n\x03\x63ut\x18\x05 \x01(\x08*|\n\x0cRefusalState\x12\x1d\n\x19REFUSAL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14REFUSAL_STATE_DENIED\x10\x01\x12\x19\n\x15REFUSAL_STATE_REFUSED\x10\x02\x12\x18\n\x14REFUSAL_STATE_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'metaqore.psmp.v1.refusal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_REFUSALSTATE']._serialized_start=299
+  _globals['_REFUSALSTATE']._serialized_end=423
   _globals['_REFUSAL']._serialized_start=117
-  _globals['_REFUSAL']._serialized_end=308
+  _globals['_REFUSAL']._serialized_end=297
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from metaqore.psmp.v1 import common_pb2 as _common_pb2
 from metaqore.psmp.v1 import conflict_pb2 as _conflict_pb2
 import builtins as _builtins
@@ -20,31 +21,54 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RefusalState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RefusalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REFUSAL_STATE_UNSPECIFIED: _RefusalState.ValueType  # 0
+    """Not said."""
+    REFUSAL_STATE_DENIED: _RefusalState.ValueType  # 1
+    """Policy does not permit it."""
+    REFUSAL_STATE_REFUSED: _RefusalState.ValueType  # 2
+    """Policy permits it, the state or its rules do not."""
+    REFUSAL_STATE_FAILED: _RefusalState.ValueType  # 3
+    """It could not be tried; nothing happened."""
+
+class RefusalState(_RefusalState, metaclass=_RefusalStateEnumTypeWrapper):
+    """Who did not want it."""
+
+REFUSAL_STATE_UNSPECIFIED: RefusalState.ValueType  # 0
+"""Not said."""
+REFUSAL_STATE_DENIED: RefusalState.ValueType  # 1
+"""Policy does not permit it."""
+REFUSAL_STATE_REFUSED: RefusalState.ValueType  # 2
+"""Policy permits it, the state or its rules do not."""
+REFUSAL_STATE_FAILED: RefusalState.ValueType  # 3
+"""It could not be tried; nothing happened."""
+Global___RefusalState: _TypeAlias = RefusalState  # noqa: Y015
+
 @_typing.final
 class Refusal(_message.Message):
-    """Why a command was refused. In the details of PERMISSION_DENIED, FAILED_PRECONDITION and ABORTED."""
+    """Why a command that was recorded was not done; in the status details, beside `google.rpc.ErrorInfo`. The status says
+    it for a person, ErrorInfo has the code. The receipt of the refusal is in the initial metadata `metaqore-receipt`,
+    signed, as base64url of its canonical JSON.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CODE_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    REASONS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     CONFLICTS_FIELD_NUMBER: _builtins.int
     WAYS_OUT_FIELD_NUMBER: _builtins.int
     RECEIPT_ID_FIELD_NUMBER: _builtins.int
-    RECEIPT_TOKEN_FIELD_NUMBER: _builtins.int
-    code: _builtins.str
-    """Stable, for programs: the reason of `google.rpc.ErrorInfo` repeats it."""
-    message: _builtins.str
-    """For a person: what is wrong, and what to do instead."""
+    CUT_FIELD_NUMBER: _builtins.int
+    state: Global___RefusalState.ValueType
+    """Who did not want it."""
     receipt_id: _builtins.str
-    """The receipt of the recorded refusal; empty where nothing had to be recorded."""
-    receipt_token: _builtins.str
-    """The same receipt, signed, as base64url of its canonical JSON."""
-    @_builtins.property
-    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Further codes, or ids of what stands in the way."""
-
+    """The id of the receipt."""
+    cut: _builtins.bool
+    """Whether more stands in the way than has room here: a dry run, or the blocking report, tells all."""
     @_builtins.property
     def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[_conflict_pb2.Conflict]:
         """The conflicts that stand in the way: who, what, and how to resolve each."""
@@ -56,17 +80,15 @@ class Refusal(_message.Message):
     def __init__(
         self,
         *,
-        code: _builtins.str = ...,
-        message: _builtins.str = ...,
-        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        state: Global___RefusalState.ValueType = ...,
         conflicts: _abc.Iterable[_conflict_pb2.Conflict] | None = ...,
         ways_out: _abc.Iterable[_common_pb2.WayOut] | None = ...,
         receipt_id: _builtins.str = ...,
-        receipt_token: _builtins.str = ...,
+        cut: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "conflicts", b"conflicts", "message", b"message", "reasons", b"reasons", "receipt_id", b"receipt_id", "receipt_token", b"receipt_token", "ways_out", b"ways_out"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "cut", b"cut", "receipt_id", b"receipt_id", "state", b"state", "ways_out", b"ways_out"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

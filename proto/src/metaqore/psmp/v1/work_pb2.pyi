@@ -158,7 +158,7 @@ class OpenTaskRequest(_message.Message):
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -265,31 +265,33 @@ class ListTasksRequest(_message.Message):
 
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
-    HOLDER_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
-    """Empty means all projects."""
+    """The id of the project; empty means the organization's default."""
     state: Global___TaskState.ValueType
     """Unspecified means every state."""
-    holder: _builtins.str
-    """Only those that this one holds, by name."""
     page_size: _builtins.int
     """At most 1000; 0 means 50."""
     page_token: _builtins.str
     """`next_page_token` of the answer before; empty for the first page."""
+    @_builtins.property
+    def at(self) -> _common_pb2.Point:
+        """Unset means now."""
+
     def __init__(
         self,
         *,
         project_id: _builtins.str = ...,
         state: Global___TaskState.ValueType = ...,
-        holder: _builtins.str = ...,
+        at: _common_pb2.Point | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "page_size", b"page_size", "page_token", b"page_token", "project_id", b"project_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "page_size", b"page_size", "page_token", b"page_token", "project_id", b"project_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -307,7 +309,7 @@ class ListTasksResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task]:
-        """Newest first."""
+        """By id."""
 
     def __init__(
         self,
@@ -343,7 +345,7 @@ class ClaimTaskRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -410,7 +412,7 @@ class ReleaseTaskRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -476,7 +478,7 @@ class StartTaskRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -542,7 +544,7 @@ class CompleteTaskRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -611,7 +613,7 @@ class FailTaskRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,
@@ -681,7 +683,7 @@ class CancelTaskRequest(_message.Message):
     expected_version: _builtins.int
     """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
     idempotency_key: _builtins.str
-    """A repeat with the same key and content gets the first answer again. At most 256 characters."""
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
     def __init__(
         self,
         *,

@@ -23,7 +23,7 @@ class WorkServiceStub:
     GetTask: _aio.UnaryUnaryMultiCallable[_work_pb2.GetTaskRequest, _work_pb2.GetTaskResponse]
     """One task, now or at a point of its project's past."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_work_pb2.ListTasksRequest, _work_pb2.ListTasksResponse]
-    """Tasks of a project, or of all, newest first."""
+    """Tasks of a project, by id."""
     ClaimTask: _aio.UnaryUnaryMultiCallable[_work_pb2.ClaimTaskRequest, _work_pb2.ClaimTaskResponse]
     """Takes it for a time; its holder extends that time. Verb `claim`. FAILED_PRECONDITION `task_claimed`, `task_ended`."""
     ReleaseTask: _aio.UnaryUnaryMultiCallable[_work_pb2.ReleaseTaskRequest, _work_pb2.ReleaseTaskResponse]
@@ -64,7 +64,7 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _work_pb2.ListTasksRequest,
         context: _aio.ServicerContext[_work_pb2.ListTasksRequest, _abc.Awaitable[_work_pb2.ListTasksResponse]],
     ) -> _abc.Awaitable[_work_pb2.ListTasksResponse]:
-        """Tasks of a project, or of all, newest first."""
+        """Tasks of a project, by id."""
 
     @_abc_1.abstractmethod
     def ClaimTask(
