@@ -560,7 +560,7 @@ class NewVersion(_message.Message):
     content_bytes: _builtins.bytes
     """The bytes themselves, at most 1 MiB."""
     media_type: _builtins.str
-    """As RFC 6838 has it; empty where `UploadContent` has told it."""
+    """As RFC 6838 has it; empty takes what `UploadContent` was told, or else guesses it from the path."""
     description: _builtins.str
     """What a person reads about the artifact; unset leaves it."""
     @_builtins.property
@@ -2355,6 +2355,12 @@ class UploadContentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BODY_FIELD_NUMBER: _builtins.int
+    RECEIPT_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_TOKEN_FIELD_NUMBER: _builtins.int
+    receipt_id: _builtins.str
+    """The id of the receipt, under which the audit log has the record."""
+    receipt_token: _builtins.str
+    """The signed receipt, as base64url of its canonical JSON."""
     @_builtins.property
     def body(self) -> Global___Body:
         """Its `digest` names it in `NewVersion`."""
@@ -2363,10 +2369,12 @@ class UploadContentResponse(_message.Message):
         self,
         *,
         body: Global___Body | None = ...,
+        receipt_id: _builtins.str = ...,
+        receipt_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "receipt_id", b"receipt_id", "receipt_token", b"receipt_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -341,10 +341,10 @@ class ArtifactServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UploadContent(self, request_iterator, context):
-        """Keeps a body for versions to come: first its head, then its bytes. Scope `psmp:write`. It is no command and has no
-        receipt: nobody can read a body until a version names it, and that is decided and recorded; the same bytes again
-        are kept once. RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`.
-        A body that no version names is removed after a day.
+        """Keeps a body for versions to come: first its head, then its bytes. Verb `upload`, decided about the whole body and
+        recorded before it is kept. It changes no project, and needs no idempotency key: the same bytes are kept once.
+        RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`. A body that no
+        version names is removed after a day.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -89,10 +89,10 @@ class ArtifactServiceStub:
     It passes frozen and archived projects. FAILED_PRECONDITION `body_erased`.
     """
     UploadContent: _aio.StreamUnaryMultiCallable[_artifact_pb2.UploadContentRequest, _artifact_pb2.UploadContentResponse]
-    """Keeps a body for versions to come: first its head, then its bytes. Scope `psmp:write`. It is no command and has no
-    receipt: nobody can read a body until a version names it, and that is decided and recorded; the same bytes again
-    are kept once. RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`.
-    A body that no version names is removed after a day.
+    """Keeps a body for versions to come: first its head, then its bytes. Verb `upload`, decided about the whole body and
+    recorded before it is kept. It changes no project, and needs no idempotency key: the same bytes are kept once.
+    RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`. A body that no
+    version names is removed after a day.
     """
     DownloadContent: _aio.UnaryStreamMultiCallable[_artifact_pb2.DownloadContentRequest, _artifact_pb2.DownloadContentResponse]
     """The body of a version: first its head, then its bytes. FAILED_PRECONDITION `body_erased`."""
@@ -312,10 +312,10 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _abc.AsyncIterator[_artifact_pb2.UploadContentRequest],
         context: _aio.ServicerContext[_abc.AsyncIterator[_artifact_pb2.UploadContentRequest], _abc.Awaitable[_artifact_pb2.UploadContentResponse]],
     ) -> _abc.Awaitable[_artifact_pb2.UploadContentResponse]:
-        """Keeps a body for versions to come: first its head, then its bytes. Scope `psmp:write`. It is no command and has no
-        receipt: nobody can read a body until a version names it, and that is decided and recorded; the same bytes again
-        are kept once. RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`.
-        A body that no version names is removed after a day.
+        """Keeps a body for versions to come: first its head, then its bytes. Verb `upload`, decided about the whole body and
+        recorded before it is kept. It changes no project, and needs no idempotency key: the same bytes are kept once.
+        RESOURCE_EXHAUSTED `content_too_large`; INVALID_ARGUMENT `content_head_missing`, `content_differs`. A body that no
+        version names is removed after a day.
         """
 
     @_abc_1.abstractmethod
