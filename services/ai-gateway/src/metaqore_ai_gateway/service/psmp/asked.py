@@ -56,7 +56,7 @@ class Submission:
 
     `expected` is the version that the project must be at. `dry_run` tells what would happen, and nothing does.
     `over_proposals` is for a restore: what it proposes is judged against what is active alone, and proposals that clash
-    with it are blocked instead.
+    with it are blocked instead. `refuse_blocked` refuses all where something that it offers would be blocked.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Submission:
     repeatable: Repeatable | None = None
     dry_run: bool = False
     over_proposals: bool = False
+    refuse_blocked: bool = False
     expected: int | None = None
 
 

@@ -22,7 +22,7 @@ from metaqore_governance_core.psmp.actor import SYSTEM
 from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Phase
 from metaqore_governance_core.psmp.conflicts.model import Conflict
 from metaqore_governance_core.psmp.project import ProjectState
-from metaqore_governance_core.psmp.refusal import conflict
+from metaqore_governance_core.psmp.refusal import blocked, conflict
 
 _IN_TIME: Final = (work.Expire, work.SeeStarted, work.SeeEnded)
 """What time and what has happened already do to a task, whatever its project's state."""
@@ -47,6 +47,18 @@ class Conduct:
         while self._gone:
             gone, self._gone = self._gone, {}
             await self._free(gone)
+        if self.submission.refuse_blocked:
+            await self._check_unblocked()
+
+    async def _check_unblocked(self) -> None:
+        """Judged at the end: what is offered together may clash with each other, whichever came first."""
+        found: dict[str, Conflict] = {}
+        for name in {one.of.id: None for one in self.submission.asked if isinstance(one.command, _OFFERING)}:
+            _, state = await self.workspace.artifact(name)
+            newest = state.versions[-1]
+            found.update({one.conflict.id: one.conflict for one in newest.blocking})
+        if found:
+            raise blocked(tuple(found[id_] for id_ in sorted(found)))
 
     async def _one(self, asked: Asked) -> None:
         _check_own(self.submission, asked)
