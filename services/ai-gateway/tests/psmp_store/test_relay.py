@@ -5,7 +5,9 @@ import contextlib
 from collections import defaultdict
 
 import pytest
+from prometheus_client import REGISTRY
 
+from metaqore_ai_gateway.adapters.psmp import relay
 from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
 
 
@@ -18,17 +20,17 @@ class Consumer:
             self.failures -= 1
             raise RuntimeError("not now")
         for one in events:
-            self.versions[one.organization, one.project].append(one.happened.version)
+            self.versions[one.organization, one.project].append(one.version)
 
 
 @contextlib.asynccontextmanager
 async def relaying(url, consumer, name="feed"):
-    relay = asyncio.create_task(EventRelay(url, name, consumer.take, "test", interval_s=0.1).run())
+    running = asyncio.create_task(EventRelay(url, name, consumer.take, "test", interval_s=0.1).run())
     try:
         yield
     finally:
-        relay.cancel()
-        await asyncio.gather(relay, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def until(condition):
@@ -75,3 +77,31 @@ async def test_what_a_consumer_did_not_take_comes_again_and_what_it_took_does_no
     await team.propose("two")
     async with relaying(psmp_url, consumer):
         await until(lambda: consumer.versions["acme", "garden"] == [1, 2, 3, 4, 5])
+
+
+def lag_s():
+    return REGISTRY.get_sample_value("metaqore_psmp_relay_lag_seconds", {"consumer": "feed"}) or 0
+
+
+async def test_how_far_a_consumer_is_behind_can_be_measured(team, psmp_url):
+    await team.propose("one")
+    consumer = Consumer(fail_first=2)
+    async with relaying(psmp_url, consumer):
+        await until(lambda: lag_s() > 1)
+        await until(lambda: consumer.versions["acme", "garden"] == [1, 2, 3])
+        await until(lambda: lag_s() == 0)
+
+
+async def test_large_events_are_given_few_at_once(team, psmp_url, monkeypatch):
+    monkeypatch.setattr(relay, "LARGEST_BATCH_BYTES", 1)
+    await team.propose("one")
+    given = []
+
+    async def take(events):
+        given.append([one.version for one in events])
+
+    consumer = Consumer()
+    consumer.take = take
+    async with relaying(psmp_url, consumer):
+        await until(lambda: len(given) == 3)
+    assert given == [[1], [2], [3]]

@@ -105,7 +105,8 @@ class ProjectChanged(Event):
     """Something happened in a project. `version` is its place there, `revision` its place in what it happened to.
 
     `name` is such as `artifact.Proposed`, and new ones are added; `data` holds its own fields, in the schema of that
-    number. `receipt` is the command's that caused it; null where time did, or a task's own event.
+    number, and is empty where it is too large for a message: then the project's history has it. `receipt` is the
+    command's that caused it; null where time did, or a task's own event.
     """
 
     ce_type: ClassVar[str] = "metaqore.psmp.changed.v1"

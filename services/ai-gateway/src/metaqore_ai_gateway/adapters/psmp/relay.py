@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
-from metaqore_ai_gateway.adapters.psmp.history_sql import happened
 from metaqore_ai_gateway.adapters.psmp.tenancy import become_relay
-from metaqore_ai_gateway.service.psmp.asked import Happened
+from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
+from metaqore_ai_gateway.service.psmp.relayed import Relayed
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.database.errors import database_errors
 from metaqore_mesh.database.pool import CONNECT_TIMEOUT_S, LOCK_TIMEOUT_S, STATEMENT_TIMEOUT_S, server_settings
@@ -35,17 +35,31 @@ _GATED_S: Final = 0.05
 _log = structlog.get_logger()
 
 _GIVEN: Final = Counter("metaqore_psmp_relayed_events_total", "Events that a consumer has taken.", ["consumer"])
+_LAG: Final = Gauge(
+    "metaqore_psmp_relay_lag_seconds",
+    "Age of the first event that a consumer has not taken, at its last look; 0 where another process works.",
+    ["consumer"],
+)
 
 _LOCK: Final = "select pg_try_advisory_lock(hashtextextended('psmp_relay:' || $1, 0))"
 _PLACE: Final = "select transaction_id::text, position from psmp_relay_positions where consumer = $1"
-_NEXT: Final = """
-select organization, project, version, kind, aggregate, aggregate_version, type, schema, body, command, recorded_us,
-    transaction_id::text, position
-from psmp_events
-where (transaction_id, position) > ($1::text::xid8, $2::bigint)
-    and transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-order by transaction_id, position limit $3
+LARGEST_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""Of the bodies that are read at once; one event alone may have more."""
+
+NEXT: Final = """
+select * from (
+    select organization, project, version, kind, aggregate, aggregate_version, type, schema, body, command, recorded_us,
+        transaction_id::text, position,
+        (extract(epoch from clock_timestamp()) * 1000000)::bigint - recorded_us as age_us,
+        sum(octet_length(body)) over (order by e.transaction_id, e.position) - octet_length(body) as before_bytes
+    from psmp_events as e
+    where (e.transaction_id, e.position) > ($1::text::xid8, $2::bigint)
+        and e.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+    order by e.transaction_id, e.position limit $3
+) as found where before_bytes < $4
 """
+"""The events behind a place, in order: at most so many, and of so many bytes."""
+
 _MORE: Final = "select exists(select from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint))"
 _TAKEN: Final = """
 insert into psmp_relay_positions (consumer, transaction_id, position) values ($1, $2::text::xid8, $3)
@@ -54,17 +68,6 @@ on conflict (consumer) do update set transaction_id = excluded.transaction_id, p
 _RESTORED: Final = """
 select exists(select from psmp_events where transaction_id >= pg_snapshot_xmax(pg_current_snapshot()))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Relayed:
-    """An event with its project. `recorded_us` is when it was written, in microseconds since the Unix epoch."""
-
-    organization: str
-    project: str
-    happened: Happened
-    command: str
-    recorded_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class EventRelay:
     async def _lead(self) -> None:
         with database_errors():
             async with self._connected() as (connection, woken):
+                _LAG.labels(self.consumer).set(0)
                 while not await connection.fetchval(_LOCK, self.consumer):  # noqa: ASYNC110 - another process has it
                     await asyncio.sleep(self.interval_s)
                 place = await self._place(connection)
@@ -120,10 +124,12 @@ class EventRelay:
         """Give all that may be given; whether more waits for a transaction to end."""
         while True:
             async with _seeing_all(connection):
-                rows = await connection.fetch(_NEXT, *place, self.batch)
+                rows = await connection.fetch(NEXT, *place, self.batch, LARGEST_BATCH_BYTES)
                 if not rows:
+                    _LAG.labels(self.consumer).set(0)
                     return place, bool(await connection.fetchval(_MORE, *place))
-            await self.give([_relayed(row) for row in rows])
+            _LAG.labels(self.consumer).set(max(rows[0]["age_us"], 0) / 1e6)
+            await self.give([relayed(row) for row in rows])
             place = rows[-1]["transaction_id"], rows[-1]["position"]
             async with _seeing_all(connection):
                 await connection.execute(_TAKEN, self.consumer, *place)
@@ -157,5 +163,17 @@ async def _seeing_all(connection: Connection) -> AsyncIterator[None]:
         yield
 
 
-def _relayed(row: asyncpg.Record) -> Relayed:
-    return Relayed(row["organization"], row["project"], happened(row), row["command"], row["recorded_us"])
+def relayed(row: asyncpg.Record) -> Relayed:
+    """The event of a row."""
+    return Relayed(
+        row["organization"],
+        row["project"],
+        row["version"],
+        Ref(Kind(row["kind"]), row["aggregate"]),
+        row["aggregate_version"],
+        row["type"],
+        row["schema"],
+        row["body"],
+        row["command"],
+        row["recorded_us"],
+    )
