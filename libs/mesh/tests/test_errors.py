@@ -9,9 +9,13 @@ from grpc.aio import AioRpcError, Metadata
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.errors import (
+    MAX_DETAILS_BYTES,
     STATUS_DETAILS_KEY,
+    DetailedError,
+    detail_of_call,
     error_of_call,
     grpc_code,
+    grpc_message,
     grpc_trailing_metadata,
     http_headers,
     http_status,
@@ -106,6 +110,26 @@ def test_only_a_retryable_error_carries_retry_info():
 
     assert details(FULL) == ["ErrorInfo", "RetryInfo"]
     assert details(DENIED) == ["ErrorInfo"]
+
+
+def test_an_error_may_bring_details_of_its_own():
+    refused = DetailedError(FULL, error_details_pb2.Help(links=[error_details_pb2.Help.Link(url="https://x")]))
+    call = called(refused)
+    assert error_of_call(call).code == "spool_full"
+    assert detail_of_call(call, error_details_pb2.Help).links[0].url == "https://x"
+    assert detail_of_call(call, error_details_pb2.BadRequest) is None
+    assert detail_of_call(called(DENIED), error_details_pb2.Help) is None
+
+
+@pytest.mark.parametrize("letter", ["a", "%", "é", "\U0001f600"])
+def test_whatever_is_told_fits_into_the_trailers_that_clients_take(letter):
+    error = MetaQoreError("x", letter * 5000, reasons=tuple(letter * 40 for _ in range(900)))
+    room = error_details_pb2.Help(links=[error_details_pb2.Help.Link(url="x" * (MAX_DETAILS_BYTES - 20))])
+    told = DetailedError(error, room)
+    ((_, status),) = grpc_trailing_metadata(told)
+    assert len(status) * 4 / 3 + 1000 < 8 * 1024
+    assert grpc_message(told).endswith(" ...")
+    assert all(reason == letter * 40 for reason in error_of_call(called(told)).reasons)
 
 
 def test_a_status_of_the_transport_gets_a_sentence_of_ours_not_its_text():

@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import quote
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo  # type: ignore[import-untyped]  # ships no types
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
@@ -22,12 +23,22 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 if TYPE_CHECKING:
     from grpc import StatusCode
 
+_M = TypeVar("_M", bound=Message)
+
 DOMAIN = "metaqore"
 """The domain of `google.rpc.ErrorInfo`: a reason is one of our codes only under it."""
 
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 RETRY_AFTER_S = 1.0
 """What a caller is told to wait before it repeats a retryable request."""
+
+MAX_MESSAGE_BYTES = 1000
+"""How much of a message gRPC is told, counted as it travels: in percent-encoding."""
+
+_PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+MAX_REASONS_BYTES = 500
+MAX_DETAILS_BYTES = 3000
+"""What `DetailedError.details` may take together. All trailers have to fit into the 8 KiB that gRPC's clients take."""
 
 CLIENT_CLOSED_REQUEST = 499
 """The status that nginx logs for a client that left; the client never sees it."""
@@ -176,15 +187,36 @@ def grpc_code(error: MetaQoreError) -> StatusCode:
     return _GRPC[error.kind]
 
 
+class DetailedError(MetaQoreError):
+    """An error of which gRPC's clients are told more than its code: `details` are messages of the door's own.
+
+    They come behind `ErrorInfo`, in their order; whoever makes them keeps them within `MAX_DETAILS_BYTES`.
+    """
+
+    def __init__(self, error: MetaQoreError, *details: Message) -> None:
+        super().__init__(error.code, error.message, kind=error.kind, retryable=error.retryable, reasons=error.reasons)
+        self.details = details
+
+
+def grpc_message(error: MetaQoreError) -> str:
+    """The message of `error`, cut where it would not fit into trailers."""
+    message = error.message[:MAX_MESSAGE_BYTES]
+    while len(quote(message, safe=_PLAIN)) > MAX_MESSAGE_BYTES:
+        message = message[: len(message) * 9 // 10]
+    return message if message == error.message else f"{message} ..."
+
+
 def grpc_trailing_metadata(error: MetaQoreError) -> tuple[tuple[str, bytes], ...]:
     """The rich status of `error`: `google.rpc.Status` with ErrorInfo, and RetryInfo where a repeat may help."""
     info = ErrorInfo(reason=error.code, domain=DOMAIN)
     info.metadata["kind"] = error.kind.value
     info.metadata["retryable"] = "true" if error.retryable else "false"
     if error.reasons:
-        info.metadata["reasons"] = ",".join(error.reasons)
-    status = Status(code=grpc_code(error).value[0], message=error.message)
+        info.metadata["reasons"] = _joined(error.reasons)
+    status = Status(code=grpc_code(error).value[0], message=grpc_message(error))
     status.details.add().Pack(info)
+    for detail in error.details if isinstance(error, DetailedError) else ():
+        status.details.add().Pack(detail)
     if error.retryable:
         retry = RetryInfo()
         retry.retry_delay.FromMilliseconds(int(RETRY_AFTER_S * 1000))
@@ -207,6 +239,18 @@ def error_of_call(error: grpc.RpcError) -> MetaQoreError:
     return MetaQoreError(status.name.lower(), message, kind=kind, retryable=status in _RETRYABLE_BARE)
 
 
+def detail_of_call(error: grpc.RpcError, kind: type[_M]) -> _M | None:
+    """The first detail of this kind that the other side's error brought."""
+    for key, value in cast("grpc.Call", error).trailing_metadata() or ():
+        if key == STATUS_DETAILS_KEY and isinstance(value, bytes):
+            found = kind()
+            try:
+                return next((found for detail in Status.FromString(value).details if detail.Unpack(found)), None)
+            except DecodeError:
+                return None
+    return None
+
+
 @contextmanager
 def call_errors() -> Iterator[None]:
     """Turns what a gRPC call raises in the block into `MetaQoreError`."""
@@ -226,6 +270,18 @@ def _rich(metadata: Iterable[tuple[str, str | bytes]]) -> MetaQoreError | None:
                 return None
             return info and _restored(info, status.message)
     return None
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    """As many of the reasons as there is room for."""
+    told: list[str] = []
+    room = MAX_REASONS_BYTES
+    for reason in reasons:
+        room -= len(reason.encode()) + 1
+        if room < 0:
+            break
+        told.append(reason)
+    return ",".join(told)
 
 
 def _error_info(details: Iterable[AnyMessage]) -> ErrorInfo | None:

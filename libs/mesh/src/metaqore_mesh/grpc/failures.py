@@ -10,7 +10,7 @@ import grpc
 import structlog
 
 from metaqore_governance_core.errors import MetaQoreError
-from metaqore_mesh.errors import error_of_call, grpc_code, grpc_trailing_metadata, internal_error
+from metaqore_mesh.errors import error_of_call, grpc_code, grpc_message, grpc_trailing_metadata, internal_error
 from metaqore_mesh.grpc.handlers import Context
 
 _log = structlog.get_logger()
@@ -34,4 +34,4 @@ async def told(method: str, context: Context) -> AsyncIterator[None]:
 
 async def _abort(context: Context, error: MetaQoreError) -> None:
     trailing = (*(context.trailing_metadata() or ()), *grpc_trailing_metadata(error))
-    await context.abort(grpc_code(error), error.message, trailing)
+    await context.abort(grpc_code(error), grpc_message(error), trailing)
