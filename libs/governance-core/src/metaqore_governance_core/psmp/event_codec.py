@@ -20,10 +20,12 @@ _AGGREGATES: Final[Mapping[str, Any]] = {
     "project": project.Event,
     "task": work.Event,
 }
-_CLASSES: Final[Mapping[str, type[Any]]] = {
+EVENT_CLASSES: Final[Mapping[str, type[Any]]] = {
     f"{aggregate}.{class_.__name__}": class_ for aggregate, union in _AGGREGATES.items() for class_ in get_args(union)
 }
-_NAMES: Final[Mapping[type[Any], str]] = {class_: name for name, class_ in _CLASSES.items()}
+"""The class of each name, as its newest schema has it."""
+
+_NAMES: Final[Mapping[type[Any], str]] = {class_: name for name, class_ in EVENT_CLASSES.items()}
 
 UPCASTS: Final[Mapping[tuple[str, int], Callable[[Data], Data]]] = {}
 """For each event name and schema number that is no longer written: what makes its data the next schema's."""
@@ -40,14 +42,19 @@ class StoredEvent:
 
 def encode(event: Event) -> StoredEvent:
     """The event in its newest schema."""
-    name = _NAMES[type(event)]
+    name = name_of(event)
     return StoredEvent(name, current_schema(name, UPCASTS), _adapter(name).dump_python(event, mode="json"))
+
+
+def name_of(event: Event) -> str:
+    """The name under which such events are stored."""
+    return _NAMES[type(event)]
 
 
 def decode(stored: StoredEvent, upcasts: Mapping[tuple[str, int], Callable[[Data], Data]] = UPCASTS) -> Event:
     """The event, whatever schema it was written in. Raises `MetaQoreError` `event_unreadable`."""
     newest = current_schema(stored.name, upcasts)
-    if stored.name not in _CLASSES or not 1 <= stored.schema <= newest:
+    if stored.name not in EVENT_CLASSES or not 1 <= stored.schema <= newest:
         raise _unreadable(f"this version of MetaQore knows no {stored.name} of schema {stored.schema}")
     data = stored.data
     for schema in range(stored.schema, newest):
@@ -76,4 +83,4 @@ def _unreadable(why: str) -> MetaQoreError:
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(_CLASSES[name])
+    return TypeAdapter(EVENT_CLASSES[name])

@@ -170,7 +170,7 @@ class ProjectWrites:
         rows, snapshots = [], []
         events = _count(changes.events)
         for ref, one in changes.aggregates.items():
-            state = encode_state(ref.kind, one.state)
+            state = encode_state(one.state)
             offered = f"[{','.join(map(str, one.offered_us))}]"
             rows.append((ref.kind.value, ref.id, one.version, one.born, is_open(one.state), state, offered))
             if one.version // SNAPSHOT_EVERY > (one.version - events[ref]) // SNAPSHOT_EVERY:

@@ -1,0 +1,56 @@
+"""What is stored of events and states: canonical where it is kept for ever, and read back as it was."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metaqore_ai_gateway.adapters.psmp.state_codec import decode_event, decode_state, encode_event, encode_state
+from metaqore_ai_gateway.service.psmp.asked import Kind
+from metaqore_governance_core.canonical import canonical
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.artifact_state import Artifact
+from metaqore_governance_core.psmp.event_codec import EVENT_CLASSES, StoredEvent, decode, encode
+from metaqore_governance_core.psmp.project import ApprovalRule, Project
+from metaqore_governance_core.psmp.work import Work
+
+st.register_type_strategy(int, st.integers(-(2**53) + 1, 2**53 - 1))
+st.register_type_strategy(ApprovalRule, st.builds(ApprovalRule, st.text(min_size=1), st.integers(1, 9)))
+STATES = {Kind.ARTIFACT: Artifact, Kind.PROJECT: Project, Kind.TASK: Work}
+
+
+@given(st.sampled_from(list(EVENT_CLASSES.values())).flatmap(st.from_type))
+@settings(max_examples=500, deadline=None)
+def test_an_event_is_stored_as_the_core_spells_it_and_by_rfc_8785(event):
+    name, schema, body = encode_event(event)
+    assert decode_event(name, schema, body) == event
+    assert canonical(msgspec.json.decode(body)) == body
+    stored = encode(event)
+    assert (name, schema) == (stored.name, stored.schema)
+    assert decode(StoredEvent(name, schema, msgspec.json.decode(body))) == event
+
+
+@given(st.sampled_from(list(STATES)).flatmap(lambda kind: st.tuples(st.just(kind), st.from_type(STATES[kind]))))
+@settings(max_examples=200, deadline=None)
+def test_a_state_comes_back_as_it_was(given_):
+    kind, state = given_
+    assert decode_state(kind, encode_state(state)) == state
+
+
+def test_what_an_older_version_wrote_is_read_with_what_came_since_at_its_default():
+    body = b'{"name":"one","versions":[]}'
+    assert decode_state(Kind.ARTIFACT, body) == Artifact(name="one")
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "body"),
+    [
+        pytest.param("artifact.Sold", 1, b"{}", id="a name from the future"),
+        pytest.param("artifact.Rejected", 2, b"{}", id="a schema from the future"),
+        pytest.param("artifact.Rejected", 1, b'{"by":"ann"}', id="a field is missing"),
+    ],
+)
+def test_an_event_that_cannot_be_read_is_named(name, schema, body):
+    with pytest.raises(MetaQoreError) as error:
+        decode_event(name, schema, body)
+    assert error.value.code == "event_unreadable"
