@@ -13,7 +13,7 @@ def evolve(artifact: Artifact, event: events.Event) -> Artifact:
     """`artifact` after `event`. Total: an event that is stored always applies."""
     match event:
         case events.Drafted():
-            version = Version(event.version, event.content, Phase.DRAFT, event.at_us, event.by)
+            version = Version(event.version, event.content, Phase.DRAFT, event.at_us, event.by, drafted_us=event.at_us)
             return replace(
                 artifact,
                 organization=event.organization,

@@ -130,7 +130,10 @@ class OpenConflict:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version. `acknowledged` are the ids of warnings that somebody has answered for."""
+    """One version. `acknowledged` are the ids of warnings that somebody has answered for.
+
+    `drafted_us` is when it was made, `since_us` since when it is in its phase.
+    """
 
     number: int
     content: Content
@@ -144,6 +147,7 @@ class Version:
     approvals: tuple[Approval, ...] = ()
     vetoes: tuple[Veto, ...] = ()
     erased: bool = False
+    drafted_us: int = 0
 
     @property
     def blocking(self) -> tuple[OpenConflict, ...]:

@@ -52,7 +52,7 @@ class ProjectPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`state` is None until the project is created."""
+    """`state` is None until the project is created. `since_us` is since when it is in its state."""
 
     state: ProjectState | None = None
     id: str = ""
@@ -63,6 +63,7 @@ class Project:
     mode: Mode = Mode.STRICT
     policy: ProjectPolicy = field(default_factory=ProjectPolicy)
     since_us: int = 0
+    created_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +265,7 @@ def evolve(project: Project, event: Event) -> Project:  # noqa: PLR0911 - one re
                 mode=event.mode,
                 policy=event.policy,
                 since_us=event.at_us,
+                created_us=event.at_us,
             )
         case ProjectDescribed():
             return replace(project, description=event.description, labels=event.labels)

@@ -35,7 +35,10 @@ FINAL_WORK_STATES: Final = frozenset({WorkState.DONE, WorkState.FAILED, WorkStat
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """`state` is None until it is opened or seen to run. `holder` has the lease until `lease_until_us`."""
+    """`state` is None until it is opened or seen to run. `holder` has the lease until `lease_until_us`.
+
+    `created_us` is when it was first known here, `since_us` since when it is in its state.
+    """
 
     state: WorkState | None = None
     id: str = ""
@@ -47,6 +50,7 @@ class Work:
     claims: int = 0
     error: str | None = None
     since_us: int = 0
+    created_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +316,15 @@ def evolve(work: Work, event: Event) -> Work:  # noqa: PLR0911 - one return an e
     """`work` after `event`. Total: an event that is stored always applies."""
     match event:
         case Opened():
-            return Work(WorkState.OPEN, event.id, event.organization, event.project, event.title, since_us=event.at_us)
+            return Work(
+                WorkState.OPEN,
+                event.id,
+                event.organization,
+                event.project,
+                event.title,
+                since_us=event.at_us,
+                created_us=event.at_us,
+            )
         case Claimed():
             return replace(
                 work,
@@ -340,6 +352,7 @@ def evolve(work: Work, event: Event) -> Work:  # noqa: PLR0911 - one return an e
                 project=event.project,
                 error=event.error,
                 since_us=event.at_us,
+                created_us=work.created_us or event.at_us,
             )
         case Ended():
             return replace(

@@ -57,6 +57,7 @@ class Submission:
     `expected` is the version that the project must be at. `dry_run` tells what would happen, and nothing does.
     `over_proposals` is for a restore: what it proposes is judged against what is active alone, and proposals that clash
     with it are blocked instead. `refuse_blocked` refuses all where something that it offers would be blocked.
+    `receipt_token` is the signed receipt of its decision; a repeat is answered with that of the first.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Submission:
     over_proposals: bool = False
     refuse_blocked: bool = False
     expected: int | None = None
+    receipt_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,12 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a submission: the project's version after it, its events, and each state that they changed."""
+    """What came of a submission: the project's version after it, its events, and each state that they changed.
+
+    `receipt_token` is that of the submission that did it: of the first, where this answers a repeat.
+    """
 
     version: int
     happened: tuple[Happened, ...]
     states: Mapping[Ref, State] = field(default_factory=dict)
+    receipt_token: str = ""

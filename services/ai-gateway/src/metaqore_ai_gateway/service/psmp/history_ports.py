@@ -45,12 +45,32 @@ class History(Protocol):
 class Checkpoints(Protocol):
     """Names for versions. A name stands for one version for ever."""
 
-    async def take(self, organization: str, project: str, name: str, *, by: str, at_us: int, note: str) -> Checkpoint:
-        """Name the version of now. Raises `checkpoint_exists`, `project_missing`."""
+    async def take(
+        self,
+        organization: str,
+        project: str,
+        name: str,
+        *,
+        by: str,
+        at_us: int,
+        description: str = "",
+        at_version: int | None = None,
+        dry_run: bool = False,
+    ) -> Checkpoint:
+        """Name the version of now, or an earlier one; it takes as long as folding the whole state of then.
+
+        A dry run tells what it would be, and takes nothing.
+
+        Raises `checkpoint_exists`, `project_missing`, `version_missing`.
+        """
+        ...
+
+    async def find(self, organization: str, checkpoint: str) -> tuple[str, Checkpoint] | None:
+        """The project of the checkpoint with this id, and the checkpoint."""
         ...
 
     async def page(
-        self, organization: str, project: str, *, before: int | None = None, size: int = 100
+        self, organization: str, project: str, *, before: tuple[int, str] | None = None, size: int = 100
     ) -> Sequence[Checkpoint]:
-        """Those of versions below `before`, the newest first."""
+        """Those before this version and name, the newest first."""
         ...

@@ -24,7 +24,7 @@ class AtTime:
 
 @dataclass(frozen=True, slots=True)
 class AtCheckpoint:
-    """Where somebody took this checkpoint."""
+    """Where somebody took this checkpoint, by its name or its id."""
 
     name: str
 
@@ -34,13 +34,19 @@ Point: TypeAlias = AtVersion | AtTime | AtCheckpoint
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A version of a project that somebody gave a name."""
+    """A version of a project that somebody gave a name.
 
+    `id` names it in its organization. `state_digest` is the SHA-256, in hex, of the state of then in the form of
+    RFC 8785.
+    """
+
+    id: str
     name: str
     version: int
     by: str
     at_us: int
-    note: str = ""
+    description: str = ""
+    state_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,7 @@ class Answered:
     first: int
     last: int
     refusal: MetaQoreError | None = None
+    receipt_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All that a transaction writes. In the index `removed` goes first; `placed` is what each holder has then."""
+    """All that a transaction writes. In the index `removed` goes first; `placed` is what each holder has then.
+
+    The bodies that its events name are used from then on, and those that they erase have no key any more.
+    """
 
     events: Sequence[Recorded]
     aggregates: Mapping[Ref, Standing]
@@ -79,6 +84,10 @@ class ProjectTransaction(Protocol):
 
     async def open_items(self) -> Sequence[Ref]:
         """What in the project is not final."""
+        ...
+
+    async def bodies(self, digests: Collection[str]) -> AbstractSet[str]:
+        """Those of these whose keys live; they live on until the end."""
         ...
 
     async def write(self, changes: Changes) -> None:
