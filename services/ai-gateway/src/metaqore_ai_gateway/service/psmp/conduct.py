@@ -53,10 +53,11 @@ class Conduct:
     async def _check_unblocked(self) -> None:
         """Judged at the end: what is offered together may clash with each other, whichever came first."""
         found: dict[str, Conflict] = {}
-        for name in {one.of.id: None for one in self.submission.asked if isinstance(one.command, _OFFERING)}:
-            _, state = await self.workspace.artifact(name)
-            newest = state.versions[-1]
-            found.update({one.conflict.id: one.conflict for one in newest.blocking})
+        for asked in self.submission.asked:
+            if isinstance(asked.command, _OFFERING):
+                _, state = await self.workspace.artifact(asked.of.id)
+                version = state.versions[(asked.command.version or len(state.versions)) - 1]
+                found.update({one.conflict.id: one.conflict for one in version.blocking})
         if found:
             raise blocked(tuple(found[id_] for id_ in sorted(found)))
 

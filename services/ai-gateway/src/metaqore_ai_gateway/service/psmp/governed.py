@@ -9,7 +9,8 @@ from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_ai_gateway.service.psmp.points import Checkpoint, Difference
 from metaqore_governance_core.contracts.psmp_commands import Command
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.identity import Caller, Door
+from metaqore_governance_core.identity import ROLE_SCOPE, Caller, Door
+from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.artifact_state import OpenConflict
 from metaqore_governance_core.psmp.blocking_report import WayOut
 from metaqore_governance_core.psmp.conflicts.model import Conflict
@@ -92,6 +93,12 @@ class CommandGate(Protocol):
         a database that is away.
         """
         ...
+
+
+def actor_of(caller: Caller) -> Actor:
+    """The caller as the deciders know it, with the roles that its organization gave it."""
+    roles = frozenset(one.removeprefix(ROLE_SCOPE) for one in caller.scopes if one.startswith(ROLE_SCOPE))
+    return Actor(caller.name, roles)
 
 
 def not_found(what: str) -> MetaQoreError:

@@ -11,20 +11,24 @@ from dataclasses import dataclass, replace
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Outcome, Ref, Repeatable, Submission
 from metaqore_ai_gateway.service.psmp.history_ports import History
+from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.points import Difference, Point
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.standing import Holder
 from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp.actor import SYSTEM, Actor
 from metaqore_governance_core.psmp.artifact_events import Blocked
-from metaqore_governance_core.psmp.artifact_state import Artifact, Phase, Version
+from metaqore_governance_core.psmp.artifact_state import Artifact, OpenConflict, Phase, Version
 from metaqore_governance_core.psmp.conflicts.model import Choice
 from metaqore_governance_core.psmp.refusal import conflict
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Who restores what, when (microseconds since the Unix epoch), and why. `id` names the submission."""
+    """Who restores what, when (microseconds since the Unix epoch), and why.
+
+    `id` names the submission, and `receipt_token` is the receipt of its command.
+    """
 
     id: str
     organization: str
@@ -33,19 +37,21 @@ class Restored:
     by: Actor
     at_us: int
     why: str
+    receipt_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a restore would do to the project at `version`: `differences` lead from then to now.
 
-    `would_block` are the proposals of others that clash with what comes back.
+    `would_block` are the proposals of others that clash with what comes back, and `conflicts` those that they clash in.
     """
 
     version: int
     to: int
     differences: tuple[Difference, ...]
     would_block: tuple[Holder, ...]
+    conflicts: tuple[OpenConflict, ...]
     asked: tuple[Asked, ...]
 
 
@@ -67,16 +73,21 @@ class RestoreCheckpoint:
         shown = await self.queues.submit(_submission(wanted, offered, version, dry_run=True))
         accepted = _accepted(found, shown, wanted)
         blocked = _blocked(shown, {one.name for one in found})
-        return Plan(version, to, found, blocked, (*offered, *accepted))
+        return Plan(version, to, found, blocked, _conflicts(shown, blocked), (*offered, *accepted))
 
     async def __call__(
         self, wanted: Restored, *, shown_at: int | None = None, repeatable: Repeatable | None = None
     ) -> Outcome:
         """Make it. Raises `version_stale` where the project is no longer at the version of the plan that was shown."""
         plan = await self.plan(wanted)
-        expected = plan.version if shown_at is None else shown_at
+        if shown_at is not None:
+            plan = replace(plan, version=shown_at)
+        return await self.make(wanted, plan, repeatable)
+
+    async def make(self, wanted: Restored, plan: Plan, repeatable: Repeatable | None = None) -> Outcome:
+        """Make what the plan says. Raises `version_stale` where the project is no longer at its version."""
         return await self.queues.submit(
-            replace(_submission(wanted, plan.asked, expected, dry_run=False), repeatable=repeatable)
+            replace(_submission(wanted, plan.asked, plan.version, dry_run=False), repeatable=repeatable)
         )
 
     async def _differing(self, wanted: Restored, low: int, high: int) -> AsyncIterator[Difference]:
@@ -116,7 +127,8 @@ def _offered(found: Iterable[Difference], wanted: Restored) -> Iterable[Asked]:
         then = one.active[0]
         if then is None:
             continue
-        provenance = replace(then.content.provenance, parents=(f"{one.name}@{then.number}",))
+        parent = f"{artifact_id(wanted.organization, wanted.project, one.name)}@{then.number}"
+        provenance = replace(then.content.provenance, parents=(parent,))
         content = replace(then.content, provenance=provenance)
         of = (wanted.organization, wanted.project, one.name)
         yield Asked(_ref(one), commands.Draft(SYSTEM, wanted.at_us, *of, content))
@@ -141,6 +153,15 @@ def _blocked(shown: Outcome, own: set[str]) -> tuple[Holder, ...]:
     return tuple(sorted(one for one in stopped if one.party not in own and _is_blocked(shown, one)))
 
 
+def _conflicts(shown: Outcome, blocked: Iterable[Holder]) -> tuple[OpenConflict, ...]:
+    found: dict[str, OpenConflict] = {}
+    for holder in blocked:
+        state = shown.states[Ref(Kind.ARTIFACT, holder.party)]
+        if isinstance(state, Artifact):
+            found.update({one.conflict.id: one for one in state.versions[holder.number - 1].blocking})
+    return tuple(found.values())
+
+
 def _is_blocked(shown: Outcome, holder: Holder) -> bool:
     state = shown.states[Ref(Kind.ARTIFACT, holder.party)]
     return isinstance(state, Artifact) and state.versions[holder.number - 1].phase is Phase.BLOCKED
@@ -159,4 +180,5 @@ def _submission(wanted: Restored, asked: Iterable[Asked], expected: int, *, dry_
         dry_run=dry_run,
         over_proposals=True,
         expected=expected,
+        receipt_token=wanted.receipt_token,
     )

@@ -1,0 +1,43 @@
+"""What came of a command, as its caller is told."""
+
+from __future__ import annotations
+
+from metaqore_ai_gateway.service.psmp.asked import Kind, Outcome, Ref
+from metaqore_ai_gateway.service.psmp.governed import Answer
+from metaqore_ai_gateway.service.psmp.ids import artifact_id
+from metaqore_ai_gateway.service.psmp.known import Known
+from metaqore_governance_core.psmp.artifact_events import Proposed
+from metaqore_governance_core.psmp.artifact_state import Artifact, OpenConflict
+from metaqore_governance_core.receipts import parse_token
+
+
+def answer_of(outcome: Outcome, of: tuple[str, str], first: Ref, receipt_token: str) -> Answer:
+    """The answer of an outcome in the organization and project `of`; what the command was sent to comes `first`."""
+    organization, project = of
+    revisions = {one.of: one.aggregate_version for one in outcome.happened}
+    changed = [ref for ref in dict.fromkeys([first, *revisions]) if ref in outcome.states and ref in revisions]
+    return Answer(
+        receipt=parse_token(receipt_token).id,
+        receipt_token=receipt_token,
+        project=project,
+        project_version=outcome.version,
+        changed=tuple(
+            Known(ref, _id(organization, project, ref), project, revisions[ref], outcome.version, outcome.states[ref])
+            for ref in changed
+        ),
+        conflicts=_conflicts(outcome),
+    )
+
+
+def _id(organization: str, project: str, ref: Ref) -> str:
+    return artifact_id(organization, project, ref.id) if ref.kind is Kind.ARTIFACT else ref.id
+
+
+def _conflicts(outcome: Outcome) -> tuple[OpenConflict, ...]:
+    """Those of the versions that were offered."""
+    found: dict[str, OpenConflict] = {}
+    for one in outcome.happened:
+        state = outcome.states.get(one.of)
+        if isinstance(one.event, Proposed) and isinstance(state, Artifact):
+            found.update({open_.conflict.id: open_ for open_ in state.versions[one.event.version - 1].conflicts})
+    return tuple(found.values())

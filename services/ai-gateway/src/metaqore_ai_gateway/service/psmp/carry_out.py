@@ -1,0 +1,247 @@
+"""Let a command happen that is permitted and on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from metaqore_ai_gateway.service.psmp.answering import answer_of
+from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Repeatable, Submission
+from metaqore_ai_gateway.service.psmp.cascade import ended_of, ending
+from metaqore_ai_gateway.service.psmp.conduct import stale
+from metaqore_ai_gateway.service.psmp.contents import MakeContent, declared
+from metaqore_ai_gateway.service.psmp.decide_command import Recorded
+from metaqore_ai_gateway.service.psmp.default_project import DefaultProject
+from metaqore_ai_gateway.service.psmp.governed import Answer, Given
+from metaqore_ai_gateway.service.psmp.history_ports import Checkpoints, History
+from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
+from metaqore_ai_gateway.service.psmp.places import Places
+from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtVersion
+from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
+from metaqore_ai_gateway.service.psmp.resolve_conflict import PlanResolution
+from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint, Restored
+from metaqore_ai_gateway.service.psmp.target import Target
+from metaqore_ai_gateway.service.psmp.translate import Who, of_artifact, of_new_version, of_project, of_task
+from metaqore_ai_gateway.service.psmp.uploads import BodyStore
+from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
+from metaqore_governance_core.contracts import psmp_commands as commands
+from metaqore_governance_core.contracts import psmp_project_commands as projects
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp import artifact_commands
+from metaqore_governance_core.psmp.actor import Actor
+from metaqore_governance_core.psmp.artifact_state import Artifact, Content
+from metaqore_governance_core.psmp.refusal import conflict
+
+_CASCADES: Final = 3
+"""So often a cascade is planned anew where something was opened meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A command that may happen: who gives it, what it is about, its receipt, and the time in microseconds."""
+
+    given: Given
+    target: Target
+    recorded: Recorded
+    by: Actor
+    at_us: int
+    repeatable: Repeatable | None
+
+    @property
+    def organization(self) -> str:
+        """Whose it is."""
+        return self.given.caller.organization
+
+    @property
+    def who(self) -> Who:
+        """Who commands, where and when."""
+        return Who(self.by, self.at_us, self.organization, self.target.project)
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOut:
+    """Turns commands into submissions, and what came of them into answers. Raises what refuses them."""
+
+    queues: ProjectQueues
+    history: History
+    checkpoints: Checkpoints
+    places: Places
+    bodies: BodyStore
+    default_project: DefaultProject
+    new_id: Callable[[], str]
+
+    async def __call__(self, permitted: Permitted) -> Answer:
+        """Done once it is committed."""
+        if permitted.target.project == DEFAULT_PROJECT:
+            await self.default_project.ensure(permitted.organization)
+        match permitted.given.command:
+            case commands.TakeCheckpoint() as take:
+                return await self._take(permitted, take)
+            case commands.RestoreCheckpoint() as restore:
+                return await self._restore(permitted, restore)
+            case commands.ResolveConflict() as resolve:
+                return await self._resolve(permitted, resolve)
+            case projects.ArchiveProject(cascade=True) as archive:
+                return await self._cascade(permitted, archive)
+            case artifacts.EraseArtifactBody() as erase:
+                return await self._erase(permitted, erase)
+            case command:
+                refuse = isinstance(command, artifacts.ProposeArtifacts) and command.refuse_blocked
+                return await self._submit(permitted, await self._asked(permitted), refuse_blocked=refuse)
+
+    async def _submit(
+        self,
+        permitted: Permitted,
+        asked: tuple[Asked, ...],
+        *,
+        refuse_blocked: bool = False,
+    ) -> Answer:
+        given, recorded = permitted.given, permitted.recorded
+        outcome = await self.queues.submit(
+            Submission(
+                recorded.receipt,
+                permitted.organization,
+                permitted.target.project,
+                asked,
+                permitted.repeatable,
+                dry_run=given.dry_run,
+                refuse_blocked=refuse_blocked,
+                receipt_token=recorded.receipt_token,
+            )
+        )
+        of = (permitted.organization, permitted.target.project)
+        return answer_of(outcome, of, permitted.target.ref, outcome.receipt_token or recorded.receipt_token)
+
+    async def _asked(self, permitted: Permitted) -> tuple[Asked, ...]:
+        target, who = permitted.target, permitted.who
+        match permitted.given.command:
+            case artifacts.ProposeArtifacts() as command:
+                return await self._proposals(permitted, command)
+            case artifacts.DraftArtifact() as command:
+                content = await self._content(permitted, command.version)
+                return of_new_version(command.version, content, who, command.expected_revision, offered=False)
+            case artifacts.AmendArtifact() as command:
+                return await self._amended(permitted, command)
+            case command if target.ref.kind is Kind.PROJECT:
+                return of_project(command, who)
+            case command if target.ref.kind is Kind.TASK:
+                return of_task(command, target.ref, who)
+            case command:
+                return of_artifact(command, target.ref, who)
+
+    async def _proposals(self, permitted: Permitted, command: artifacts.ProposeArtifacts) -> tuple[Asked, ...]:
+        asked: list[Asked] = []
+        for one in command.proposals:
+            if one.created is not None:
+                content = await self._content(permitted, one.created)
+                asked += of_new_version(one.created, content, permitted.who, one.expected_revision, offered=True)
+            elif one.draft is not None:
+                propose = artifact_commands.Propose(permitted.by, permitted.at_us, one.draft.version, ())
+                asked.append(Asked(permitted.target.drafts[one.draft.artifact], propose, one.expected_revision))
+        return tuple(asked)
+
+    async def _content(self, permitted: Permitted, wanted: artifacts.NewVersion) -> Content:
+        given = permitted.given
+        make = MakeContent(self.bodies, keeps=not given.dry_run)
+        return await make(permitted.organization, given.caller.name, wanted, permitted.recorded.sensitivity)
+
+    async def _amended(self, permitted: Permitted, command: artifacts.AmendArtifact) -> tuple[Asked, ...]:
+        """The body and where it comes from stay; what a manifest declares is read again."""
+        name = permitted.target.ref.id
+        state = await self._artifact(permitted)
+        if not 1 <= command.version <= len(state.versions):
+            raise conflict("version_missing", f"There is no version {command.version} of {name}. List its versions.")
+        former = state.versions[command.version - 1].content
+        spec, provenance = command.declarations, artifacts.ProvenanceSpec()
+        content = replace(
+            declared(spec, former.body, "", provenance, permitted.recorded.sensitivity), provenance=former.provenance
+        )
+        content = await MakeContent(self.bodies).again(permitted.organization, name, content)
+        amend = artifact_commands.Amend(permitted.by, permitted.at_us, command.version, content)
+        return (Asked(permitted.target.ref, amend, command.expected_revision),)
+
+    async def _artifact(self, permitted: Permitted) -> Artifact:
+        of = (permitted.organization, permitted.target.project)
+        state = await self.history.state(*of, await self.history.newest(*of), permitted.target.ref)
+        return state if isinstance(state, Artifact) else Artifact()
+
+    async def _take(self, permitted: Permitted, command: commands.TakeCheckpoint) -> Answer:
+        of = (permitted.organization, permitted.target.project)
+        version = await self.history.newest(*of)
+        if command.at_version is not None:
+            version = await self.history.version_at(*of, AtVersion(command.at_version))
+        taken = await self.checkpoints.take(
+            *of,
+            command.checkpoint_name,
+            by=permitted.by.name,
+            at_us=permitted.at_us,
+            description=command.description,
+            at_version=version,
+            dry_run=permitted.given.dry_run,
+        )
+        return replace(_bare(permitted, version), checkpoint=taken)
+
+    async def _restore(self, permitted: Permitted, command: commands.RestoreCheckpoint) -> Answer:
+        checkpoint = permitted.target.checkpoint
+        assert checkpoint is not None  # noqa: S101 - its target was found by it
+        restore = RestoreCheckpoint(self.history, self.queues)
+        wanted = Restored(
+            permitted.recorded.receipt,
+            permitted.organization,
+            permitted.target.project,
+            AtCheckpoint(checkpoint.name),
+            permitted.by,
+            permitted.at_us,
+            command.why,
+            permitted.recorded.receipt_token,
+        )
+        plan = await restore.plan(wanted)
+        if command.expected_version is not None and command.expected_version != plan.version:
+            raise stale(permitted.target.ref, plan.version, command.expected_version)
+        if permitted.given.dry_run:
+            return replace(_bare(permitted, plan.version), differences=plan.differences, conflicts=plan.conflicts)
+        outcome = await restore.make(wanted, plan, permitted.repeatable)
+        of = (permitted.organization, permitted.target.project)
+        answer = answer_of(outcome, of, permitted.target.ref, outcome.receipt_token or permitted.recorded.receipt_token)
+        return replace(answer, differences=plan.differences, conflicts=plan.conflicts)
+
+    async def _resolve(self, permitted: Permitted, command: commands.ResolveConflict) -> Answer:
+        found = permitted.target.conflict
+        assert found is not None  # noqa: S101 - its target was found by it
+        plan = await PlanResolution(self.history, self.bodies)(command, found, permitted.who)
+        answer = await self._submit(permitted, plan.asked)
+        return replace(answer, steps=plan.steps)
+
+    async def _cascade(self, permitted: Permitted, command: projects.ArchiveProject) -> Answer:
+        """End everything, then the project, at once. What was opened meanwhile is planned for anew."""
+        of = (permitted.organization, permitted.target.project)
+        for _ in range(_CASCADES):
+            asked = (
+                *ending(await self.places.open_refs(*of), permitted.who, command.why),
+                *of_project(command, permitted.who),
+            )
+            try:
+                trial = replace(permitted, given=replace(permitted.given, dry_run=True), repeatable=None)
+                await self._submit(trial, asked)
+                break
+            except MetaQoreError as error:
+                if error.code != "project_not_empty":
+                    raise
+        answer = await self._submit(permitted, asked)
+        return replace(answer, ended=ended_of(answer))
+
+    async def _erase(self, permitted: Permitted, command: artifacts.EraseArtifactBody) -> Answer:
+        """The event and the end of the key are one transaction; the object is removed after it."""
+        answer = await self._submit(permitted, of_artifact(command, permitted.target.ref, permitted.who))
+        if not permitted.given.dry_run:
+            for known in answer.changed:
+                digest = known.artifact.versions[command.version - 1].content.body.digest
+                await self.bodies.sweep(permitted.organization, digest)
+        return answer
+
+
+def _bare(permitted: Permitted, version: int) -> Answer:
+    """The answer of what changed no aggregate."""
+    recorded = permitted.recorded
+    return Answer(recorded.receipt, recorded.receipt_token, permitted.target.project, version)

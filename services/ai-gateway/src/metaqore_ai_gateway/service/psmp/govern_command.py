@@ -1,0 +1,124 @@
+"""Govern one command, whichever door it came through: find its target, decide, record, then let it happen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from metaqore_ai_gateway.service.admission import Admission
+from metaqore_ai_gateway.service.authenticate import require_scope
+from metaqore_ai_gateway.service.idempotency import body_differs, check_key
+from metaqore_ai_gateway.service.psmp.answering import answer_of
+from metaqore_ai_gateway.service.psmp.answers import Answers, KeptAnswer
+from metaqore_ai_gateway.service.psmp.asked import Repeatable
+from metaqore_ai_gateway.service.psmp.carry_out import CarryOut, Permitted
+from metaqore_ai_gateway.service.psmp.command_text import texts_of
+from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, Recorded
+from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError, Given, actor_of
+from metaqore_ai_gateway.service.psmp.target import FindTarget, Target
+from metaqore_ai_gateway.service.psmp.ways_out import conflicts_behind, ways_out_of
+from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
+from metaqore_governance_core.contracts import psmp_project_commands as projects
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Scope
+from metaqore_governance_core.receipts import parse_token
+from metaqore_governance_core.sensitivity import Sensitivity
+
+_UNTRIED = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.EXHAUSTED, ErrorKind.DEADLINE_EXCEEDED, ErrorKind.INTERNAL})
+"""What kept a command from being tried: it may be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class GovernCommand:
+    """The port `CommandGate`."""
+
+    find_target: FindTarget
+    decide: DecideCommand
+    carry_out: CarryOut
+    answers: Answers
+    admission: Admission
+    now_us: Callable[[], int]
+
+    async def __call__(self, given: Given) -> Answer:
+        """Decide, record, then do."""
+        _check_scopes(given)
+        repeatable = _repeatable(given)
+        target = await self.find_target(given)
+        if repeatable is not None:
+            kept = await self.answers.find(given.caller.organization, target.project, repeatable.key)
+            if kept is not None:
+                return _again(kept, repeatable, given, target)
+        self.admission.enter()
+        try:
+            recorded = await self.decide(_question(given, target), texts_of(given.command), given.raw)
+            permitted = Permitted(given, target, recorded, actor_of(given.caller), self.now_us(), repeatable)
+            try:
+                return await self.carry_out(permitted)
+            except MetaQoreError as error:
+                raise _refused(error, given, target, recorded) from error
+        finally:
+            self.admission.leave()
+
+
+def _check_scopes(given: Given) -> None:
+    require_scope(given.caller, Scope.PSMP_WRITE)
+    match given.command:
+        case projects.SetProjectMode():
+            require_scope(given.caller, Scope.PSMP_MODE)
+        case projects.CreateProject(mode="flexible"):
+            require_scope(given.caller, Scope.PSMP_MODE)
+        case artifacts.EraseArtifactBody():
+            require_scope(given.caller, Scope.PSMP_ERASE)
+        case _:
+            pass
+
+
+def _repeatable(given: Given) -> Repeatable | None:
+    """The caller's name is part of it: nobody is told what another's key led to."""
+    if not given.key or given.dry_run:
+        return None
+    check_key(given.key)
+    content = f"{given.project}\n{given.command.model_dump_json()}".encode()
+    return Repeatable(f"{given.caller.name}\n{given.key}", hashlib.sha256(content).digest())
+
+
+def _question(given: Given, target: Target) -> Question:
+    command = given.command
+    return Question(given.caller, given.door, command.tool, command.verb, target.project, target.told, _label(given))
+
+
+def _label(given: Given) -> Sensitivity | None:
+    """The highest that the caller asks for, of the command and of what it brings."""
+    match given.command:
+        case artifacts.ProposeArtifacts() as command:
+            specs = [one.created.declarations for one in command.proposals if one.created is not None]
+        case artifacts.DraftArtifact() as command:
+            specs = [command.version.declarations]
+        case artifacts.AmendArtifact() as command:
+            specs = [command.declarations]
+        case _:
+            specs = []
+    named = [Sensitivity[spec.sensitivity] for spec in specs if spec.sensitivity is not None]
+    return max([*named, *([] if given.label is None else [given.label])], default=None)
+
+
+def _again(kept: KeptAnswer, repeatable: Repeatable, given: Given, target: Target) -> Answer:
+    if kept.digest != repeatable.digest:
+        raise body_differs()
+    if isinstance(kept.result, MetaQoreError):
+        receipt = parse_token(kept.receipt_token).id
+        raise _refused(kept.result, given, target, Recorded(receipt, kept.receipt_token, Sensitivity.PUBLIC))
+    return answer_of(kept.result, (given.caller.organization, target.project), target.ref, kept.receipt_token)
+
+
+def _refused(error: MetaQoreError, given: Given, target: Target, recorded: Recorded) -> CommandRefusedError:
+    conflicts = conflicts_behind(error)
+    return CommandRefusedError(
+        error,
+        state="failed" if error.kind in _UNTRIED else "refused",
+        receipt=recorded.receipt,
+        receipt_token=recorded.receipt_token,
+        conflicts=conflicts,
+        ways_out=ways_out_of(conflicts, given, target),
+    )

@@ -1,0 +1,162 @@
+"""A chosen resolution as commands: its steps and the judgement after them are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref
+from metaqore_ai_gateway.service.psmp.history_ports import History
+from metaqore_ai_gateway.service.psmp.ids import artifact_id
+from metaqore_ai_gateway.service.psmp.merge_texts import merged_text
+from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict
+from metaqore_ai_gateway.service.psmp.translate import Who
+from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
+from metaqore_governance_core.contracts.psmp_commands import ResolveConflict
+from metaqore_governance_core.psmp import artifact_commands as commands
+from metaqore_governance_core.psmp.artifact_state import Artifact, Body, Content, Version
+from metaqore_governance_core.psmp.conflicts.model import Choice, Party
+from metaqore_governance_core.psmp.refusal import conflict as refused
+from metaqore_governance_core.psmp.resolution import Standing, Step, resolution_steps
+
+MAX_MERGED_BYTES = 4 << 20
+"""Texts are merged in memory, so they are bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a choice does: its steps, as they are told, and what the store is asked."""
+
+    steps: tuple[Step, ...]
+    asked: tuple[Asked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResolution:
+    """Finds out what a choice does now. The deciders say again whether it may be done, in the transaction."""
+
+    history: History
+    bodies: BodyStore
+
+    async def __call__(self, command: ResolveConflict, found: FoundConflict, who: Who) -> Resolution:
+        """Raises `PsmpRefusedError` where the choice does not fit, or the texts cannot be merged."""
+        version = await self.history.newest(who.organization, who.project)
+        names = sorted({party.artifact for party in found.opened.conflict.parties} | {found.artifact})
+        states = {name: await self._artifact(name, version, who) for name in names}
+        choice = Choice(command.choice)
+        incoming = _party(found, states[found.artifact])
+        steps = resolution_steps(found.opened.conflict, incoming, _standing(found, states), choice, who.by)
+        ref = Ref(Kind.ARTIFACT, found.artifact)
+        chosen = commands.Resolve(who.by, who.at_us, command.version, found.opened.conflict.id, choice, command.why)
+        asked = [Asked(ref, chosen, command.expected_revision)]
+        for step in steps:
+            if step.verb == "draft":
+                asked += _offered(step, await self._content(step, command, found, states, who), who)
+            else:
+                asked.append(_ended(step, command.why, who))
+        return Resolution(steps, tuple(asked))
+
+    async def _artifact(self, name: str, version: int, who: Who) -> Artifact:
+        state = await self.history.state(who.organization, who.project, version, Ref(Kind.ARTIFACT, name))
+        return state if isinstance(state, Artifact) else Artifact()
+
+    async def _content(
+        self, step: Step, command: ResolveConflict, found: FoundConflict, states: dict[str, Artifact], who: Who
+    ) -> Content:
+        incoming = states[found.artifact].versions[command.version - 1]
+        parents = tuple(_source(one, who) for one in step.parents)
+        content = replace(incoming.content, provenance=replace(incoming.content.provenance, parents=parents))
+        if Choice(command.choice) is not Choice.MERGE:
+            return content
+        standing = states[step.artifact].versions[step.version - 2]
+        stored = await self._merged(command, incoming, standing, states, who)
+        return replace(
+            content,
+            body=Body(stored.digest, stored.key_id, standing.content.body.media_type, stored.size_bytes),
+            paths=tuple(dict.fromkeys((*standing.content.paths, *content.paths))),
+            dependencies=tuple(dict.fromkeys((*standing.content.dependencies, *content.dependencies))),
+        )
+
+    async def _merged(
+        self,
+        command: ResolveConflict,
+        incoming: Version,
+        standing: Version,
+        states: dict[str, Artifact],
+        who: Who,
+    ) -> StoredBody:
+        if command.content_digest:
+            stored = await self.bodies.find(who.organization, command.content_digest)
+            if stored is None:
+                raise refused("content_missing", "No body with this digest is kept here. Upload it first.")
+            return stored
+        base = _ancestor(incoming, standing, states, who)
+        texts = [await self._text(who.organization, one) for one in (base, standing, incoming)]
+        return await self.bodies.keep(who.organization, _whole(merged_text(texts[0], texts[1], texts[2])))
+
+    async def _text(self, organization: str, version: Version | None) -> bytes:
+        if version is None:
+            return b""
+        if version.content.body.size_bytes > MAX_MERGED_BYTES:
+            raise refused("merge_impossible", "The texts are too large to be merged here. Upload the merged one.")
+        return b"".join([piece async for piece in self.bodies.read(organization, version.content.body.digest)])
+
+
+def _ended(step: Step, why: str, who: Who) -> Asked:
+    class_ = commands.Reject if step.verb == "reject" else commands.Deprecate
+    return Asked(Ref(Kind.ARTIFACT, step.artifact), class_(who.by, who.at_us, step.version, why))
+
+
+def _offered(step: Step, content: Content, who: Who) -> list[Asked]:
+    ref, of = Ref(Kind.ARTIFACT, step.artifact), (who.organization, who.project, step.artifact)
+    draft = commands.Draft(who.by, who.at_us, *of, content)
+    return [Asked(ref, draft), Asked(ref, commands.Propose(who.by, who.at_us, NEWEST, ()))]
+
+
+def _party(found: FoundConflict, artifact: Artifact) -> Party:
+    own = [one for one in found.opened.conflict.parties if one.artifact == found.artifact]
+    version = artifact.versions[found.number - 1]
+    return next(
+        (one for one in own if one.version == found.number),
+        Party(found.artifact, found.number, version.proposed_by or version.drafted_by, ""),
+    )
+
+
+def _standing(found: FoundConflict, states: dict[str, Artifact]) -> tuple[Standing, ...]:
+    """The parties that are versions of artifacts, as they stand now; a lease ends by itself."""
+    return tuple(
+        Standing(party, states[party.artifact].versions[party.version - 1].phase)
+        for party in found.opened.conflict.parties
+        if party.version <= len(states[party.artifact].versions)
+    )
+
+
+def _source(parent: str, who: Who) -> str:
+    name, _, number = parent.rpartition("@")
+    return f"{artifact_id(who.organization, who.project, name)}@{number}"
+
+
+def _ancestor(incoming: Version, standing: Version, states: dict[str, Artifact], who: Who) -> Version | None:
+    """The version that both come from, as far as the artifacts at hand tell: what a merge is measured against."""
+    known = {
+        f"{artifact_id(who.organization, who.project, name)}@{version.number}": version
+        for name, artifact in states.items()
+        for version in artifact.versions
+    }
+    ours = _lineage(standing, known)
+    return next((one for one in _lineage(incoming, known) if one in ours), None)
+
+
+def _lineage(version: Version, known: dict[str, Version]) -> list[Version]:
+    """The version and those that it continues, the nearest first."""
+    found, waiting = [version], [version]
+    while waiting:
+        parents = waiting.pop(0).content.provenance.parents
+        fresh = [known[one] for one in parents if one in known and known[one] not in found]
+        found += fresh
+        waiting += fresh
+    return found
+
+
+async def _whole(text: bytes) -> AsyncIterator[bytes]:
+    yield text

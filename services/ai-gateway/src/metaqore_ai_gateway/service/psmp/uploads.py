@@ -1,0 +1,58 @@
+"""Bodies of versions: kept before a version names them, read back when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from metaqore_governance_core.identity import Caller, Door
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """What stands for a body: its address in the organization, the key that seals it, its type and size."""
+
+    digest: str
+    key_id: str
+    media_type: str
+    size_bytes: int
+    receipt: str = ""
+    receipt_token: str = ""
+
+
+class Uploads(Protocol):
+    """Keeps bodies for versions to come. What no version names is removed after a day."""
+
+    async def put(
+        self, caller: Caller, text: AsyncIterable[bytes], media_type: str, door: Door = Door.REST
+    ) -> StoredBody:
+        """Scan, decide, record, keep: the verb `upload` of `psmp.artifact`.
+
+        Raises `CommandRefusedError`, `content_too_large`, and what the object store raises.
+        """
+        ...
+
+
+class BodyStore(Protocol):
+    """Bodies by their address, of one organization. Who may, was decided before."""
+
+    async def keep(self, organization: str, text: AsyncIterable[bytes]) -> StoredBody:
+        """Keep a text; the same one is kept once. Its media type is for the version to say."""
+        ...
+
+    def measured(self, organization: str, text: bytes) -> StoredBody:
+        """What `keep` would say of this text; it keeps nothing."""
+        ...
+
+    async def find(self, organization: str, digest: str) -> StoredBody | None:
+        """What is kept under this address, if its key lives."""
+        ...
+
+    def read(self, organization: str, digest: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
+        """The text from `offset` on. Raises `body_erased` where its key is destroyed."""
+        ...
+
+    async def sweep(self, organization: str, digest: str) -> None:
+        """Remove the object of a body whose key was destroyed. A failure leaves it for the collector."""
+        ...
