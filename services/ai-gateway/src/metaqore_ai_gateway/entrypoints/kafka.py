@@ -74,7 +74,7 @@ def _names(submission: Submission) -> tuple[str, str, str]:
 def read_submission(record: KafkaRecord, defaults: TaskDefaults, task: str) -> Submission:
     """The submission in a record. Raises `MetaQoreError` where it cannot be read as a task."""
     event = parse_event_headers(record.headers)
-    _check(event)
+    check_event(event, TaskSubmitted.ce_type)
     if record.value is None:
         raise MetaQoreError("task_missing", "Send the task as the value of the record; it is null.")
     reply_key = event.source.encode() if record.key is None else record.key
@@ -86,18 +86,20 @@ def read_submission(record: KafkaRecord, defaults: TaskDefaults, task: str) -> S
         if error.kind is not ErrorKind.DEADLINE_EXCEEDED:
             raise
         chat = error
-    return Submission(RequestName(event.source, event.id), _authorization(record), reply_key, chat)
+    return Submission(RequestName(event.source, event.id), authorization_of(record), reply_key, chat)
 
 
-def _check(event: EventAttributes) -> None:
-    if event.type != TaskSubmitted.ce_type:
-        raise MetaQoreError("event_type_unknown", f"Send ce_type {TaskSubmitted.ce_type}; no other is read here.")
+def check_event(event: EventAttributes, ce_type: str) -> None:
+    """Raises `event_type_unknown`, or `event_attribute_invalid` for a name that is too long to be kept."""
+    if event.type != ce_type:
+        raise MetaQoreError("event_type_unknown", f"Send ce_type {ce_type}; no other is read here.")
     for name, text in (("ce_source", event.source), ("ce_id", event.id)):
         if len(text) > MAX_NAME_BYTES // 4 and len(text.encode()) > MAX_NAME_BYTES:
             raise MetaQoreError("event_attribute_invalid", f"The header {name} has at most {MAX_NAME_BYTES} bytes.")
 
 
-def _authorization(record: KafkaRecord) -> str | None:
+def authorization_of(record: KafkaRecord) -> str | None:
+    """The text of the header `authorization`. Raises `event_attribute_invalid` where it stands twice."""
     sent = [value for name, value in record.headers if name.lower() == "authorization"]
     if len(sent) > 1:
         raise MetaQoreError("event_attribute_invalid", "The header authorization may stand only once.")

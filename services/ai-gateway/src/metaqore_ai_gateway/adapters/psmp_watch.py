@@ -1,0 +1,37 @@
+"""What is told about commands that come over the bus: refusals and answers counted, work traced."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Final
+
+from prometheus_client import Counter
+
+from metaqore_ai_gateway.adapters.task_observer import count_refused
+from metaqore_governance_core.contracts.psmp import CommandAnswered
+from metaqore_governance_core.contracts.topics import PSMP_COMMANDS
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.identity import Door
+from metaqore_mesh.telemetry.metrics import Children
+from metaqore_mesh.telemetry.tracing import SpanKind, span
+
+_ANSWERED: Final = Children(
+    Counter("metaqore_psmp_answered_commands_total", "Commands from Kafka that are answered.", ["command", "state"])
+)
+
+
+class CommandBusWatch:
+    """The port `CommandWatch`."""
+
+    def refused(self, error: MetaQoreError) -> None:
+        """Count it."""
+        count_refused(Door.KAFKA, error)
+
+    def answered(self, answer: CommandAnswered) -> None:
+        """Count it by its command and how it ended."""
+        _ANSWERED[answer.name, answer.state].inc()
+
+    def processing(self, traceparent: str | None) -> AbstractContextManager[object]:
+        """A span under the one that published the command, as OpenTelemetry names such spans."""
+        parent = {"traceparent": traceparent} if traceparent else None
+        return span(f"{PSMP_COMMANDS} process", kind=SpanKind.CONSUMER, parent=parent)
