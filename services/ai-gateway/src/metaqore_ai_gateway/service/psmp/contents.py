@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import mimetypes
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +63,7 @@ class MakeContent:
             if stored is None:
                 raise conflict("content_missing", "No body with this digest is kept here. Upload it first.")
         elif self.keeps:
-            stored = await self.bodies.keep(organization, _whole(text))
+            stored = await self.bodies.keep(organization, text)
         else:
             stored = self.bodies.measured(organization, text)
         content = declared(wanted.declarations, body_of(stored, wanted, text), agent, wanted.provenance, found)
@@ -140,10 +140,6 @@ def _text_of(wanted: NewVersion) -> bytes | None:
         except ValueError as error:
             raise _invalid("content_invalid", "content_base64 is not base64.") from error
     return None
-
-
-async def _whole(text: bytes) -> AsyncIterator[bytes]:
-    yield text
 
 
 def _reader(path: str) -> _Reader | None:

@@ -55,7 +55,7 @@ class Question:
     door: Door
     tool: str
     verb: str
-    project: str
+    project: str | None
     target: tuple[str, ...]
     label: Sensitivity | None = None
 

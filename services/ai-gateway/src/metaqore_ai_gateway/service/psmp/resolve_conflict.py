@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref
@@ -92,7 +91,7 @@ class PlanResolution:
             return stored
         base = _ancestor(incoming, standing, states, who)
         texts = [await self._text(who.organization, one) for one in (base, standing, incoming)]
-        return await self.bodies.keep(who.organization, _whole(merged_text(texts[0], texts[1], texts[2])))
+        return await self.bodies.keep(who.organization, merged_text(texts[0], texts[1], texts[2]))
 
     async def _text(self, organization: str, version: Version | None) -> bytes:
         if version is None:
@@ -156,7 +155,3 @@ def _lineage(version: Version, known: dict[str, Version]) -> list[Version]:
         found += fresh
         waiting += fresh
     return found
-
-
-async def _whole(text: bytes) -> AsyncIterator[bytes]:
-    yield text

@@ -34,11 +34,32 @@ class Uploads(Protocol):
         ...
 
 
+class Sealed(Protocol):
+    """A text that is stored and that nobody can reach yet: keep it, or drop it."""
+
+    @property
+    def stored(self) -> StoredBody:
+        """What would stand for it."""
+        ...
+
+    async def keep(self) -> None:
+        """Let versions name it."""
+        ...
+
+    async def drop(self) -> None:
+        """Remove it, unless it is kept for somebody else. A failure leaves it for the collector."""
+        ...
+
+
 class BodyStore(Protocol):
     """Bodies by their address, of one organization. Who may, was decided before."""
 
-    async def keep(self, organization: str, text: AsyncIterable[bytes]) -> StoredBody:
-        """Keep a text; the same one is kept once. Its media type is for the version to say."""
+    async def seal(self, organization: str, text: AsyncIterable[bytes]) -> Sealed:
+        """Store a text; the same one is stored once. Its media type is for the version to say."""
+        ...
+
+    async def keep(self, organization: str, text: bytes) -> StoredBody:
+        """Seal a text and keep it."""
         ...
 
     def measured(self, organization: str, text: bytes) -> StoredBody:

@@ -1,0 +1,83 @@
+"""Take in a body: scan it as it streams, then decide and record, and only then keep it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from metaqore_ai_gateway.service.authenticate import require_scope
+from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question
+from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
+from metaqore_governance_core.identity import Caller, Door, Scope
+from metaqore_governance_core.records import Commitment
+from metaqore_governance_core.scanner import Findings
+
+TOOL: Final = "psmp.artifact"
+VERB: Final = "upload"
+WINDOW_BYTES: Final = 1 << 20
+OVERLAP_BYTES: Final = 16 * 1024
+"""What a window has in common with the one before: longer than anything that is looked for."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A text as it goes by. What stands in the overlap of two windows is counted in both: never too little."""
+
+    decide: DecideCommand
+    counts: Counter[str] = field(default_factory=Counter)
+    failed: bool = False
+    _window: bytearray = field(default_factory=bytearray)
+
+    async def pieces(self, text: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        async for piece in text:
+            self._window += piece
+            if len(self._window) >= WINDOW_BYTES:
+                await self._scan()
+                del self._window[:-OVERLAP_BYTES]
+            yield piece
+        await self._scan()
+
+    @property
+    def found(self) -> Findings | None:
+        return None if self.failed else Findings(dict(self.counts))
+
+    async def _scan(self) -> None:
+        window = bytes(self._window)
+        found = (
+            await asyncio.to_thread(self.decide.scan, window)
+            if len(window) > OVERLAP_BYTES
+            else (self.decide.scan(window))
+        )
+        if found is None:
+            self.failed = True
+        else:
+            self.counts.update(found.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadBody:
+    """The port `Uploads`."""
+
+    bodies: BodyStore
+    decide: DecideCommand
+
+    async def put(
+        self, caller: Caller, text: AsyncIterable[bytes], media_type: str, door: Door = Door.REST
+    ) -> StoredBody:
+        """What is refused is dropped: no row ever had its key."""
+        require_scope(caller, Scope.PSMP_WRITE)
+        watched = _Watched(self.decide)
+        sealed = await self.bodies.seal(caller.organization, watched.pieces(text))
+        stored = sealed.stored
+        commitment = Commitment(stored.digest, stored.key_id, stored.size_bytes)
+        question = Question(caller, door, TOOL, VERB, None, (f"body:{stored.digest}",))
+        try:
+            recorded = await self.decide.of_findings(question, watched.found, commitment)
+        except BaseException:
+            await sealed.drop()
+            raise
+        await sealed.keep()
+        return replace(stored, media_type=media_type, receipt=recorded.receipt, receipt_token=recorded.receipt_token)
