@@ -56,6 +56,11 @@ class RunDirectory:
         return self.keys / "digest.key"
 
     @property
+    def body_key(self) -> Path:
+        """The root of the keys that seal the bodies of artifacts."""
+        return self.keys / "body.key"
+
+    @property
     def mesh_token(self) -> Path:
         """The bearer token that services show each other."""
         return self.keys / "mesh-token"
@@ -89,6 +94,11 @@ class RunDirectory:
     def spool(self) -> Path:
         """The audit spool's segments."""
         return self.path / "spool"
+
+    @property
+    def objects(self) -> Path:
+        """The bodies of artifacts, sealed, where they lie in no bucket."""
+        return self.path / "objects"
 
     @property
     def seen(self) -> Path:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from metaqore_mesh.objects import ObjectSettings
 from metaqore_mesh.settings import MeshSettings, SettingsGroup, TelemetrySettings
 
 _MEBIBYTE = 1 << 20
@@ -53,4 +54,5 @@ class GatewaySettings(MeshSettings):
     gateway: GatewayGroup = GatewayGroup()
     inference: PeerGroup = PeerGroup(endpoint="127.0.0.1:8011")
     auditor: PeerGroup = PeerGroup(endpoint="127.0.0.1:8021")
+    objects: ObjectSettings = ObjectSettings()
     telemetry: TelemetrySettings = TelemetrySettings(metrics_port=8003)
