@@ -1,15 +1,25 @@
 """What is stored of events and states: canonical where it is kept for ever, and read back as it was."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metaqore_ai_gateway.adapters.psmp.entry_codec import decode_entries, encode_entries
 from metaqore_ai_gateway.adapters.psmp.state_codec import decode_event, decode_state, encode_event, encode_state
 from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import Artifact
+from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
+from metaqore_governance_core.psmp.conflicts.model import Party
+from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
+from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
+from metaqore_governance_core.psmp.conflicts.paths import PathClaim, PathUse
+from metaqore_governance_core.psmp.conflicts.python_requirements import python_requirement
 from metaqore_governance_core.psmp.event_codec import EVENT_CLASSES, StoredEvent, decode, encode
 from metaqore_governance_core.psmp.project import ApprovalRule, Project
 from metaqore_governance_core.psmp.work import Work
@@ -54,3 +64,28 @@ def test_an_event_that_cannot_be_read_is_named(name, schema, body):
     with pytest.raises(MetaQoreError) as error:
         decode_event(name, schema, body)
     assert error.value.code == "event_unreadable"
+
+
+def party(name, *, by="ann"):
+    return Party(name, 3, by, "as its manifest has it")
+
+
+ENTRIES = [
+    PathClaim(party("one"), 'a "b"/\u00e9\u2028.py'),
+    PathClaim(party("one"), "a", PathUse.VACATES, "b"),
+    python_requirement(party("one"), "numpy>=2; python_version < '3.12'", scope="test", environment="os_name == 'nt'"),
+    NpmRequirement(party("one"), "left-pad", "^1", NpmKind.PEER, "package.json", root=True, via="via", selector="sel"),
+    CargoRequirement(party("one"), "serde", "1"),
+    CargoLink(party("one"), "z", "libz-sys"),
+    TaskHold(party("one"), "task-1", "ann", 1, 2),
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda one: type(one).__name__)
+def test_what_is_declared_comes_back_as_another_partys_too(entry):
+    form, body = encode_entries([entry])
+    assert decode_entries("one", 3, body) == (entry,)
+    other = replace(entry, party=party("two", by="bob"))
+    assert decode_entries("two", 3, encode_entries([other])[1]) == (other,)
+    assert encode_entries([other])[0] == form, "the form is without by whom"
+    assert canonical(msgspec.json.decode(body)) == body
