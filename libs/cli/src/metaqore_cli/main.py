@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from metaqore_cli import audit_commands, key_commands, mesh_commands, task_commands
+from metaqore_cli import (
+    artifact_commands,
+    audit_commands,
+    checkpoint_commands,
+    conflict_commands,
+    key_commands,
+    mesh_commands,
+    offer_commands,
+    past_commands,
+    project_commands,
+    task_commands,
+    verdict_commands,
+    work_commands,
+)
 from metaqore_cli.output import guarded
 
 app = typer.Typer(
@@ -19,7 +32,15 @@ app = typer.Typer(
 app.command(epilog="Examples: metaqore up   |   metaqore up --detach --config metaqore.yaml")(mesh_commands.up)
 app.command("status", epilog="Example: metaqore status --json | jq .endpoints")(mesh_commands.show_status)
 app.command(epilog="Example: metaqore down")(mesh_commands.down)
+task_commands.app.add_typer(work_commands.app)
+project_commands.app.add_typer(past_commands.app)
+artifact_commands.app.add_typer(offer_commands.app)
+artifact_commands.app.add_typer(verdict_commands.app)
 app.add_typer(task_commands.app, name="task")
+app.add_typer(project_commands.app, name="project")
+app.add_typer(artifact_commands.app, name="artifact")
+app.add_typer(conflict_commands.app, name="conflict")
+app.add_typer(checkpoint_commands.app, name="checkpoint")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(audit_commands.app, name="audit")
 

@@ -54,6 +54,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title:
     screen.print(table)
 
 
+def clean(text: str) -> str:
+    """Text from elsewhere, to be put into markup: nothing in it is markup, or steers the terminal."""
+    return escape("".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text))
+
+
 def guarded(command: Callable[[], T]) -> T:
     """Runs `command`; a `MetaQoreError` becomes a sentence on standard error and exit code 1 (3 for a denial)."""
     try:

@@ -9,10 +9,15 @@ from typing import Annotated
 import typer
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
+from metaqore.psmp.v1 import work_pb2 as work
+from metaqore_cli import completion
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
-from metaqore_cli.names import sensitivity_name, sensitivity_value, state_name
+from metaqore_cli.names import enum_names, sensitivity_name, sensitivity_value, state_name
 from metaqore_cli.output import JSON_OPTION, WIDE, notes, print_json, print_table, screen
+from metaqore_cli.plain import plain
+from metaqore_cli.psmp_tasks import list_tasks, tell_task
+from metaqore_cli.shown import asking
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.receipts import parse_token
 
@@ -121,12 +126,34 @@ def _submitted_dict(accepted: gateway.Accepted, outcome: gateway.Outcome, answer
     }
 
 
-@app.command("list", epilog="Example: metaqore task list --limit 5")
+@app.command(
+    "list",
+    epilog="Examples: metaqore task list --limit 5   |   metaqore task list --project garden   |   "
+    "metaqore task list --project garden --state open",
+)
 def list_(
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project",
+            "-p",
+            help="The tasks of this project: those that wait for an agent, and those that named it at a door.",
+            autocompletion=completion.projects,
+        ),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a project, only those in this state.", autocompletion=lambda: enum_names(work.TaskState.DESCRIPTOR)
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100_000)] = 20,
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """The newest tasks of your organization."""
+    """The newest tasks that came through a door, or, with --project or --state, those that a project knows."""
+    if project is not None or state is not None:
+        list_tasks(project or "", state, limit, json=json_)
+        return
     with Client(connect()) as client:
         tasks = client.list_tasks(limit)
     if json_:
@@ -157,9 +184,15 @@ def show(
     task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id.")],
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """One task: what was decided and why, and how it ended."""
-    with Client(connect()) as client:
-        task = client.get_task(task_id)
+    """One task: what was decided and why, and how it ended; or who holds it, where it waits for an agent."""
+    try:
+        with Client(connect()) as client:
+            task = client.get_task(task_id)
+    except MetaQoreError as error:
+        if error.kind is not ErrorKind.NOT_FOUND:
+            raise
+        _show_waiting(task_id, json_=json_)
+        return
     shown = task_dict(task)
     if json_:
         print_json(shown)
@@ -168,6 +201,15 @@ def show(
         if value not in (None, []):
             text = ", ".join(value) if isinstance(value, list) else str(value)
             screen.print(f"[bold]{name:>20}[/]  {text}", highlight=False)
+
+
+def _show_waiting(task_id: str, *, json_: bool) -> None:
+    with asking(json=json_) as client:
+        waiting: work.Task = client.tasks.GetTask(work.GetTaskRequest(id=task_id)).task
+    if json_:
+        print_json(plain(waiting))
+    else:
+        tell_task(waiting)
 
 
 def task_dict(task: gateway.Task) -> dict[str, object]:

@@ -1,0 +1,107 @@
+"""`metaqore task open|claim|release|start|complete|fail|cancel`: work that waits for an agent."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from metaqore.psmp.v1 import work_pb2 as pb
+from metaqore_cli import completion, finding
+from metaqore_cli.moments import ago, duration_us
+from metaqore_cli.options import Changing, Making, Project, grouped
+from metaqore_cli.output import clean
+from metaqore_cli.psmp_tasks import task_state
+from metaqore_cli.shown import answered, asking, tell_next
+
+app = typer.Typer()
+
+TaskId = Annotated[
+    str,
+    typer.Argument(metavar="TASK", help="Its id, the beginning of it, or its title.", autocompletion=completion.tasks),
+]
+
+
+@app.command("open", epilog='Example: metaqore task open "Write the release notes" --project garden')
+@grouped
+def open_(
+    title: Annotated[str, typer.Argument(help="What is to be done, for a person.")],
+    how: Making,
+    project: Project = "",
+) -> None:
+    """Record a task that waits for an agent; it runs nothing. To run one at once: metaqore task submit."""
+    with asking(json=how.json) as client:
+        ask = how.ask(pb.OpenTaskRequest, project_id=finding.project_id(client, project), title=title)
+        done = client.tasks.OpenTask(ask)
+    if answered(how, done, f"the task {clean(done.task.id)} is open") and not how.dry_run:
+        tell_next("an agent takes it", f"metaqore task claim {done.task.id}")
+
+
+@app.command(epilog="Example: metaqore task claim 019a… --lease 30m   |   again before its end, to hold it longer")
+@grouped
+def claim(
+    task: TaskId,
+    how: Changing,
+    project: Project = "",
+    lease: Annotated[str, typer.Option(help="For how long, as 30m or 2h.")] = "30m",
+) -> None:
+    """Take a task for a time. When the lease is over, it is open again, and what ran is interrupted."""
+    with asking(json=how.json) as client:
+        id_ = finding.task_id(client, finding.project_id(client, project), task)
+        ask = how.ask(pb.ClaimTaskRequest, id=id_, lease_us=duration_us(lease))
+        done = client.tasks.ClaimTask(ask)
+    answered(
+        how, done, f"{clean(done.task.holder)} holds the task {clean(id_)}; the lease ends {ago(done.task.lease_time)}"
+    )
+
+
+@app.command(epilog="Example: metaqore task release 019a…")
+@grouped
+def release(task: TaskId, how: Changing, project: Project = "") -> None:
+    """Give a claim back."""
+    _step("ReleaseTask", pb.ReleaseTaskRequest, task, project, how)
+
+
+@app.command(epilog="Example: metaqore task start 019a…")
+@grouped
+def start(task: TaskId, how: Changing, project: Project = "") -> None:
+    """Begin a task that you hold."""
+    _step("StartTask", pb.StartTaskRequest, task, project, how)
+
+
+@app.command(epilog="Example: metaqore task complete 019a…")
+@grouped
+def complete(task: TaskId, how: Changing, project: Project = "") -> None:
+    """End a task that you hold and began: it is done."""
+    _step("CompleteTask", pb.CompleteTaskRequest, task, project, how)
+
+
+@app.command(epilog="Example: metaqore task fail 019a… --error tests_fail")
+@grouped
+def fail(
+    task: TaskId,
+    how: Changing,
+    error: Annotated[str, typer.Option(help="Why it could not be done: a code, as tests_fail.")],
+    project: Project = "",
+) -> None:
+    """End a task that you hold and began: it could not be done."""
+    _step("FailTask", pb.FailTaskRequest, task, project, how, error=error)
+
+
+@app.command(epilog="Example: metaqore task cancel 019a… --error superseded")
+@grouped
+def cancel(
+    task: TaskId,
+    how: Changing,
+    error: Annotated[str, typer.Option(help="Why nobody wants it any more: a code.")] = "cancelled",
+    project: Project = "",
+) -> None:
+    """End a task that nobody wants any more."""
+    _step("CancelTask", pb.CancelTaskRequest, task, project, how, error=error)
+
+
+def _step(call: str, request: type[Any], task: str, project: str, how: Changing, **fields: str) -> None:
+    with asking(json=how.json) as client:
+        id_ = finding.task_id(client, finding.project_id(client, project), task)
+        done = getattr(client.tasks, call)(how.ask(request, id=id_, **fields))
+    answered(how, done, f"the task {clean(id_)} is {task_state(done.task.state)}")
