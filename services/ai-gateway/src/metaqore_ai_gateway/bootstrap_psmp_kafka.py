@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Final
 
 from metaqore_ai_gateway.adapters.psmp_answers import KafkaAnswers
-from metaqore_ai_gateway.adapters.psmp_watch import CommandBusWatch
+from metaqore_ai_gateway.adapters.psmp_watch import CommandBusWatch, count_passed_over
 from metaqore_ai_gateway.adapters.task_dead_letters import SERVICE, TaskDeadLetters
+from metaqore_ai_gateway.entrypoints import psmp_lifecycle
 from metaqore_ai_gateway.entrypoints.psmp_kafka import GROUP, TOPIC, CommandDoor
 from metaqore_ai_gateway.service.ports import Keys
 from metaqore_ai_gateway.service.psmp.governed import CommandGate
+from metaqore_ai_gateway.service.psmp.places import Places
+from metaqore_ai_gateway.service.psmp.seen_tasks import SeeTasks, Submits
 from metaqore_ai_gateway.service.psmp.take_commands import TakeCommands
-from metaqore_governance_core.contracts.topics import PSMP_COMMANDS, PSMP_RESULTS
+from metaqore_governance_core.contracts.topics import PSMP_COMMANDS, PSMP_RESULTS, TASK_LIFECYCLE
 from metaqore_governance_core.scanner import Scanner
 from metaqore_mesh.kafka import BatchConsumer, ConsumerLimits, TopicSpec
 from metaqore_mesh.kafka.bus import Bus
@@ -28,28 +30,17 @@ RUNNING_COMMANDS: Final = 32
 
 def command_topics() -> list[TopicSpec]:
     """The topics of commands, of their answers and of what cannot be read."""
-    return [TopicSpec(PSMP_COMMANDS), TopicSpec(PSMP_RESULTS), dead_letter_spec(PSMP_COMMANDS, SERVICE)]
-
-
-@dataclass(frozen=True, slots=True)
-class CommandConsumer:
-    """The door of the bus for commands. Open it once the gate works, drain it before the gate closes."""
-
-    consumer: BatchConsumer
-
-    async def open(self) -> None:
-        """Take commands; does not wait for a broker that is not there."""
-        await self.consumer.start()
-
-    async def drain(self, timeout_s: float) -> None:
-        """Take no more commands, and finish what runs; what is not done in time comes again at the next start."""
-        await self.consumer.stop(timeout_s)
+    named = [TopicSpec(name) for name in (PSMP_COMMANDS, PSMP_RESULTS, TASK_LIFECYCLE)]
+    return [*named, *(dead_letter_spec(name, SERVICE) for name in (PSMP_COMMANDS, TASK_LIFECYCLE))]
 
 
 def command_consumer(
     settings: KafkaSettings, bus: Bus, *, keys: Keys, gate: CommandGate, scanner: Scanner
-) -> CommandConsumer:
-    """The door of the bus for commands."""
+) -> BatchConsumer:
+    """The door of the bus for commands. Start it once the gate works, stop it before the gate closes.
+
+    What is not done when its stop's deadline is over comes again at the next start.
+    """
     take = TakeCommands(
         keys=keys,
         gate=gate,
@@ -58,7 +49,7 @@ def command_consumer(
         clock_s=time.monotonic,
         limit=RUNNING_COMMANDS,
     )
-    consumer = BatchConsumer(
+    return BatchConsumer(
         settings,
         topics=[TOPIC],
         group=GROUP,
@@ -66,4 +57,16 @@ def command_consumer(
         dead_letters=TaskDeadLetters(bus.publisher, scanner),
         limits=ConsumerLimits(batch_records=BATCH_RECORDS),
     )
-    return CommandConsumer(consumer)
+
+
+def lifecycle_consumer(
+    settings: KafkaSettings, bus: Bus, *, places: Places, queues: Submits, scanner: Scanner
+) -> BatchConsumer:
+    """Tells projects of the tasks that name them. Start and stop it as `command_consumer`."""
+    return BatchConsumer(
+        settings,
+        topics=[psmp_lifecycle.TOPIC],
+        group=psmp_lifecycle.GROUP,
+        handler=psmp_lifecycle.LifecycleDoor(SeeTasks(places, queues, count_passed_over)),
+        dead_letters=TaskDeadLetters(bus.publisher, scanner),
+    )

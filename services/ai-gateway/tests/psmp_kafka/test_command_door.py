@@ -45,9 +45,9 @@ class Door:
         keys = SimpleNamespace(find=lambda secret: ANN if secret == SECRET else None)
         await self.bus.start()
         door = command_consumer(self.settings, self.bus, keys=keys, gate=self.gate, scanner=Scanner())
-        await door.open()
+        await door.start()
         yield self
-        await door.drain(5)
+        await door.stop(5)
         await self.bus.stop()
 
     async def send(self, *records):

@@ -1,4 +1,4 @@
-"""What is told about commands that come over the bus: refusals and answers counted, work traced."""
+"""What is told about what PSMP hears over the bus: counted, and traced."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ from metaqore_mesh.telemetry.tracing import SpanKind, span
 _ANSWERED: Final = Children(
     Counter("metaqore_psmp_answered_commands_total", "Commands from Kafka that are answered.", ["command", "state"])
 )
+_PASSED_OVER: Final = Children(
+    Counter(
+        "metaqore_psmp_passed_over_task_events_total",
+        "Events of tasks that name a project and were not told to it, by reason.",
+        ["code"],
+    )
+)
+
+
+def count_passed_over(code: str) -> None:
+    """Count a task's event that no project was told of."""
+    _PASSED_OVER[code,].inc()
 
 
 class CommandBusWatch:
