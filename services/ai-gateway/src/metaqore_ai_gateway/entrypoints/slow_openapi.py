@@ -1,10 +1,12 @@
-"""The hot plane in the API's description: it is no part of FastAPI, but of what a client may call."""
+"""The API's description: what FastAPI makes of the slow plane, completed, and the hot plane beside it."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from fastapi import FastAPI
+
+from metaqore_ai_gateway.entrypoints.slow_problem import Problem
 
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"HTTPBearer": []}, {"APIKeyHeader": []}]
 _JSON: Final = "application/json"
@@ -100,13 +102,58 @@ _PATHS: Final[dict[str, Any]] = {
 }
 
 
-def with_hot_plane(app: FastAPI) -> None:
-    """Describe the paths under /v1 in the document of `app`, too."""
+_TAGS: Final = (
+    ("OpenAI", "Governed chat completions."),
+    ("projects", "The frame that artifacts and tasks live in, with a mode and a policy."),
+    (
+        "tasks",
+        "Units of work that wait for an agent or came through a door. What is to be done never changes: no PATCH.",
+    ),
+    ("artifacts", "Names in a project with versions, each in one phase, from draft to archive. DELETE archives."),
+    ("contents", "The bodies of versions, as streams."),
+    ("governance", "What cannot stand together, and what is stuck."),
+    ("checkpoints", "Named points of a project that it can be brought back to."),
+    ("history", "The past of a project."),
+    ("health", "Whether the gateway takes tasks now."),
+)
+_UNREADABLE: Final = "422"
+_MATCHED: Final = "428"
+
+
+def described(app: FastAPI) -> None:
+    """Let the document of `app` say what FastAPI does not know: problem details, and the paths under /v1."""
     generate = app.openapi
 
-    def described() -> dict[str, Any]:
-        document = generate()
-        document["paths"] = {**_PATHS, **document["paths"]}
-        return document
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _completed(generate())
+        return app.openapi_schema
 
-    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    for path in document["paths"].values():
+        for operation in path.values():
+            _as_it_answers(operation)
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name, schema in problem.pop("$defs").items():
+        schemas.setdefault(name, schema)
+    schemas["Problem"] = problem
+    document["tags"] = [{"name": name, "description": text} for name, text in _TAGS]
+    document["paths"] = {**_PATHS, **document["paths"]}
+    return document
+
+
+def _as_it_answers(operation: dict[str, Any]) -> None:
+    """FastAPI's own 422 is our 400, and If-Match is required where its absence is 428."""
+    responses = operation["responses"]
+    if "HTTPValidationError" in str(responses.get(_UNREADABLE)):
+        del responses[_UNREADABLE]
+    if _MATCHED in responses:
+        for parameter in operation["parameters"]:
+            if parameter["name"] == "If-Match":
+                parameter["required"] = True
