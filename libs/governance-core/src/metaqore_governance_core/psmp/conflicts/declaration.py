@@ -34,6 +34,8 @@ class KeyKind(StrEnum):
     CARGO_LINKS = "cargo_links"
     TASK = "task"
 
+    __hash__ = str.__hash__  # Enum's own is written in Python, and keys are looked up all the time
+
 
 _OF_THE_PROJECT: Final = frozenset({KeyKind.PATH, KeyKind.BELOW, KeyKind.TASK})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink, link_conflicts
@@ -10,6 +11,7 @@ from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequ
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, Declaration, Entry, KeyKind
 from metaqore_governance_core.psmp.conflicts.model import Conflict
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement, npm_conflicts
+from metaqore_governance_core.psmp.conflicts.own_clashes import includes, own_clashes
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold, ownership_conflicts
 from metaqore_governance_core.psmp.conflicts.paths import PathClaim, path_conflicts
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_conflicts
@@ -21,7 +23,7 @@ def conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable
     """Every conflict that `declaration` is part of, in order of their ids.
 
     `shared` holds the entries under the keys of `declaration.read()`, of all that stand: active and proposed versions.
-    Entries of the same artifact are passed over, since its versions succeed each other.
+    Versions of one artifact succeed each other: they are never judged together, and the artifact's own not at all.
     """
     own = declaration.party.artifact
     standing = {key: [entry for entry in entries if entry.party.artifact != own] for key, entries in shared.items()}
@@ -33,7 +35,7 @@ def conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable
         *_of_tasks(own, declaration, standing),
     ]
     for key, entries in sorted(mine.items()):
-        found += _of_package(own, key, [*standing.get(key, []), *entries])
+        found += _of_package(own, key, standing.get(key, ()), entries)
     return tuple(sorted({one.id: one for one in found}.values(), key=lambda one: one.id))
 
 
@@ -41,48 +43,38 @@ def _of_paths(own: str, declaration: Declaration, standing: Mapping[ConflictKey,
     kinds = {KeyKind.PATH, KeyKind.BELOW}
     others = [entry for key, entries in standing.items() if key.kind in kinds for entry in entries]
     claims = _only(PathClaim, dict.fromkeys([*others, *declaration.entries]))
-    return [one for one in path_conflicts(claims) if _includes(own, one)]
+    return [one for one in path_conflicts(claims) if includes(own, one)]
 
 
 def _of_tasks(own: str, declaration: Declaration, standing: Mapping[ConflictKey, Sequence[Entry]]) -> list[Conflict]:
     others = [entry for key, entries in standing.items() if key.kind is KeyKind.TASK for entry in entries]
-    return _with_own(own, _only(TaskHold, [*others, *declaration.entries]), ownership_conflicts)
+    return own_clashes(own, _only(TaskHold, others), _only(TaskHold, declaration.entries), ownership_conflicts)
 
 
-def _of_package(own: str, key: ConflictKey, entries: Sequence[Entry]) -> list[Conflict]:
-    name = str(key)
+def _of_package(own: str, key: ConflictKey, others: Iterable[Entry], mine: Iterable[Entry]) -> list[Conflict]:
     match key.kind:
         case KeyKind.PYTHON:
-            return _with_own(own, _only(PythonRequirement, entries), lambda some: python_conflicts(name, some))
+            return _judged(own, key, PythonRequirement, python_conflicts, others, mine)
         case KeyKind.NPM:
-            return _with_own(own, _only(NpmRequirement, entries), lambda some: npm_conflicts(name, some))
+            return _judged(own, key, NpmRequirement, npm_conflicts, others, mine)
         case KeyKind.CARGO:
-            return _with_own(own, _only(CargoRequirement, entries), lambda some: cargo_conflicts(name, some))
+            return _judged(own, key, CargoRequirement, cargo_conflicts, others, mine)
         case KeyKind.CARGO_LINKS:
-            return _with_own(own, _only(CargoLink, entries), lambda some: link_conflicts(name, some))
+            return _judged(own, key, CargoLink, link_conflicts, others, mine)
         case _:
             return []
 
 
+def _judged(  # noqa: PLR0917 - what is judged, how, and for whom
+    own: str,
+    key: ConflictKey,
+    class_: type[T],
+    judge: Callable[[str, Sequence[T]], list[Conflict]],
+    others: Iterable[Entry],
+    mine: Iterable[Entry],
+) -> list[Conflict]:
+    return own_clashes(own, _only(class_, others), _only(class_, mine), partial(judge, str(key)))
+
+
 def _only(class_: type[T], entries: Iterable[Entry]) -> list[T]:
     return [entry for entry in entries if isinstance(entry, class_)]
-
-
-def _includes(own: str, conflict: Conflict) -> bool:
-    return any(party.artifact == own for party in conflict.clashing)
-
-
-def _with_own(own: str, entries: Sequence[T], judge: Callable[[Sequence[T]], list[Conflict]]) -> list[Conflict]:
-    """The conflicts that the artifact `own` is part of.
-
-    Where others clash without it, that is theirs: one of them is left out and the rest is judged again, so that nobody
-    is stopped for a clash of two others, and none hides one's own.
-    """
-    remaining = list(entries)
-    while True:
-        found = judge(remaining)
-        of_own = [one for one in found if _includes(own, one)]
-        if of_own or not found:
-            return of_own
-        left_out = found[0].clashing[-1]
-        remaining = [entry for entry in remaining if entry.party != left_out]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -56,6 +56,14 @@ class Box:
 
     versions: tuple[tuple[str, VersionRange], ...] = ()
     strings: tuple[tuple[str, StringSet], ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.versions, self.strings)))
+
+    def __hash__(self) -> int:
+        """Computed once: regions are looked up far more often than they are made."""
+        return self._hash
 
     def meet(self, other: Box) -> Box | None:
         """What is in both; None where that is nowhere."""
@@ -80,6 +88,7 @@ NOWHERE: Final[Region] = ()
 ANYWHERE: Final[Region] = (Box(),)
 
 
+@lru_cache(maxsize=8192)
 def region_of(marker: str) -> Region:
     """Where `marker` holds. Raises `MetaQoreError` `marker_invalid` or `marker_too_complex`."""
     try:
@@ -91,6 +100,13 @@ def region_of(marker: str) -> Region:
 
 def both(one: Region, other: Region) -> Region:
     """Where both hold. Raises `MetaQoreError` `marker_too_complex`."""
+    if one is other or one is ANYWHERE:
+        return other
+    return one if other is ANYWHERE else _both(one, other)
+
+
+@lru_cache(maxsize=16_384)
+def _both(one: Region, other: Region) -> Region:
     if one in {ANYWHERE, other}:
         return other
     if other == ANYWHERE:

@@ -106,7 +106,7 @@ def _same_place(key: str, sharing: Sequence[PathClaim]) -> Iterator[Conflict]:
     writers, vacating = _writers(sharing), [claim for claim in sharing if claim.use is PathUse.VACATES]
     if _of_several(writers):
         yield _written_twice(key, writers)
-    for claim in vacating:
+    for claim in reversed(vacating):
         others = [one for one in sharing if one.party.artifact != claim.party.artifact]
         against = [one for one in others if one.use is PathUse.WRITES or one.other != claim.other]
         if against:
@@ -149,7 +149,7 @@ def _written_twice(key: str, writers: Sequence[PathClaim]) -> Conflict:
 
 
 def _renamed_away(key: str, claim: PathClaim, against: Sequence[PathClaim]) -> Conflict:
-    other = against[0]
+    other = against[-1]
     does = f"writes {other.path}" if other.use is PathUse.WRITES else f"renames it to {other.other}"
     explanation = (
         f"{claim.party.by} renames {claim.path} to {claim.other}, while {other.party.by} {does}: "

@@ -83,9 +83,14 @@ def python_requirement(party: Party, text: str, *, scope: str = "", environment:
 
     Raises `MetaQoreError` `requirement_invalid`.
     """
+    return PythonRequirement(party, text, *_allowed_where(text, environment), scope, environment)
+
+
+@lru_cache(maxsize=16_384)
+def _allowed_where(text: str, environment: str) -> tuple[Allowed, Region]:
     allowed = _allowed(text)
     region = both(region_of(NO_EXTRA), region_of(environment)) if environment else region_of(NO_EXTRA)
-    return PythonRequirement(party, text, allowed, both(region, allowed.region), scope, environment)
+    return allowed, both(region, allowed.region)
 
 
 @lru_cache(maxsize=8192)
@@ -235,7 +240,7 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
 
     Raises `MetaQoreError` `requirements_too_complex` where their markers make more than `MAX_CELLS` different cases.
     """
-    if _some_stable_version_suits_all(requirements):
+    if _some_stable_version_suits_all(frozenset([one.allowed for one in requirements])):
         return []
     cells: dict[Region, _Cell] = {region_of(NO_EXTRA): _Cell()}
     for one in requirements:
@@ -255,10 +260,11 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
     return []
 
 
-def _some_stable_version_suits_all(requirements: Sequence[PythonRequirement]) -> bool:
-    """The usual case, wherever they apply."""
+@lru_cache(maxsize=4096)
+def _some_stable_version_suits_all(all_allowed: frozenset[Allowed]) -> bool:
+    """The usual case, wherever they apply. What is allowed is told apart by identity, which the cache keeps."""
     met = _ANY_STABLE
-    for stable in {id(one.allowed.stable): one.allowed.stable for one in requirements}.values():
+    for stable in {id(allowed.stable): allowed.stable for allowed in all_allowed}.values():
         met &= stable
     return not met.is_empty
 
