@@ -28,7 +28,7 @@ from metaqore.psmp.v1 import conflict_pb2 as metaqore_dot_psmp_dot_v1_dot_confli
 from metaqore.psmp.v1 import history_pb2 as metaqore_dot_psmp_dot_v1_dot_history__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!metaqore/psmp/v1/checkpoint.proto\x12\x10metaqore.psmp.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmetaqore/psmp/v1/common.proto\x1a\x1fmetaqore/psmp/v1/conflict.proto\x1a\x1emetaqore/psmp/v1/history.proto\"\x9d\x01\n\nCheckpoint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\n\n\x02\x62y\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa0\x01\n\x15TakeCheckpointRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x17\n\nat_version\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\r\n\x0b_at_version\"z\n\x16TakeCheckpointResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12\x30\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x1c.metaqore.psmp.v1.Checkpoint\"\"\n\x14GetCheckpointRequest\x12\n\n\x02id\x18\x01 \x01(\t\"I\n\x15GetCheckpointResponse\x12\x30\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x1c.metaqore.psmp.v1.Checkpoint\"S\n\x16ListCheckpointsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"e\n\x17ListCheckpointsResponse\x12\x31\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x1c.metaqore.psmp.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x15\x44iffCheckpointRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x02to\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"\\\n\x16\x44iffCheckpointResponse\x12)\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x18.metaqore.psmp.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x18RestoreCheckpointRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\n \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"\xa5\x01\n\x19RestoreCheckpointResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12)\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.metaqore.psmp.v1.Change\x12-\n\tconflicts\x18\x03 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Conflict2\x95\x04\n\x11\x43heckpointService\x12\x63\n\x0eTakeCheckpoint\x12\'.metaqore.psmp.v1.TakeCheckpointRequest\x1a(.metaqore.psmp.v1.TakeCheckpointResponse\x12`\n\rGetCheckpoint\x12&.metaqore.psmp.v1.GetCheckpointRequest\x1a\'.metaqore.psmp.v1.GetCheckpointResponse\x12\x66\n\x0fListCheckpoints\x12(.metaqore.psmp.v1.ListCheckpointsRequest\x1a).metaqore.psmp.v1.ListCheckpointsResponse\x12\x63\n\x0e\x44iffCheckpoint\x12\'.metaqore.psmp.v1.DiffCheckpointRequest\x1a(.metaqore.psmp.v1.DiffCheckpointResponse\x12l\n\x11RestoreCheckpoint\x12*.metaqore.psmp.v1.RestoreCheckpointRequest\x1a+.metaqore.psmp.v1.RestoreCheckpointResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!metaqore/psmp/v1/checkpoint.proto\x12\x10metaqore.psmp.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmetaqore/psmp/v1/common.proto\x1a\x1fmetaqore/psmp/v1/conflict.proto\x1a\x1emetaqore/psmp/v1/history.proto\"\xb3\x01\n\nCheckpoint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\n\n\x02\x62y\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cstate_digest\x18\x08 \x01(\t\"\xa0\x01\n\x15TakeCheckpointRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x17\n\nat_version\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\r\n\x0b_at_version\"z\n\x16TakeCheckpointResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12\x30\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x1c.metaqore.psmp.v1.Checkpoint\"\"\n\x14GetCheckpointRequest\x12\n\n\x02id\x18\x01 \x01(\t\"I\n\x15GetCheckpointResponse\x12\x30\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x1c.metaqore.psmp.v1.Checkpoint\"S\n\x16ListCheckpointsRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"e\n\x17ListCheckpointsResponse\x12\x31\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x1c.metaqore.psmp.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x15\x44iffCheckpointRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x02to\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"\\\n\x16\x44iffCheckpointResponse\x12)\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x18.metaqore.psmp.v1.Change\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x18RestoreCheckpointRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\n \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"\xa5\x01\n\x19RestoreCheckpointResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12)\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x18.metaqore.psmp.v1.Change\x12-\n\tconflicts\x18\x03 \x03(\x0b\x32\x1a.metaqore.psmp.v1.Conflict2\x95\x04\n\x11\x43heckpointService\x12\x63\n\x0eTakeCheckpoint\x12\'.metaqore.psmp.v1.TakeCheckpointRequest\x1a(.metaqore.psmp.v1.TakeCheckpointResponse\x12`\n\rGetCheckpoint\x12&.metaqore.psmp.v1.GetCheckpointRequest\x1a\'.metaqore.psmp.v1.GetCheckpointResponse\x12\x66\n\x0fListCheckpoints\x12(.metaqore.psmp.v1.ListCheckpointsRequest\x1a).metaqore.psmp.v1.ListCheckpointsResponse\x12\x63\n\x0e\x44iffCheckpoint\x12\'.metaqore.psmp.v1.DiffCheckpointRequest\x1a(.metaqore.psmp.v1.DiffCheckpointResponse\x12l\n\x11RestoreCheckpoint\x12*.metaqore.psmp.v1.RestoreCheckpointRequest\x1a+.metaqore.psmp.v1.RestoreCheckpointResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,27 +36,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'metaqore.psmp.v1.checkpoint
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKPOINT']._serialized_start=185
-  _globals['_CHECKPOINT']._serialized_end=342
-  _globals['_TAKECHECKPOINTREQUEST']._serialized_start=345
-  _globals['_TAKECHECKPOINTREQUEST']._serialized_end=505
-  _globals['_TAKECHECKPOINTRESPONSE']._serialized_start=507
-  _globals['_TAKECHECKPOINTRESPONSE']._serialized_end=629
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=631
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=665
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=667
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=740
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=742
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=825
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=827
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=928
-  _globals['_DIFFCHECKPOINTREQUEST']._serialized_start=930
-  _globals['_DIFFCHECKPOINTREQUEST']._serialized_end=1041
-  _globals['_DIFFCHECKPOINTRESPONSE']._serialized_start=1043
-  _globals['_DIFFCHECKPOINTRESPONSE']._serialized_end=1135
-  _globals['_RESTORECHECKPOINTREQUEST']._serialized_start=1138
-  _globals['_RESTORECHECKPOINTREQUEST']._serialized_end=1283
-  _globals['_RESTORECHECKPOINTRESPONSE']._serialized_start=1286
-  _globals['_RESTORECHECKPOINTRESPONSE']._serialized_end=1451
-  _globals['_CHECKPOINTSERVICE']._serialized_start=1454
-  _globals['_CHECKPOINTSERVICE']._serialized_end=1987
+  _globals['_CHECKPOINT']._serialized_end=364
+  _globals['_TAKECHECKPOINTREQUEST']._serialized_start=367
+  _globals['_TAKECHECKPOINTREQUEST']._serialized_end=527
+  _globals['_TAKECHECKPOINTRESPONSE']._serialized_start=529
+  _globals['_TAKECHECKPOINTRESPONSE']._serialized_end=651
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=653
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=687
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=689
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=762
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=764
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=847
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=849
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=950
+  _globals['_DIFFCHECKPOINTREQUEST']._serialized_start=952
+  _globals['_DIFFCHECKPOINTREQUEST']._serialized_end=1063
+  _globals['_DIFFCHECKPOINTRESPONSE']._serialized_start=1065
+  _globals['_DIFFCHECKPOINTRESPONSE']._serialized_end=1157
+  _globals['_RESTORECHECKPOINTREQUEST']._serialized_start=1160
+  _globals['_RESTORECHECKPOINTREQUEST']._serialized_end=1305
+  _globals['_RESTORECHECKPOINTRESPONSE']._serialized_start=1308
+  _globals['_RESTORECHECKPOINTRESPONSE']._serialized_end=1473
+  _globals['_CHECKPOINTSERVICE']._serialized_start=1476
+  _globals['_CHECKPOINTSERVICE']._serialized_end=2009
 # @@protoc_insertion_point(module_scope)

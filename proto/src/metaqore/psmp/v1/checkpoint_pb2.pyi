@@ -35,6 +35,7 @@ class Checkpoint(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     BY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_DIGEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Names it for ever. Opaque."""
     project_id: _builtins.str
@@ -47,6 +48,8 @@ class Checkpoint(_message.Message):
     """The project's version that it names."""
     by: _builtins.str
     """Who took it, by name."""
+    state_digest: _builtins.str
+    """SHA-256, in hex, of the state of then in the form of RFC 8785."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was taken."""
@@ -61,10 +64,11 @@ class Checkpoint(_message.Message):
         version: _builtins.int = ...,
         by: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        state_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "create_time", b"create_time", "description", b"description", "id", b"id", "name", b"name", "project_id", b"project_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "create_time", b"create_time", "description", b"description", "id", b"id", "name", b"name", "project_id", b"project_id", "state_digest", b"state_digest", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
