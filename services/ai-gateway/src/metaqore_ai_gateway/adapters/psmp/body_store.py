@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,6 @@ import structlog
 
 from metaqore_ai_gateway.service.psmp.uploads import StoredBody
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.psmp.refusal import conflict
 from metaqore_mesh.keys import DigestKeys
 from metaqore_mesh.objects import Bodies, Body, KeptBodies
 
@@ -22,11 +21,11 @@ class BodyRows(KeptBodies, Protocol):
     """The rows of bodies: a living key for each address of an organization."""
 
     async def keep(self, body: Body) -> Body:
-        """Keep a body, and give the one that is kept: another one, where that came first."""
+        """Keep a body in the place of a former one with this address; gives what is kept."""
         ...
 
     async def kept(self, organization: str, digest: str) -> Body | None:
-        """The body under this address, its key destroyed or not; None where none was ever kept."""
+        """The body under this address; its `wrapped_key` is empty where it was destroyed."""
         ...
 
 
@@ -45,9 +44,7 @@ class SealedText:
 
     async def keep(self) -> None:
         """Let versions name it."""
-        kept = await self.rows.keep(self.body)
-        if kept.name != self.body.name:
-            await self.drop()
+        await self.rows.keep(self.body)
 
     async def drop(self) -> None:
         """Remove it, unless a row has its key."""
@@ -89,24 +86,21 @@ class ObjectBodyStore:
     async def read(self, organization: str, digest: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
         """The text from `offset` on."""
         body = await self.rows.kept(organization, digest)
-        if body is None:
+        if body is None or not body.wrapped_key:
             raise MetaQoreError(
-                "content_missing", "No body with this digest is kept here. Upload it first.", kind=ErrorKind.NOT_FOUND
+                "content_missing", "No body with this digest is kept, or it was erased.", kind=ErrorKind.NOT_FOUND
             )
-        if not body.wrapped_key:
-            raise conflict("body_erased", "This body was erased: its key is destroyed, and nobody can read it again.")
         async with aclosing(self.bodies.read(body, offset)) as pieces:
             async for piece in pieces:
                 yield piece
 
-    async def sweep(self, organization: str, digest: str) -> None:
-        """Remove the object of a body whose key was destroyed."""
+    @asynccontextmanager
+    async def erasing(self, organization: str, digest: str) -> AsyncIterator[None]:
+        """Remove the object once the block, in which its key is destroyed, has ended well."""
         body = await self.rows.kept(organization, digest)
-        if body is not None and not body.wrapped_key:
-            try:
-                await self.bodies.discard(body)
-            except MetaQoreError as error:
-                _log.warning("body.deletion_deferred", object=body.name, code=error.code)
+        yield
+        if body is not None:
+            await SealedText(body, self.bodies, self.rows).drop()
 
 
 def _stored(body: Body) -> StoredBody:

@@ -232,13 +232,14 @@ class CarryOut:
         return replace(answer, ended=ended_of(answer))
 
     async def _erase(self, permitted: Permitted, command: artifacts.EraseArtifactBody) -> Answer:
-        """The event and the end of the key are one transaction; the object is removed after it."""
-        answer = await self._submit(permitted, of_artifact(command, permitted.target.ref, permitted.who))
-        if not permitted.given.dry_run:
-            for known in answer.changed:
-                digest = known.artifact.versions[command.version - 1].content.body.digest
-                await self.bodies.sweep(permitted.organization, digest)
-        return answer
+        """The event and the end of the key are one transaction."""
+        asked = of_artifact(command, permitted.target.ref, permitted.who)
+        versions = (await self._artifact(permitted)).versions
+        if permitted.given.dry_run or not 1 <= command.version <= len(versions):
+            return await self._submit(permitted, asked)
+        digest = versions[command.version - 1].content.body.digest
+        async with self.bodies.erasing(permitted.organization, digest):
+            return await self._submit(permitted, asked)
 
 
 def _bare(permitted: Permitted, version: int) -> Answer:

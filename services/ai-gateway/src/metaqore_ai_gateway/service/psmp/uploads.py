@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -71,9 +72,12 @@ class BodyStore(Protocol):
         ...
 
     def read(self, organization: str, digest: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
-        """The text from `offset` on. Raises `body_erased` where its key is destroyed."""
+        """The text from `offset` on. Raises `content_missing`, also where its key was destroyed."""
         ...
 
-    async def sweep(self, organization: str, digest: str) -> None:
-        """Remove the object of a body whose key was destroyed. A failure leaves it for the collector."""
+    def erasing(self, organization: str, digest: str) -> AbstractAsyncContextManager[None]:
+        """Around the transaction that destroys the key of a body: its object is removed after it.
+
+        Where that fails, it is left for the collector; nobody can read it.
+        """
         ...

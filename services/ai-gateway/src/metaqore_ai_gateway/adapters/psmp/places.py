@@ -1,0 +1,47 @@
+"""Where in its organization something is, in PostgreSQL: the port `Places`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from metaqore_ai_gateway.adapters.psmp.checkpoints import PostgresCheckpoints
+from metaqore_ai_gateway.adapters.psmp.conflict_reads import PostgresConflicts
+from metaqore_ai_gateway.adapters.psmp.project_reads import ProjectReads
+from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
+from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
+from metaqore_ai_gateway.service.psmp.places import Place
+from metaqore_ai_gateway.service.psmp.points import Checkpoint
+from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict
+
+PLACE: Final = """
+select project, aggregate from psmp_aggregates where organization = $1 and kind = $2 and id = $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresPlaces:
+    """The port `Places` on PostgreSQL."""
+
+    pool: asyncpg.Pool[asyncpg.Record]
+
+    async def place(self, organization: str, kind: Kind, id_: str) -> Place | None:
+        """Where the artifact, task or project with this id is."""
+        async with of_organization(self.pool, organization) as connection:
+            row = await connection.fetchrow(PLACE, organization, kind.value, id_)
+        return None if row is None else Place(row["project"], Ref(kind, row["aggregate"]))
+
+    async def conflict_in(self, organization: str, conflict: str, of: Place, number: int) -> FoundConflict | None:
+        """The conflict that this version stands in, or stood in last."""
+        return await PostgresConflicts(self.pool).of_version(organization, conflict, of.project, of.ref.id, number)
+
+    async def checkpoint_at(self, organization: str, checkpoint: str) -> tuple[str, Checkpoint] | None:
+        """The project of a checkpoint, and the checkpoint."""
+        return await PostgresCheckpoints(self.pool).find(organization, checkpoint)
+
+    async def open_refs(self, organization: str, project: str) -> tuple[Ref, ...]:
+        """What in the project is not final."""
+        async with of_organization(self.pool, organization) as connection:
+            return tuple(await ProjectReads(connection, organization, project).open_items())
