@@ -9,6 +9,7 @@ import pytest
 
 from metaqore_ai_gateway.adapters.psmp.checkpoints import PostgresCheckpoints
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
+from metaqore_ai_gateway.adapters.psmp.kept_bodies import PostgresKeptBodies
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_ai_gateway.adapters.psmp.roles import prepare_roles
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref, Repeatable, Submission
@@ -18,9 +19,11 @@ from metaqore_governance_core.psmp import project
 from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.artifact_state import Body, Content, Dependency, Provenance
 from metaqore_governance_core.psmp.project import Mode, ProjectPolicy
+from metaqore_governance_core.records import Commitment
 from metaqore_mesh.database.migrations import migrate
 from metaqore_mesh.database.pool import open_pool
 from metaqore_mesh.embedded.databases import with_database
+from metaqore_mesh.objects import Body as SealedBody
 
 
 def database_of(url: str) -> str:
@@ -58,7 +61,22 @@ async def pool(psmp_url):
 
 
 @pytest.fixture
-def store(pool):
+async def kept_bodies(pool):
+    """The rows of bodies, with the texts that the tests' versions name."""
+    kept = PostgresKeptBodies(pool)
+    for organization in ("acme", "other"):
+        for body in (sealed(organization, letter * 64) for letter in "0123456789abcdef"):
+            await kept.keep(body)
+    return kept
+
+
+def sealed(organization, digest, name=None, key=b"wrapped"):
+    return SealedBody(organization, Commitment(digest, "key-1", 3), name or f"bodies/{organization}/{digest}", key)
+
+
+@pytest.fixture
+def store(pool, kept_bodies):
+    assert kept_bodies
     return PostgresProjectStore(pool)
 
 

@@ -99,11 +99,11 @@ async def test_a_time_waits_for_whoever_may_still_commit_into_it(team, history, 
 
 async def test_a_checkpoint_names_a_version_for_ever(team, history, checkpoints):
     await team.propose("one")
-    taken = await checkpoints.take(*OF, "first", by="ann", at_us=1, note="before the storm")
+    taken = await checkpoints.take(*OF, "first", by="ann", at_us=1, description="before the storm")
     await team.propose("two")
     assert await history.version_at(*OF, AtCheckpoint("first")) == taken.version == 3
     with pytest.raises(MetaQoreError, match="Choose another"):
-        await checkpoints.take(*OF, "first", by="ann", at_us=1, note="")
+        await checkpoints.take(*OF, "first", by="ann", at_us=1)
     assert await checkpoints.page(*OF) == [taken]
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
+from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.points import AtCheckpoint
 from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint, Restored
 from metaqore_ai_gateway.service.psmp.standing import Holder
@@ -19,7 +20,7 @@ async def then(team, checkpoints):
     await team.stand("kept", paths=["kept.py"])
     await team.stand("changed", paths=["changed.py"], body="1")
     await team.stand("ended", paths=["ended.py"])
-    await checkpoints.take(*OF, "then", by="ann", at_us=1, note="")
+    await checkpoints.take(*OF, "then", by="ann", at_us=1)
     await team.stand("changed", paths=["other.py"], body="2")
     await team.do(team.ask("ended", c.Deprecate, "old"))
     await team.stand("added", paths=["changed.py"])
@@ -49,7 +50,7 @@ async def test_it_makes_new_versions_with_the_bodies_of_then(then, restore, stor
     states = {name: await then.state(store, name) for name in ("kept", "changed", "ended", "added", "open")}
     assert states["kept"].active.number == 1
     assert (states["changed"].active.number, states["changed"].active.content.body.digest) == (3, "1" * 64)
-    assert states["changed"].active.content.provenance.parents == ("changed@1",)
+    assert states["changed"].active.content.provenance.parents == (f"{artifact_id(*OF, 'changed')}@1",)
     assert states["ended"].active.number == 2
     assert states["added"].active is None
     assert states["open"].versions[0].phase is Phase.BLOCKED

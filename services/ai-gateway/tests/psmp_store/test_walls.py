@@ -23,7 +23,7 @@ async def rows(team, checkpoints):
     """Rows of `acme` in every table but that of snapshots, which is filled by hand."""
     await team.stand("one", paths=["a"], needs=["numpy<2"])
     await team.do(*team.proposal("two", paths=["a"]), key="k")
-    await checkpoints.take("acme", "garden", "then", by="ann", at_us=1, note="")
+    await checkpoints.take("acme", "garden", "then", by="ann", at_us=1)
     return team
 
 

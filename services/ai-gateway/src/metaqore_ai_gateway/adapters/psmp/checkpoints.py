@@ -8,20 +8,29 @@ from typing import Final
 
 import asyncpg
 
+from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
+from metaqore_ai_gateway.adapters.psmp.replay import state_digest
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
-from metaqore_ai_gateway.service.psmp.points import Checkpoint
-from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.psmp.refusal import conflict
+from metaqore_ai_gateway.service.psmp.ids import checkpoint_id
+from metaqore_ai_gateway.service.psmp.points import AtVersion, Checkpoint
+from metaqore_governance_core.psmp.refusal import PsmpRefusedError, conflict
 
+_EXISTS: Final = """
+select exists(select from psmp_checkpoints where organization = $1 and project = $2 and name = $3)
+"""
 _TAKE: Final = """
-insert into psmp_checkpoints (organization, project, name, version, made_by, made_us, note)
-select organization, project, $3, version, $4, $5, $6 from psmp_projects where organization = $1 and project = $2
-returning version
+insert into psmp_checkpoints (
+    organization, project, name, id, version, made_by, made_us, description, state_digest
+) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 _PAGE: Final = """
-select name, version, made_by, made_us, note from psmp_checkpoints
-where organization = $1 and project = $2 and ($3::bigint is null or version < $3)
-order by version desc, name limit $4
+select id, name, version, made_by, made_us, description, state_digest from psmp_checkpoints
+where organization = $1 and project = $2 and ($3::bigint is null or (version, name) < ($3, $4))
+order by version desc, name desc limit $5
+"""
+_FIND: Final = """
+select id, name, version, made_by, made_us, description, state_digest, project from psmp_checkpoints
+where organization = $1 and id = $2
 """
 
 
@@ -31,25 +40,58 @@ class PostgresCheckpoints:
 
     pool: asyncpg.Pool[asyncpg.Record]
 
-    async def take(self, organization: str, project: str, name: str, *, by: str, at_us: int, note: str) -> Checkpoint:
-        """Name the version of now."""
-        try:
-            async with of_organization(self.pool, organization) as connection:
-                version = await connection.fetchval(_TAKE, organization, project, name, by, at_us, note)
-        except asyncpg.UniqueViolationError as error:
-            raise conflict(
-                "checkpoint_exists", f"There is a checkpoint {name} already. Choose another name."
-            ) from error
-        if version is None:
-            raise MetaQoreError(
-                "project_missing", "There is no such project. Create it first.", kind=ErrorKind.NOT_FOUND
-            )
-        return Checkpoint(name, version, by, at_us, note)
+    async def take(
+        self,
+        organization: str,
+        project: str,
+        name: str,
+        *,
+        by: str,
+        at_us: int,
+        description: str = "",
+        at_version: int | None = None,
+        dry_run: bool = False,
+    ) -> Checkpoint:
+        """Name a version; its whole state is folded for the digest."""
+        history = PostgresHistory(self.pool)
+        version = (
+            await history.newest(organization, project)
+            if at_version is None
+            else await history.version_at(organization, project, AtVersion(at_version))
+        )
+        async with of_organization(self.pool, organization) as connection:
+            if await connection.fetchval(_EXISTS, organization, project, name):
+                raise _exists(name)
+        digest = await state_digest(self.pool, organization, project, version)
+        id_ = checkpoint_id(organization, project, name)
+        taken = Checkpoint(id_, name, version, by, at_us, description, digest)
+        if not dry_run:
+            await self._keep(organization, project, taken)
+        return taken
+
+    async def find(self, organization: str, checkpoint: str) -> tuple[str, Checkpoint] | None:
+        """The checkpoint with this id."""
+        async with of_organization(self.pool, organization) as connection:
+            row = await connection.fetchrow(_FIND, organization, checkpoint)
+        return None if row is None else (row["project"], Checkpoint(*row[:-1]))
 
     async def page(
-        self, organization: str, project: str, *, before: int | None = None, size: int = 100
+        self, organization: str, project: str, *, before: tuple[int, str] | None = None, size: int = 100
     ) -> Sequence[Checkpoint]:
-        """Those of versions below `before`, the newest first."""
+        """Those before this version and name, the newest first."""
+        version, name = before or (None, None)
         async with of_organization(self.pool, organization) as connection:
-            rows = await connection.fetch(_PAGE, organization, project, before, size)
+            rows = await connection.fetch(_PAGE, organization, project, version, name, size)
         return [Checkpoint(*row) for row in rows]
+
+    async def _keep(self, organization: str, project: str, taken: Checkpoint) -> None:
+        row = (taken.name, taken.id, taken.version, taken.by, taken.at_us, taken.description, taken.state_digest)
+        try:
+            async with of_organization(self.pool, organization) as connection:
+                await connection.execute(_TAKE, organization, project, *row)
+        except asyncpg.UniqueViolationError as error:
+            raise _exists(taken.name) from error
+
+
+def _exists(name: str) -> PsmpRefusedError:
+    return conflict("checkpoint_exists", f"There is a checkpoint {name} already. Choose another name.")

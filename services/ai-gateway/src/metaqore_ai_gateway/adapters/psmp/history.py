@@ -35,7 +35,10 @@ _BY_TIME: Final = """
 select version from psmp_events where organization = $1 and project = $2 and recorded_us <= $3
 order by recorded_us desc, version desc limit 1
 """
-_BY_CHECKPOINT: Final = "select version from psmp_checkpoints where organization = $1 and project = $2 and name = $3"
+_BY_CHECKPOINT: Final = """
+select version from psmp_checkpoints where organization = $1 and project = $2 and (name = $3 or id = $3)
+order by id = $3 desc limit 1
+"""
 _NAMES: Final = """
 select aggregate from psmp_aggregates
 where organization = $1 and project = $2 and kind = 'artifact' and aggregate > $3 and born <= $4

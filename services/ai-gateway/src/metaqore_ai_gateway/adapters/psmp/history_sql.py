@@ -1,8 +1,9 @@
-"""The past of aggregates: the newest snapshot up to a version of the project, and the events after it."""
+"""The past of aggregates: what has not changed since, or the newest snapshot and the events after it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 SNAPSHOT_EVERY: Final = 64
 """Events of one aggregate from one snapshot to the next: folding so many costs about a millisecond."""
 
+# Since its last event an aggregate is what it is now: of most, nothing has to be folded.
+_UNCHANGED: Final = """
+select kind, aggregate, version, state from psmp_aggregates
+where organization = $1 and project = $2
+    and (kind, aggregate) in (select * from unnest($3::text[], $4::text[])) and changed <= $5
+"""
 _SNAPSHOTS: Final = """
 select asked.kind, asked.aggregate, found.aggregate_version, found.state
 from unnest($3::text[], $4::text[]) as asked (kind, aggregate)
@@ -29,7 +36,7 @@ cross join lateral (
 """
 # `+ 0`, so that they are found by their aggregate and not by counting through the project.
 _EVENTS: Final = """
-select asked.kind, asked.aggregate, e.type, e.schema, e.body
+select asked.kind, asked.aggregate, e.aggregate_version, e.type, e.schema, e.body
 from unnest($3::text[], $4::text[], $5::bigint[]) as asked (kind, aggregate, after)
 join psmp_events as e on e.organization = $1 and e.project = $2 and e.kind = asked.kind
     and e.aggregate = asked.aggregate and e.aggregate_version > asked.after
@@ -38,10 +45,40 @@ order by e.version
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A state, and how many events led to it."""
+
+    state: State
+    revision: int
+
+
+async def seen_at(
+    connection: Connection, organization: str, project: str, refs: Collection[Ref], version: int
+) -> dict[Ref, Seen]:
+    """Each of these that existed at that version of the project, as it was then."""
+    kinds, ids = [ref.kind.value for ref in refs], [ref.id for ref in refs]
+    seen: dict[Ref, Seen] = {}
+    for row in await connection.fetch(_UNCHANGED, organization, project, kinds, ids, version):
+        ref = Ref(Kind(row["kind"]), row["aggregate"])
+        seen[ref] = Seen(decode_state(ref.kind, row["state"]), row["version"])
+    others = [ref for ref in refs if ref not in seen]
+    if others:
+        seen.update(await _folded(connection, organization, project, others, version))
+    return seen
+
+
 async def states_at(
     connection: Connection, organization: str, project: str, refs: Collection[Ref], version: int
 ) -> dict[Ref, State]:
-    """Each of these that existed at that version of the project, as it was then."""
+    """The same without how many events led there."""
+    seen = await seen_at(connection, organization, project, refs, version)
+    return {ref: one.state for ref, one in seen.items()}
+
+
+async def _folded(
+    connection: Connection, organization: str, project: str, refs: Sequence[Ref], version: int
+) -> dict[Ref, Seen]:
     kinds, ids = [ref.kind.value for ref in refs], [ref.id for ref in refs]
     after = dict.fromkeys(refs, 0)
     states: dict[Ref, State] = {}
@@ -52,8 +89,9 @@ async def states_at(
     for row in rows:
         ref = Ref(Kind(row["kind"]), row["aggregate"])
         event = decode_event(row["type"], row["schema"], row["body"])
+        after[ref] = row["aggregate_version"]
         states[ref] = evolve(states.get(ref) or beginning(ref.kind), event)
-    return states
+    return {ref: Seen(state, after[ref]) for ref, state in states.items()}
 
 
 def happened(row: asyncpg.Record) -> Happened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -21,8 +22,13 @@ from metaqore_governance_core.psmp.refusal import conflict
 
 _LOCK: Final = "select version from psmp_projects where organization = $1 and project = $2 for update"
 _ANSWERS: Final = """
-select key, digest, first_version, last_version, refusal from psmp_commands
+select key, digest, first_version, last_version, refusal, receipt from psmp_commands
 where organization = $1 and project = $2 and key = any ($3::bytea[])
+"""
+# The lock keeps an erasure, which changes the row, waiting until the version that names the text is there.
+_BODIES: Final = """
+select digest from psmp_bodies where organization = $1 and digest = any ($2::text[]) and wrapped_key is not null
+order by digest for share
 """
 _HAPPENED: Final = """
 select version, kind, aggregate, aggregate_version, type, schema, body from psmp_events
@@ -65,6 +71,11 @@ class PostgresProjectTransaction(ProjectReads):
         states = await states_at(self.connection, *of, refs, answered.last)
         return Outcome(answered.last, found, states)
 
+    async def bodies(self, digests: Collection[str]) -> AbstractSet[str]:
+        """Those of these whose keys live; nobody destroys them before the end."""
+        rows = await self.connection.fetch(_BODIES, self.organization, sorted(digests))
+        return {row["digest"] for row in rows}
+
     async def write(self, changes: Changes) -> None:
         """Write everything."""
         with _explained():
@@ -78,6 +89,8 @@ def _explained() -> Iterator[None]:
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "psmp_projects_organization_name_key":
             raise conflict("project_exists", "A project has this name already. Choose another name.") from error
+        if error.constraint_name == "psmp_aggregates_by_id":
+            raise conflict("task_exists", "The task exists already. Open another under its own id.") from error
         if error.constraint_name == "psmp_commands_pkey":
             message = "The same request arrived twice at once. Try again."
             raise MetaQoreError("database_conflict", message, kind=ErrorKind.UNAVAILABLE, retryable=True) from error
@@ -86,4 +99,4 @@ def _explained() -> Iterator[None]:
 
 def _answered(row: asyncpg.Record) -> Answered:
     refusal = None if row["refusal"] is None else decode_refusal(row["refusal"])
-    return Answered(row["digest"], row["first_version"], row["last_version"], refusal)
+    return Answered(row["digest"], row["first_version"], row["last_version"], refusal, row["receipt"])

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from metaqore_ai_gateway.adapters.psmp.changed_rows import artifact_in, columns_of, touched
+from metaqore_ai_gateway.adapters.psmp.conflict_writes import ConflictWrites
 from metaqore_ai_gateway.adapters.psmp.entry_codec import encode_entries
 from metaqore_ai_gateway.adapters.psmp.history_sql import SNAPSHOT_EVERY
 from metaqore_ai_gateway.adapters.psmp.project_reads import columns
+from metaqore_ai_gateway.adapters.psmp.provenance_writes import ProvenanceWrites
 from metaqore_ai_gateway.adapters.psmp.refusal_codec import encode_refusal
-from metaqore_ai_gateway.adapters.psmp.state_codec import encode_event, encode_open_conflict, encode_state
-from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
+from metaqore_ai_gateway.adapters.psmp.state_codec import encode_event, encode_state
+from metaqore_ai_gateway.service.psmp.asked import Kind, Ref, State
 from metaqore_ai_gateway.service.psmp.folding import is_open
+from metaqore_ai_gateway.service.psmp.known import id_of
 from metaqore_ai_gateway.service.psmp.ports import Answered, Changes, Recorded
-from metaqore_ai_gateway.service.psmp.standing import Holder, Rows, Standing
+from metaqore_ai_gateway.service.psmp.standing import Holder, Rows
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact
 from metaqore_governance_core.psmp.project import Project
+from metaqore_governance_core.psmp.work import Work
 
 if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
@@ -49,14 +52,18 @@ select $1, $2, given.*, $3 from unnest(
 """
 _AGGREGATES: Final = """
 insert into psmp_aggregates as known (
-    organization, project, kind, aggregate, version, born, is_open, state, offered_us
+    organization, project, kind, aggregate, id, version, born, changed, is_open, standing, lease_until_us, state,
+    offered_us
 )
-select $1, $2, kind, aggregate, version, born, is_open, state,
+select $1, $2, kind, aggregate, id, version, born, changed, is_open, standing, lease_until_us, state,
     array(select jsonb_array_elements_text(offered)::bigint)
-from unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::bytea[], $9::jsonb[])
-    as given (kind, aggregate, version, born, is_open, state, offered)
+from unnest(
+    $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::boolean[], $10::text[],
+    $11::bigint[], $12::bytea[], $13::jsonb[]
+) as given (kind, aggregate, id, version, born, changed, is_open, standing, lease_until_us, state, offered)
 on conflict (organization, project, kind, aggregate) do update set
-    version = excluded.version, is_open = excluded.is_open, state = excluded.state, offered_us = excluded.offered_us
+    version = excluded.version, changed = excluded.changed, is_open = excluded.is_open, standing = excluded.standing,
+    lease_until_us = excluded.lease_until_us, state = excluded.state, offered_us = excluded.offered_us
 """
 _SNAPSHOTS: Final = """
 insert into psmp_snapshots (organization, project, kind, aggregate, project_version, aggregate_version, state)
@@ -87,31 +94,11 @@ select $1, $2, given.* from unnest(
     $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::integer[], $9::bytea[]
 ) as given
 """
-_CLOSE_CONFLICTS: Final = """
-delete from psmp_open_conflicts where organization = $1 and project = $2
-    and (artifact, number) in (select * from unnest($3::text[], $4::integer[]))
-"""
-_FORGET_PARTIES: Final = """
-delete from psmp_conflict_parties where organization = $1 and project = $2
-    and (artifact, number) in (select * from unnest($3::text[], $4::integer[]))
-"""
-_OPEN_CONFLICTS: Final = """
-insert into psmp_open_conflicts (
-    organization, project, conflict, artifact, number, type, severity, since_us, body, clashing
-)
-select $1, $2, conflict, artifact, number, type, severity, since_us, body,
-    array(select jsonb_array_elements_text(clashing))
-from unnest(
-    $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bigint[], $9::bytea[], $10::jsonb[]
-) as given (conflict, artifact, number, type, severity, since_us, body, clashing)
-"""
-_PARTIES: Final = """
-insert into psmp_conflict_parties (organization, project, party, artifact, number)
-select $1, $2, given.* from unnest($3::text[], $4::text[], $5::integer[]) as given
-"""
 _ANSWERS: Final = """
-insert into psmp_commands (organization, project, key, digest, first_version, last_version, refusal)
-select $1, $2, given.* from unnest($3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[]) as given
+insert into psmp_commands (organization, project, key, digest, first_version, last_version, refusal, receipt)
+select $1, $2, given.* from unnest(
+    $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[], $8::text[]
+) as given
 """
 
 
@@ -130,7 +117,9 @@ class ProjectWrites:
             await self._append(changes.events, recorded_us)
             await self._states(changes)
             await self._versions(changes)
-            await self._conflicts(changes)
+            of = (self.connection, self.organization, self.project)
+            await ConflictWrites(*of).everything(changes)
+            await ProvenanceWrites(*of).everything(changes)
             await self._index(changes)
         if changes.answers:
             await self._answers(changes.answers)
@@ -164,70 +153,41 @@ class ProjectWrites:
             )
             for one in events
         ]
-        await self._run(_EVENTS, recorded_us, *_columns(rows))
+        await self._run(_EVENTS, recorded_us, *columns_of(rows))
 
     async def _states(self, changes: Changes) -> None:
         rows, snapshots = [], []
         events = _count(changes.events)
+        last = {one.happened.of: one.happened.version for one in changes.events}
         for ref, one in changes.aggregates.items():
+            if ref not in last:
+                continue  # a command that changes nothing leaves no event
             state = encode_state(one.state)
+            places = (ref.kind.value, ref.id, id_of(self.organization, self.project, ref))
+            versions = (one.version, one.born, last[ref])
             offered = f"[{','.join(map(str, one.offered_us))}]"
-            rows.append((ref.kind.value, ref.id, one.version, one.born, is_open(one.state), state, offered))
+            rows.append((*places, *versions, is_open(one.state), *_task_columns(one.state), state, offered))
             if one.version // SNAPSHOT_EVERY > (one.version - events[ref]) // SNAPSHOT_EVERY:
-                last = max(event.happened.version for event in changes.events if event.happened.of == ref)
-                snapshots.append((ref.kind.value, ref.id, last, one.version, state))
-        await self._run(_AGGREGATES, *_columns(rows))
+                snapshots.append((ref.kind.value, ref.id, last[ref], one.version, state))
+        await self._run(_AGGREGATES, *columns_of(rows))
         if snapshots:
-            await self._run(_SNAPSHOTS, *_columns(snapshots))
+            await self._run(_SNAPSHOTS, *columns_of(snapshots))
 
     async def _versions(self, changes: Changes) -> None:
         rows = []
-        for artifact, number in _touched(changes.events):
-            version = _artifact(changes.aggregates, artifact).versions[number - 1]
+        for artifact, number in touched(changes.events):
+            version = artifact_in(changes.aggregates, artifact).versions[number - 1]
             rows.append((artifact, number, version.phase.value, version.since_us, version.expires_us))
         if rows:
-            await self._run(_VERSIONS, *_columns(rows))
-
-    async def _conflicts(self, changes: Changes) -> None:
-        touched = _touched(changes.events)
-        if not touched:
-            return
-        await self._run(_CLOSE_CONFLICTS, *_columns(touched))
-        await self._run(_FORGET_PARTIES, *_columns(touched))
-        rows, parties = [], []
-        for name, number in touched:
-            version = _artifact(changes.aggregates, name).versions[number - 1]
-            if version.phase not in OFFERED_PHASES or not version.conflicts:
-                continue
-            clashing = {party.artifact for one in version.conflicts for party in one.conflict.clashing} - {name}
-            parties += [(party, name, number) for party in sorted(clashing)]
-            for one in version.conflicts:
-                found = one.conflict
-                named = json.dumps(sorted({party.artifact for party in found.clashing}))
-                rows.append(
-                    (
-                        found.id,
-                        name,
-                        number,
-                        found.type.value,
-                        found.severity.value,
-                        one.since_us,
-                        encode_open_conflict(one),
-                        named,
-                    )
-                )
-        if rows:
-            await self._run(_OPEN_CONFLICTS, *_columns(rows))
-        if parties:
-            await self._run(_PARTIES, *_columns(parties))
+            await self._run(_VERSIONS, *columns_of(rows))
 
     async def _index(self, changes: Changes) -> None:
         gone = [row[:6] for holder, rows in changes.removed for row in _index_rows(holder, rows)]
         if gone:
-            await self._run(_UNPLACE, *_columns(gone))
+            await self._run(_UNPLACE, *columns_of(gone))
         come = [row for holder, rows in changes.placed.items() for row in _index_rows(holder, rows)]
         if come:
-            await self._run(_PLACE, *_columns(come))
+            await self._run(_PLACE, *columns_of(come))
 
     async def _answers(self, answers: Mapping[str, Answered]) -> None:
         rows = [
@@ -237,10 +197,11 @@ class ProjectWrites:
                 one.first,
                 one.last,
                 None if one.refusal is None else encode_refusal(one.refusal),
+                one.receipt_token,
             )
             for key, one in answers.items()
         ]
-        await self._run(_ANSWERS, *_columns(rows))
+        await self._run(_ANSWERS, *columns_of(rows))
 
 
 def hashed(key: str) -> bytes:
@@ -254,25 +215,16 @@ def _index_rows(holder: Holder, rows: Rows) -> Iterator[tuple[Any, ...]]:
         yield kind, environment, digest, form, holder.party, holder.number, body
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 def _count(events: Iterable[Recorded]) -> Counter[Ref]:
     return Counter(one.happened.of for one in events)
 
 
-def _touched(events: Iterable[Recorded]) -> list[tuple[str, int]]:
-    """The versions of artifacts to which something happened."""
-    found = {
-        (one.happened.of.id, one.happened.event.version): None
-        for one in events
-        if one.happened.of.kind is Kind.ARTIFACT and hasattr(one.happened.event, "version")
-    }
-    return list(found)
-
-
-def _artifact(aggregates: Mapping[Ref, Standing], name: str) -> Artifact:
-    state = aggregates[Ref(Kind.ARTIFACT, name)].state
-    assert isinstance(state, Artifact)  # noqa: S101 - what its kind says
-    return state
+def _task_columns(state: State) -> tuple[str | None, int | None]:
+    """How a project or a task stands, and until when a task is held."""
+    match state:
+        case Project():
+            return state.state, None
+        case Work():
+            return state.state, state.lease_until_us if state.holder else None
+        case _:
+            return None, None

@@ -69,9 +69,13 @@ create table psmp_aggregates (
     project text collate "C" not null,
     kind text collate "C" not null,
     aggregate text collate "C" not null,
+    id text collate "C" not null,
     version bigint not null,
     born bigint not null,
+    changed bigint not null,
     is_open boolean not null,
+    standing text collate "C",
+    lease_until_us bigint,
     offered_us bigint[] not null,
     state bytea not null,
     primary key (organization, project, kind, aggregate)
@@ -81,9 +85,24 @@ comment on table psmp_aggregates is 'A projection of psmp_events: the state of e
 
 comment on column psmp_aggregates.born is 'The version of the project at its first event';
 
+comment on column psmp_aggregates.id is 'Names it in its organization';
+
+comment on column psmp_aggregates.changed is 'The version of the project at its last event';
+
+comment on column psmp_aggregates.standing is 'The state of a project or a task; null for an artifact';
+
+comment on column psmp_aggregates.lease_until_us is 'When the lease on a task that is held ends';
+
 comment on column psmp_aggregates.offered_us is 'When each version of an artifact was proposed; 0 where it was not';
 
 create index psmp_aggregates_by_name on psmp_aggregates (organization, project, kind, aggregate) include (born);
+
+create unique index psmp_aggregates_by_id on psmp_aggregates (organization, kind, id);
+
+create index psmp_tasks_by_standing on psmp_aggregates (organization, project, standing, aggregate)
+    where kind = 'task';
+
+create index psmp_leases_to_end on psmp_aggregates (lease_until_us) where lease_until_us is not null;
 
 create index psmp_aggregates_open on psmp_aggregates (organization, project, kind, aggregate) where is_open;
 
@@ -102,7 +121,9 @@ comment on table psmp_versions is 'A projection of psmp_events: where each versi
 
 create unique index psmp_one_active on psmp_versions (organization, project, artifact) where phase = 'active';
 
-create index psmp_versions_to_lapse on psmp_versions (organization, project, expires_us)
+create index psmp_versions_by_phase on psmp_versions (organization, project, phase, artifact);
+
+create index psmp_versions_to_lapse on psmp_versions (expires_us)
     where phase in ('proposed', 'blocked') and expires_us is not null;
 
 create table psmp_snapshots (
@@ -148,14 +169,46 @@ create table psmp_open_conflicts (
     type text collate "C" not null,
     severity text collate "C" not null,
     since_us bigint not null,
-    clashing text[] not null,
+    since_version bigint not null,
     body bytea not null,
-    primary key (organization, project, conflict, artifact, number)
+    primary key (organization, conflict, project, artifact, number)
 );
 
 comment on table psmp_open_conflicts is 'A projection of psmp_events: the conflicts that proposals stand in';
 
 create index psmp_open_conflicts_of_artifact on psmp_open_conflicts (organization, project, artifact, number);
+
+create index psmp_open_conflicts_by_age on psmp_open_conflicts
+    (organization, project, since_us, conflict, artifact, number);
+
+create index psmp_open_conflicts_of_all_by_age on psmp_open_conflicts
+    (organization, since_us, project, conflict, artifact, number);
+
+create table psmp_past_conflicts (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    conflict text collate "C" not null,
+    artifact text collate "C" not null,
+    number integer not null,
+    type text collate "C" not null,
+    severity text collate "C" not null,
+    since_us bigint not null,
+    since_version bigint not null,
+    ended_us bigint not null,
+    ended_version bigint not null,
+    body bytea not null,
+    primary key (organization, conflict, project, artifact, number, since_version)
+);
+
+comment on table psmp_past_conflicts is 'A projection of psmp_events: the conflicts that proposals stood in';
+
+create index psmp_past_conflicts_of_artifact on psmp_past_conflicts (organization, project, artifact, number);
+
+create index psmp_past_conflicts_by_age on psmp_past_conflicts
+    (organization, project, since_us, conflict, artifact, number);
+
+create index psmp_past_conflicts_of_all_by_age on psmp_past_conflicts
+    (organization, since_us, project, conflict, artifact, number);
 
 create table psmp_conflict_parties (
     organization text collate "C" not null,
@@ -171,6 +224,55 @@ comment on table psmp_conflict_parties is 'Whom each stopped version clashes wit
 create index psmp_conflict_parties_of_artifact on psmp_conflict_parties (organization, project, artifact, number);
 """
 
+PROVENANCE_AND_BODIES = """
+create table psmp_provenance (
+    organization text collate "C" not null,
+    project text collate "C" not null,
+    made text collate "C" not null,
+    number integer not null,
+    source text collate "C" not null,
+    source_number integer not null,
+    relation text collate "C" not null check (relation in ('input', 'parent')),
+    primary key (organization, made, number, source, source_number, relation)
+);
+
+comment on table psmp_provenance is 'A projection of psmp_events: which version was made from which';
+
+comment on column psmp_provenance.made is 'The id of an artifact, as source is; the project is that of what was made';
+
+create index psmp_provenance_by_source on psmp_provenance (organization, source, source_number, made, number);
+
+create table psmp_bodies (
+    organization text collate "C" not null,
+    digest text collate "C" not null,
+    key_id text collate "C" not null,
+    size_bytes bigint not null,
+    name text collate "C" not null,
+    wrapped_key bytea,
+    is_used boolean not null default false,
+    kept_at timestamptz not null default now(),
+    erased_at timestamptz,
+    erased_name text collate "C",
+    primary key (organization, digest)
+);
+
+comment on table psmp_bodies is 'Texts of versions: where each is in the object store, and the key that opens it';
+
+comment on column psmp_bodies.digest is 'The keyed commitment to the text, under the key key_id';
+
+comment on column psmp_bodies.name is 'The name of the object; a text that comes again after its erasure has another';
+
+comment on column psmp_bodies.wrapped_key is 'Null once the text is erased: nobody can read it then';
+
+comment on column psmp_bodies.erased_name is 'The object that was erased last: it comes back for nobody';
+
+comment on column psmp_bodies.is_used is 'Whether a version names it; what none names is forgotten after a day';
+
+create index psmp_bodies_by_name on psmp_bodies (organization, name);
+
+create index psmp_bodies_unused on psmp_bodies (kept_at) where not is_used;
+"""
+
 COMMANDS_AND_CHECKPOINTS = """
 create table psmp_commands (
     organization text collate "C" not null,
@@ -180,6 +282,7 @@ create table psmp_commands (
     first_version bigint not null,
     last_version bigint not null,
     refusal bytea,
+    receipt text not null,
     created_at timestamptz not null default now(),
     primary key (organization, project, key)
 );
@@ -188,18 +291,27 @@ comment on table psmp_commands is 'Idempotency: what a submission led to, so tha
 
 comment on column psmp_commands.key is 'SHA-256 of the key; the key itself is kept nowhere';
 
-create index psmp_commands_by_age on psmp_commands (organization, created_at);
+comment on column psmp_commands.receipt is 'The signed receipt of the first answer; empty where there was none';
+
+create index psmp_commands_by_age on psmp_commands (created_at);
 
 create table psmp_checkpoints (
     organization text collate "C" not null,
     project text collate "C" not null,
     name text collate "C" not null,
+    id text collate "C" not null,
     version bigint not null,
     made_by text not null,
     made_us bigint not null,
-    note text not null,
-    primary key (organization, project, name)
+    description text not null,
+    state_digest text not null,
+    primary key (organization, project, name),
+    unique (organization, id)
 );
+
+comment on column psmp_checkpoints.state_digest is 'SHA-256, in hex, of the state of then in the form of RFC 8785';
+
+create index psmp_checkpoints_by_version on psmp_checkpoints (organization, project, version, name);
 
 create table psmp_relay_positions (
     consumer text collate "C" primary key,
@@ -259,9 +371,12 @@ begin
         ('psmp_versions', 'select, insert, update'),
         ('psmp_snapshots', 'select, insert'),
         ('psmp_conflict_entries', 'select, insert, delete'),
-        ('psmp_open_conflicts', 'select, insert, delete'),
+        ('psmp_open_conflicts', 'select, insert, update, delete'),
+        ('psmp_past_conflicts', 'select, insert'),
         ('psmp_conflict_parties', 'select, insert, delete'),
-        ('psmp_commands', 'select, insert, delete'),
+        ('psmp_provenance', 'select, insert, delete'),
+        ('psmp_bodies', 'select, insert, update'),
+        ('psmp_commands', 'select, insert'),
         ('psmp_checkpoints', 'select, insert')
     ) as granted (of_table, rights) loop
         execute format('grant %s on %I to %I', entry.rights, entry.of_table, app);
@@ -269,12 +384,27 @@ begin
     execute format('grant usage on schema %I to %I, %I', current_schema(), app, relay);
     execute format('grant select on psmp_events to %I', relay);
     execute format('grant select, insert, update on psmp_relay_positions to %I', relay);
-    for entry in select * from (values ('psmp_events', 'select'), ('psmp_relay_positions', 'all'))
-        as granted (of_table, verb) loop
+    execute format('grant select (organization, project, kind, aggregate, lease_until_us) on psmp_aggregates to %I',
+        relay);
+    execute format('grant select (organization, project, artifact, number, phase, expires_us) on psmp_versions to %I',
+        relay);
+    execute format('grant select (organization, project, key, created_at), delete on psmp_commands to %I', relay);
+    execute format('grant select (organization, digest, is_used, kept_at), delete on psmp_bodies to %I', relay);
+    for entry in select * from (values
+        ('relay_sees_all', 'psmp_events', 'select', 'true'),
+        ('relay_sees_all', 'psmp_relay_positions', 'all', 'true'),
+        ('relay_sees_leases', 'psmp_aggregates', 'select', 'lease_until_us is not null'),
+        ('relay_sees_proposals', 'psmp_versions', 'select',
+            'phase in (''proposed'', ''blocked'') and expires_us is not null'),
+        ('relay_sees_old', 'psmp_commands', 'select', 'created_at < now() - interval ''24 hours'''),
+        ('relay_forgets_old', 'psmp_commands', 'delete', 'created_at < now() - interval ''24 hours'''),
+        ('relay_sees_unused', 'psmp_bodies', 'select', 'not is_used and kept_at < now() - interval ''24 hours'''),
+        ('relay_forgets_unused', 'psmp_bodies', 'delete', 'not is_used and kept_at < now() - interval ''24 hours''')
+    ) as granted (policy, of_table, verb, seen) loop
         if not exists (select from pg_policies where schemaname = current_schema()
-                and tablename = entry.of_table and policyname = 'relay_sees_all') then
-            execute format('create policy relay_sees_all on %I for %s to %I using (true)',
-                entry.of_table, entry.verb, relay);
+                and tablename = entry.of_table and policyname = entry.policy) then
+            execute format('create policy %I on %I for %s to %I using (%s)',
+                entry.policy, entry.of_table, entry.verb, relay, entry.seen);
         end if;
     end loop;
 end $$;
@@ -290,7 +420,10 @@ TABLES = (
     "psmp_snapshots",
     "psmp_conflict_entries",
     "psmp_open_conflicts",
+    "psmp_past_conflicts",
     "psmp_conflict_parties",
+    "psmp_provenance",
+    "psmp_bodies",
     "psmp_commands",
     "psmp_checkpoints",
 )
@@ -331,6 +464,7 @@ def statements() -> Iterator[str]:
         PROJECTS_AND_EVENTS,
         STATES,
         CONFLICTS,
+        PROVENANCE_AND_BODIES,
         COMMANDS_AND_CHECKPOINTS,
         *walls,
         RELAY_WALL,

@@ -96,6 +96,8 @@ class Conduct:
 
     async def _of_artifact(self, ref: Ref, command: Any) -> None:
         _, state = await self.workspace.artifact(ref.id)
+        if isinstance(command, commands.Draft):
+            await self._check_body(command.content.body.digest)
         if getattr(command, "version", None) == NEWEST:
             command = replace(command, version=len(state.versions))
         if isinstance(command, Judged):
@@ -104,6 +106,11 @@ class Conduct:
         if self.submission.over_proposals and isinstance(command, _OFFERING):
             await self._give_way(ref.id, command)
         await self._after(gone, command.at_us)
+
+    async def _check_body(self, digest: str) -> None:
+        """A dry run keeps no bodies, and asks for none."""
+        if not (self.submission.dry_run or await self.workspace.has_body(digest)):
+            raise conflict("content_missing", "No body with this digest is kept here. Upload it first.")
 
     async def _found(self, name: str, command: Judged) -> tuple[Conflict, ...]:
         standing, state = await self.workspace.artifact(name)

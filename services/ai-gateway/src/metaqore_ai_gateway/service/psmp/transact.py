@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from metaqore_ai_gateway.service.idempotency import body_differs
 from metaqore_ai_gateway.service.psmp.asked import Kind, Outcome, Ref, Submission
@@ -48,6 +49,9 @@ class _Shared:
         """Read together what the submissions will need one after another."""
         refs = {asked.of for one in submissions for asked in one.asked}
         await self._workspace.fetch([self._workspace.project_ref, *refs])
+        lasting = [asked.command for one in submissions if not one.dry_run for asked in one.asked]
+        drafted = [command for command in lasting if isinstance(command, Draft)]
+        await self._workspace.fetch_bodies({command.content.body.digest for command in drafted})
         keys: set[ConflictKey] = set()
         for one in submissions:
             try:
@@ -80,14 +84,18 @@ class _Shared:
         first = self._workspace.version + 1
         result = await self._conducted(submission)
         refusal = result if isinstance(result, MetaQoreError) else None
-        self._answers[repeatable.key] = Answered(repeatable.digest, first, self._workspace.version, refusal)
+        self._answers[repeatable.key] = Answered(
+            repeatable.digest, first, self._workspace.version, refusal, submission.receipt_token
+        )
         self._results[repeatable.key] = result
         return result
 
     async def _again(self, before: Answered, digest: bytes) -> Result:
         if before.digest != digest:
             return body_differs()
-        return before.refusal or await self._transaction.outcome(before)
+        if before.refusal is not None:
+            return before.refusal
+        return replace(await self._transaction.outcome(before), receipt_token=before.receipt_token)
 
     async def _conducted(self, submission: Submission) -> Result:
         self._workspace.begin()
@@ -98,7 +106,7 @@ class _Shared:
             if refusal.retryable:
                 raise  # the database's: nobody is answered by that
             return refusal
-        outcome = self._workspace.outcome()
+        outcome = replace(self._workspace.outcome(), receipt_token=submission.receipt_token)
         if submission.dry_run:
             self._workspace.drop()
         else:

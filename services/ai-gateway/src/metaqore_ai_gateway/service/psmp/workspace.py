@@ -38,6 +38,7 @@ class Workspace:
         self._read: dict[Ref, Standing] = {}
         self._sampled: dict[ConflictKey, Sequence[Found]] = {}
         self._complete: dict[ConflictKey, Sequence[Found]] = {}
+        self._bodies: dict[str, bool] = {}
         self._kept = _Layer()
         self._layer = _Layer()
         self._recorded: list[Recorded] = []
@@ -79,6 +80,18 @@ class Workspace:
         if missing:
             found = await self._transaction.aggregates(missing)
             self._read.update({ref: found.get(ref) or Standing(beginning(ref.kind)) for ref in missing})
+
+    async def fetch_bodies(self, digests: Collection[str]) -> None:
+        """Read whether the keys of these texts live, at once; those that do live on until the end."""
+        missing = [digest for digest in digests if digest not in self._bodies]
+        if missing:
+            living = await self._transaction.bodies(missing)
+            self._bodies.update({digest: digest in living for digest in missing})
+
+    async def has_body(self, digest: str) -> bool:
+        """Whether this text is kept and can be read."""
+        await self.fetch_bodies([digest])
+        return self._bodies[digest]
 
     async def standing(self, ref: Ref) -> Standing:
         """An aggregate as it is now, in its beginning where it does not exist."""

@@ -1,0 +1,118 @@
+"""The rows of bodies in PostgreSQL: the port `KeptBodies`, with what fills and empties it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from metaqore_ai_gateway.adapters.batched_writes import BatchedWrites
+from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
+from metaqore_governance_core.records import Commitment
+from metaqore_mesh.objects import Body
+
+_KEPT: Final = """
+select digest, key_id, size_bytes, name, wrapped_key from psmp_bodies where organization = $1 and digest = $2
+"""
+_LIVING: Final = """
+select name from psmp_bodies where organization = $1 and name = any ($2::text[]) and wrapped_key is not null
+"""
+# Another object for the same text takes the place of the former, which is lost or is the slower of two that came
+# together. One that was erased never comes back, by whoever had its key in hand.
+_KEEP: Final = """
+insert into psmp_bodies as known (organization, digest, key_id, size_bytes, name, wrapped_key)
+select $1, given.* from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bytea[])
+    as given (digest, key_id, size_bytes, name, wrapped_key)
+order by given.digest
+on conflict (organization, digest) do update set
+    key_id = excluded.key_id, size_bytes = excluded.size_bytes, name = excluded.name,
+    wrapped_key = excluded.wrapped_key, kept_at = now(), erased_at = null
+where known.erased_name is distinct from excluded.name
+returning digest
+"""
+_ERASE: Final = """
+update psmp_bodies set wrapped_key = null, erased_at = now(), erased_name = name
+where organization = $1 and digest = $2 and wrapped_key is not null
+"""
+
+
+class PostgresKeptBodies:
+    """The bodies of all organizations, each in a row behind its organization's wall.
+
+    What is kept at the same time shares a transaction.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+        self._writes = BatchedWrites("psmp bodies", self._keep_all)
+
+    async def keep(self, body: Body) -> Body:
+        """Return once the row is committed: this body, or what is there where it was erased meanwhile.
+
+        A version that names an erased body is refused, and who has the text puts it again. A body that no version
+        names is forgotten after a day.
+        """
+        keeping = _Keeping(body)
+        await self._writes.put(keeping)
+        if keeping.done:
+            return body
+        return await self.kept(body.organization, body.text.digest) or body
+
+    async def find(self, organization: str, text: Commitment) -> Body | None:
+        """The body with this text, if its key lives."""
+        body = await self.kept(organization, text.digest)
+        return body if body is not None and body.wrapped_key and body.text == text else None
+
+    async def kept(self, organization: str, digest: str) -> Body | None:
+        """The body under this address; its `wrapped_key` is empty where it is destroyed."""
+        async with of_organization(self._pool, organization) as connection:
+            row = await connection.fetchrow(_KEPT, organization, digest)
+        if row is None:
+            return None
+        text = Commitment(row["digest"], row["key_id"], row["size_bytes"])
+        return Body(organization, text, row["name"], row["wrapped_key"] or b"")
+
+    async def living(self, names: Sequence[str]) -> AbstractSet[str]:
+        """Those of `names` whose keys live. An object's name says whose it is."""
+        by_organization: dict[str, list[str]] = {}
+        for name in names:
+            by_organization.setdefault(name.partition("/")[2].rpartition("/")[0], []).append(name)
+        found: set[str] = set()
+        for organization, own in by_organization.items():
+            async with of_organization(self._pool, organization) as connection:
+                rows = await connection.fetch(_LIVING, organization, own)
+            found.update(row["name"] for row in rows)
+        return found
+
+    async def erase(self, organization: str, digest: str) -> None:
+        """Destroy the key of a text; once this returns nobody can read it, whichever version names it."""
+        async with of_organization(self._pool, organization) as connection:
+            await connection.execute(_ERASE, organization, digest)
+
+    async def settled(self) -> None:
+        """Return once everything that was given to be kept is."""
+        await self._writes.settled()
+
+    async def _keep_all(self, given: Sequence[_Keeping]) -> None:
+        by_organization: dict[str, dict[str, _Keeping]] = {}
+        for one in given:
+            by_organization.setdefault(one.body.organization, {})[one.body.text.digest] = one
+        for organization, own in by_organization.items():
+            rows = [_row(one.body) for one in own.values()]
+            async with of_organization(self._pool, organization) as connection:
+                kept = await connection.fetch(_KEEP, organization, *[list(each) for each in zip(*rows, strict=True)])
+            for row in kept:
+                own[row["digest"]].done = True
+
+
+@dataclass(slots=True, eq=False)
+class _Keeping:
+    body: Body
+    done: bool = False
+
+
+def _row(body: Body) -> tuple[str, str, int, str, bytes]:
+    return body.text.digest, body.text.key_id, body.text.size_bytes, body.name, body.wrapped_key
