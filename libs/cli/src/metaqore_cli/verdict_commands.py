@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from metaqore.psmp.v1 import artifact_pb2 as pb
-from metaqore_cli import finding
+from metaqore_cli import completion, finding
 from metaqore_cli.options import Changing, Project, Reference, Why, Yes, grouped
 from metaqore_cli.output import clean
 from metaqore_cli.psmp_client import PsmpClient, paged
@@ -55,7 +55,11 @@ class _Flexible:
 def activate(
     references: Annotated[
         list[str],
-        typer.Argument(metavar="ARTIFACT...", help="Names or ids, each with @<version>, or its newest is meant."),
+        typer.Argument(
+            metavar="ARTIFACT...",
+            help="Names or ids, each with @<version>, or its newest is meant.",
+            autocompletion=completion.artifacts,
+        ),
     ],
     how: Changing,
     flexible: _Flexible,

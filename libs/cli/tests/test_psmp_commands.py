@@ -1,0 +1,449 @@
+"""Each command of PSMP asks the mesh for what it says, with names where a person gives names."""
+
+import json
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from typer.testing import CliRunner
+
+from metaqore.gateway.v1 import gateway_pb2 as gateway
+from metaqore.psmp.v1 import artifact_pb2 as artifacts
+from metaqore.psmp.v1 import checkpoint_pb2 as checkpoints
+from metaqore.psmp.v1 import common_pb2 as common
+from metaqore.psmp.v1 import conflict_pb2 as conflicts
+from metaqore.psmp.v1 import history_pb2 as history
+from metaqore.psmp.v1 import project_pb2 as projects
+from metaqore.psmp.v1 import watch_pb2 as watch
+from metaqore.psmp.v1 import work_pb2 as work
+from metaqore_cli import completion
+from metaqore_cli.main import app
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+
+GARDEN = "0190aaaa-0000-7000-8000-000000000001"
+TASK = "0190bbbb-0000-7000-8000-000000000001"
+MAIN = "artifact_" + "a" * 26
+CLASH = "conflict_" + "1f" * 12
+RELEASE = "checkpoint_" + "b" * 26
+WHY = ("--why", "because")
+
+CLASHING = conflicts.Conflict(
+    id=CLASH,
+    severity=conflicts.SEVERITY_BLOCKING,
+    type="path_same",
+    artifact_id=MAIN,
+    version=2,
+    parties=[
+        conflicts.Party(artifact="main.py", artifact_id=MAIN, version=2, by="ann"),
+        conflicts.Party(artifact="app.py", artifact_id="artifact_" + "c" * 26, version=5, by="bob"),
+    ],
+)
+ARTIFACT = artifacts.Artifact(
+    id=MAIN,
+    project_id=GARDEN,
+    name="main.py",
+    active_version=1,
+    latest=artifacts.ArtifactVersion(number=2, phase=artifacts.PHASE_PROPOSED, proposed_by="ann"),
+    revision=4,
+)
+
+
+@pytest.fixture(autouse=True)
+def known(mesh):
+    """A project, an artifact, a conflict, a checkpoint and a task that can be named."""
+    mesh.answers |= {
+        "ListProjects": projects.ListProjectsResponse(projects=[projects.Project(id=GARDEN, name="garden")]),
+        "ListArtifacts": artifacts.ListArtifactsResponse(artifacts=[ARTIFACT]),
+        "ListConflicts": conflicts.ListConflictsResponse(conflicts=[CLASHING]),
+        "GetConflict": conflicts.GetConflictResponse(conflict=CLASHING),
+        "ListCheckpoints": checkpoints.ListCheckpointsResponse(
+            checkpoints=[checkpoints.Checkpoint(id=RELEASE, name="release-1", version=41)]
+        ),
+    }
+
+
+def committed(response):
+    return response(committed=common.Committed(receipt_id="r-9", project_version=12))
+
+
+OF_MAIN = {"artifact_id": MAIN, "version": 2}
+EXPLAINED = {**OF_MAIN, "why": "because"}
+CHANGES = [
+    (
+        "project describe garden -d x",
+        "UpdateProject",
+        projects.UpdateProjectResponse,
+        {"id": GARDEN, "description": "x"},
+    ),
+    ("project freeze garden", "FreezeProject", projects.FreezeProjectResponse, {"id": GARDEN, "why": "because"}),
+    ("project unfreeze garden", "UnfreezeProject", projects.UnfreezeProjectResponse, {"id": GARDEN, "why": "because"}),
+    (
+        "project mode garden flexible",
+        "SetProjectMode",
+        projects.SetProjectModeResponse,
+        {"id": GARDEN, "mode": projects.MODE_FLEXIBLE, "why": "because"},
+    ),
+    ("project archive garden", "ArchiveProject", projects.ArchiveProjectResponse, {"id": GARDEN, "why": "because"}),
+    ("artifact activate main.py", "ActivateArtifact", artifacts.ActivateArtifactResponse, OF_MAIN),
+    ("artifact activate main.py@1", "ActivateArtifact", artifacts.ActivateArtifactResponse, {**OF_MAIN, "version": 1}),
+    ("artifact activate main.py --own", "ActivateOwnArtifact", artifacts.ActivateOwnArtifactResponse, EXPLAINED),
+    (
+        "artifact activate main.py --over-warning",
+        "ActivateArtifactOverWarning",
+        artifacts.ActivateArtifactOverWarningResponse,
+        EXPLAINED,
+    ),
+    (
+        "artifact activate main.py --propose",
+        "ProposeAndActivateArtifact",
+        artifacts.ProposeAndActivateArtifactResponse,
+        EXPLAINED,
+    ),
+    (
+        "artifact approve main.py --role reviewer",
+        "ApproveArtifact",
+        artifacts.ApproveArtifactResponse,
+        {**OF_MAIN, "role": "reviewer"},
+    ),
+    ("artifact veto main.py", "VetoArtifact", artifacts.VetoArtifactResponse, EXPLAINED),
+    ("artifact lift-veto main.py", "LiftArtifactVeto", artifacts.LiftArtifactVetoResponse, EXPLAINED),
+    ("artifact reject main.py", "RejectArtifact", artifacts.RejectArtifactResponse, EXPLAINED),
+    ("artifact withdraw main.py", "WithdrawArtifact", artifacts.WithdrawArtifactResponse, OF_MAIN),
+    (
+        "artifact deprecate main.py",
+        "DeprecateArtifact",
+        artifacts.DeprecateArtifactResponse,
+        {**EXPLAINED, "version": 1},
+    ),
+    ("artifact archive main.py@1", "ArchiveArtifact", artifacts.ArchiveArtifactResponse, {**EXPLAINED, "version": 1}),
+    (
+        "artifact retire main.py --yes",
+        "RetireArtifact",
+        artifacts.RetireArtifactResponse,
+        {"artifact_id": MAIN, "why": "because"},
+    ),
+    ("artifact erase main.py@2 --yes", "EraseArtifactBody", artifacts.EraseArtifactBodyResponse, EXPLAINED),
+    (
+        f"conflict resolve {CLASH} keep_existing",
+        "ResolveConflict",
+        conflicts.ResolveConflictResponse,
+        {"id": CLASH, "choice": conflicts.CHOICE_KEEP_EXISTING, **EXPLAINED},
+    ),
+    (
+        "conflict resolve 1f1f take_incoming --for app.py@5",
+        "ResolveConflict",
+        conflicts.ResolveConflictResponse,
+        {"id": CLASH, "artifact_id": CLASHING.parties[1].artifact_id, "version": 5},
+    ),
+    ("task claim 0190 --lease 1h", "ClaimTask", work.ClaimTaskResponse, {"id": TASK, "lease_us": 3_600_000_000}),
+    (f"task release {TASK}", "ReleaseTask", work.ReleaseTaskResponse, {"id": TASK}),
+    ("task start 0190", "StartTask", work.StartTaskResponse, {"id": TASK}),
+    ("task complete Weeding", "CompleteTask", work.CompleteTaskResponse, {"id": TASK}),
+    ("task fail 0190 --error too_wet", "FailTask", work.FailTaskResponse, {"id": TASK, "error": "too_wet"}),
+    ("task cancel 0190", "CancelTask", work.CancelTaskResponse, {"id": TASK, "error": "cancelled"}),
+]
+NO_REASON = {"UpdateProject", "ActivateArtifact", "ApproveArtifact"}
+
+
+@pytest.mark.parametrize(("line", "call", "response", "asked"), CHANGES, ids=[line for line, *_ in CHANGES])
+def test_a_change_is_asked_for_by_names(metaqore, mesh, line, call, response, asked):
+    mesh.answers |= {call: committed(response)}
+    mesh.answers["ListTasks"] = work.ListTasksResponse(tasks=[work.Task(id=TASK, title="Weeding")])
+    words = line.split()
+    group = words[0]
+    why = () if group == "task" or call in NO_REASON else WHY
+    project = () if group == "project" else ("--project", "garden")
+    done = metaqore(*words, *why, *project, "--dry-run", "--if-revision", "3", "--idempotency-key", "k", "--json")
+    assert (done.code, done.err) == (0, "")
+    request = mesh.request(call)
+    assert {name: getattr(request, name) for name in asked} == asked
+    assert (request.dry_run, request.expected_version, request.idempotency_key) == (True, 3, "k")
+    told = json.loads(done.out)
+    assert (told["receipt"], told["project_version"], told["dry_run"]) == ("r-9", 12, True)
+
+
+def test_without_the_options_nothing_is_expected(metaqore, mesh):
+    mesh.answers["ActivateArtifact"] = committed(artifacts.ActivateArtifactResponse)
+    done = metaqore("artifact", "activate", "main.py", "-p", "garden")
+    request = mesh.request("ActivateArtifact")
+    assert (request.dry_run, request.HasField("expected_version"), request.idempotency_key) == (False, False, "")
+    assert "main.py v2 counts now" in done.out
+    assert "receipt r-9 · project version 12" in done.err
+
+
+WANTED = """--approvals 2:reviewer --approvals 1:security --veto-role security --may-resolve-own --proposal-ttl 7d
+--mode flexible --label team=green""".split()  # noqa: SIM905 - as it is typed
+
+
+def test_a_project_is_created_with_its_policy(metaqore, mesh):
+    mesh.answers["CreateProject"] = committed(projects.CreateProjectResponse)
+    metaqore("project", "create", "garden", *WANTED)
+    request = mesh.request("CreateProject")
+    policy = request.policy
+    assert [(rule.role, rule.count) for rule in policy.approvals] == [("reviewer", 2), ("security", 1)]
+    assert (list(policy.veto_roles), policy.may_activate_own, policy.may_resolve_own) == (["security"], False, True)
+    assert (policy.proposal_ttl_us, request.mode) == (7 * 86_400_000_000, projects.MODE_FLEXIBLE)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param("project mode garden loose", "strict, flexible", id="no such mode"),
+        pytest.param("project policy garden --approvals reviewer", "2:reviewer", id="no count"),
+        pytest.param("artifact activate main.py --own --over-warning", "one of", id="two ways at once"),
+        pytest.param("conflict resolve 1f guess", "keep_existing", id="no such choice"),
+        pytest.param("artifact erase main.py", "main.py@2", id="erasing needs a version"),
+        pytest.param("project diff garden --from nowhere", "release-1", id="no such point"),
+    ],
+)
+def test_a_wrong_word_is_told_with_the_right_ones(metaqore, words, told):
+    done = metaqore(*words.split(), *(() if "diff" in words else WHY))
+    shown = " ".join(done.err.replace("│", " ").split())
+    assert done.code == 2
+    if "diff" in words:
+        assert "no point of the past" in shown
+    else:
+        assert told in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("project show desert", "project_not_found"),
+        ("artifact show main.js -p garden", "artifact_not_found"),
+        ("conflict show 77", "conflict_not_found"),
+        ("checkpoint show release-9", "checkpoint_not_found"),
+        ("conflict resolve 1f merge --for other.py@1 --why x", "conflict_other"),
+    ],
+)
+def test_what_is_not_there_is_told_with_what_is(metaqore, words, code):
+    done = metaqore(*words.split())
+    assert done.error.code == code
+    assert "main.py" in done.error.message or "See" in done.error.message
+
+
+def test_two_of_one_title_are_told_apart_by_id(metaqore, mesh):
+    other = TASK.replace("bbbb", "cccc")
+    mesh.answers["ListTasks"] = work.ListTasksResponse(
+        tasks=[work.Task(id=TASK, title="Weeding"), work.Task(id=other, title="Weeding")]
+    )
+    error = metaqore("task", "start", "Weeding").error
+    assert error.code == "task_ambiguous"
+    assert TASK in error.message
+
+
+@pytest.mark.parametrize(
+    ("at", "point"),
+    [
+        pytest.param("41", common.Point(version=41), id="a version"),
+        pytest.param("v41", common.Point(version=41), id="a version as it is shown"),
+        pytest.param("2026-10-01T10:00:00Z", common.Point(time=Timestamp(seconds=1790848800)), id="a time"),
+        pytest.param("release-1", common.Point(checkpoint_id=RELEASE), id="a checkpoint by name"),
+        pytest.param(RELEASE, common.Point(checkpoint_id=RELEASE), id="a checkpoint by id"),
+    ],
+)
+def test_the_past_is_named_by_version_time_or_checkpoint(metaqore, mesh, at, point):
+    mesh.answers["GetState"] = history.GetStateResponse(
+        project=projects.Project(name="garden"), artifacts=[ARTIFACT], version=41
+    )
+    done = metaqore("project", "state", "garden", "--at", at)
+    assert mesh.request("GetState").at == point
+    assert "main.py" in done.out
+
+
+def test_a_long_state_is_read_to_its_end(metaqore, mesh):
+    def page(request):
+        last = request.page_token == "next"
+        return history.GetStateResponse(
+            project=projects.Project(name="garden"), artifacts=[ARTIFACT], next_page_token="" if last else "next"
+        )
+
+    mesh.answers["GetState"] = page
+    assert len(json.loads(metaqore("project", "state", "garden", "--json").out)["artifacts"]) == 2
+
+
+def test_the_report_tells_what_why_since_when_and_what_to_paste(metaqore, mesh):
+    since = Timestamp()
+    since.GetCurrentTime()
+    since.seconds -= 7300
+    command = 'metaqore conflict resolve conflict_1 merge --for main.py@2 --why "…"'
+    mesh.answers["GetBlockingReport"] = conflicts.GetBlockingReportResponse(
+        items=[
+            conflicts.StuckItem(
+                item="artifact main.py v2",
+                cause=conflicts.CAUSE_CONFLICT,
+                why="ann and bob write main.py.",
+                since=since,
+                ways_out=[common.WayOut(command=command, who="who may resolve")],
+            )
+        ]
+    )
+    done = metaqore("project", "report", "garden")
+    for told in ("conflict artifact main.py v2 for 2 h", "ann and bob write main.py.", command, "who may resolve"):
+        assert told in done.out
+    assert "1 stuck: 1 conflict" in done.out
+    assert json.loads(metaqore("project", "report", "garden", "--json").out)[0]["cause"] == "conflict"
+
+
+def test_what_happens_is_followed_with_names(metaqore, mesh):
+    event = history.Event(
+        id=f"{GARDEN}@5", aggregate=history.AGGREGATE_ARTIFACT, aggregate_id=MAIN, name="artifact.Deprecated", by="ann"
+    )
+    event.data.update({"version": 2, "why": "nothing calls it"})
+    mesh.answers["GetArtifact"] = artifacts.GetArtifactResponse(artifact=ARTIFACT)
+    mesh.answers["Watch"] = lambda _: iter([watch.WatchResponse(), watch.WatchResponse(event=event)] * 2)
+    done = metaqore("project", "watch", "garden", "--after", f"{GARDEN}@4", "--name", "artifact.Deprecated")
+    asked = mesh.request("Watch")
+    assert (list(asked.project_ids), list(asked.after_event_ids)) == ([GARDEN], [f"{GARDEN}@4"])
+    assert done.out.count("artifact.Deprecated  main.py v2") == 2
+    assert "nothing calls it" in done.out
+    assert len(mesh.requests("GetArtifact")) == 1
+
+
+def restored(request):
+    return checkpoints.RestoreCheckpointResponse(
+        committed=common.Committed(receipt_id="r-9", project_version=50),
+        changes=[
+            history.Change(
+                aggregate=history.AGGREGATE_ARTIFACT,
+                name="main.py",
+                kind=history.CHANGE_KIND_CHANGED,
+                version_before=2,
+                version_after=3,
+            )
+        ],
+        conflicts=[CLASHING] if request.dry_run else [],
+    )
+
+
+def test_a_restore_shows_the_difference_and_asks(metaqore, mesh):
+    mesh.answers["RestoreCheckpoint"] = restored
+    done = metaqore("checkpoint", "restore", "release-1", *WHY, stdin="y\n")
+    first, second = mesh.requests("RestoreCheckpoint")
+    assert (first.dry_run, second.dry_run, second.expected_version, second.id) == (True, False, 50, RELEASE)
+    assert "main.py  v2 -> v3" in done.out
+    assert CLASH in done.out
+    assert "release-1 is restored" in done.out
+
+
+def test_a_restore_that_is_not_wanted_changes_nothing(metaqore, mesh):
+    mesh.answers["RestoreCheckpoint"] = restored
+    assert metaqore("checkpoint", "restore", "release-1", *WHY, stdin="n\n").error.code == "not_confirmed"
+    assert metaqore("checkpoint", "restore", "release-1", *WHY, "--json").error.code == "not_confirmed"
+    assert all(one.dry_run for one in mesh.requests("RestoreCheckpoint"))
+    mesh.asked.clear()
+    assert metaqore("checkpoint", "restore", "release-1", *WHY, "--yes").code == 0
+    assert not mesh.request("RestoreCheckpoint").HasField("expected_version")
+
+
+def test_a_checkpoint_of_a_time_names_the_version_of_then(metaqore, mesh):
+    mesh.answers["GetState"] = history.GetStateResponse(version=33)
+    mesh.answers["TakeCheckpoint"] = committed(checkpoints.TakeCheckpointResponse)
+    metaqore("checkpoint", "take", "before", "--at", "2h ago")
+    assert mesh.request("TakeCheckpoint").at_version == 33
+    mesh.asked.clear()
+    metaqore("checkpoint", "take", "now")
+    assert not mesh.request("TakeCheckpoint").HasField("at_version")
+
+
+def test_a_cascade_shows_what_it_ends_and_asks(metaqore, mesh):
+    mesh.answers["ArchiveProject"] = projects.ArchiveProjectResponse(ended=["artifact a", "task t"])
+    done = metaqore("project", "archive", "garden", "--cascade", *WHY, stdin="n\n")
+    assert done.error.code == "not_confirmed"
+    assert "artifact a, task t" in done.out
+    assert [one.dry_run for one in mesh.requests("ArchiveProject")] == [True]
+
+
+def test_where_it_comes_from_is_a_tree(metaqore, mesh):
+    def node(name, number):
+        ref = artifacts.VersionRef(artifact_id=f"id-{name}" if name != "main.py" else MAIN, version=number)
+        return artifacts.ProvenanceNode(version=ref, name=name, provenance=artifacts.Provenance(agent="writer"))
+
+    main, notes, data = node("main.py", 2), node("notes.md", 3), node("data.csv", 1)
+    unknown = artifacts.VersionRef(artifact_id="gone", version=1)
+    edges = [
+        (main, notes.version, True),
+        (main, data.version, False),
+        (notes, data.version, False),
+        (data, unknown, False),
+    ]
+    mesh.answers["GetProvenance"] = artifacts.GetProvenanceResponse(
+        nodes=[main, notes, data],
+        edges=[artifacts.ProvenanceEdge(derived=a.version, source=b, parent=parent) for a, b, parent in edges],
+    )
+    told = metaqore("artifact", "provenance", "main.py", "-p", "garden").out
+    assert "continues notes.md v3" in told
+    assert told.count("data.csv v1") == 2
+    assert told.count("gone v1 (not here)") == 1
+    assert mesh.request("GetProvenance").version == 2
+
+
+def test_bytes_come_as_they_are(metaqore, mesh, tmp_path):
+    parts = [artifacts.DownloadContentResponse(head=artifacts.Body(size_bytes=4))]
+    parts += [artifacts.DownloadContentResponse(chunk=one) for one in (b"\x00\xff", b"ab")]
+    mesh.answers["DownloadContent"] = lambda _: iter(parts)
+    out = tmp_path / "main.py"
+    metaqore("artifact", "content", "main.py@2", "-p", "garden", "--out", out)
+    assert out.read_bytes() == b"\x00\xffab"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_body_that_is_erased_leaves_no_file(metaqore, mesh, tmp_path, refused):
+    mesh.answers["DownloadContent"] = refused("body_erased")
+    out = tmp_path / "main.py"
+    assert metaqore("artifact", "content", "main.py@2", "-p", "garden", "--out", out).error.code == "body_erased"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_from_elsewhere_steer_no_terminal(metaqore, mesh):
+    evil = artifacts.Artifact(name="\x1b[2J[red]x[/red]", latest=artifacts.ArtifactVersion(number=1))
+    mesh.answers["ListArtifacts"] = artifacts.ListArtifactsResponse(artifacts=[evil])
+    told = metaqore("artifact", "list", "-p", "garden").out
+    assert "\x1b[2J" not in told
+    assert "[red]x[/red]" in told
+
+
+def test_tasks_of_a_project_and_tasks_of_the_doors(metaqore, mesh):
+    mesh.answers["ListTasks"] = work.ListTasksResponse(
+        tasks=[work.Task(id=TASK, title="Weeding", state=work.TASK_STATE_CLAIMED, holder="ann")]
+    )
+    told = metaqore("task", "list", "--project", "garden", "--state", "claimed").out
+    assert "Weeding" in told
+    request = mesh.request("ListTasks")
+    assert (request.project_id, request.state) == (GARDEN, work.TASK_STATE_CLAIMED)
+
+
+def test_a_task_that_waits_is_shown_where_no_door_has_it(metaqore, mesh):
+    waiting = work.Task(id=TASK, title="Weeding", state=work.TASK_STATE_OPEN)
+    mesh.answers["GetTask"] = lambda request: (
+        work.GetTaskResponse(task=waiting) if isinstance(request, work.GetTaskRequest) else _unknown(request)
+    )
+    assert "Weeding" in metaqore("task", "show", TASK).out
+
+
+def _unknown(request):
+    assert isinstance(request, gateway.GetTaskRequest)
+    return MetaQoreError("task_not_found", "None.", kind=ErrorKind.NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param("project show gar", "garden", id="projects"),
+        pytest.param("artifact activate --project garden ma", "main.py", id="artifacts"),
+        pytest.param("conflict resolve conf", CLASH, id="conflicts"),
+        pytest.param(f"conflict resolve {CLASH} keep", "keep_existing", id="choices"),
+        pytest.param("checkpoint restore rel", "release-1", id="checkpoints"),
+        pytest.param("project mode garden fle", "flexible", id="modes"),
+    ],
+)
+def test_a_shell_completes_names(monkeypatch, words, expected):
+    monkeypatch.setenv("_METAQORE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"metaqore {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    told = CliRunner().invoke(app, [], prog_name="metaqore", env={"_METAQORE_COMPLETE": "complete_bash"})
+    assert expected in told.output
+
+
+def test_a_mesh_that_is_away_completes_nothing(monkeypatch):
+    monkeypatch.setenv("METAQORE_GATEWAY_ENDPOINT", "127.0.0.1:1")
+    assert completion.projects("") == []
