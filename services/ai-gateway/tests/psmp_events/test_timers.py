@@ -10,15 +10,16 @@ import pytest
 
 from metaqore_ai_gateway.service.psmp import timers
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Ref
-from metaqore_ai_gateway.service.psmp.timers import Due, Timers, What
+from metaqore_ai_gateway.service.psmp.due import Due
+from metaqore_ai_gateway.service.psmp.timers import Timers
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.actor import SYSTEM
 from metaqore_governance_core.psmp.artifact_commands import Lapse
 from metaqore_governance_core.psmp.refusal import conflict
 from metaqore_governance_core.psmp.work import Expire
 
-PROPOSAL = Due("acme", "garden", Ref(Kind.ARTIFACT, "app"), What.LAPSE, 2)
-LEASE = Due("acme", "garden", Ref(Kind.TASK, "task-1"), What.EXPIRE)
+PROPOSAL = Due("acme", "garden", Ref(Kind.ARTIFACT, "app"), 2, "lapse", 900)
+LEASE = Due("acme", "garden", Ref(Kind.TASK, "task-1"), None, "lease", 950)
 
 
 class Projects:
@@ -65,7 +66,7 @@ async def test_what_another_process_did_is_no_error():
 
 async def test_what_is_always_refused_does_not_stand_before_the_rest(monkeypatch):
     monkeypatch.setattr(timers, "BATCH", 2)
-    stuck = [Due("acme", "garden", Ref(Kind.ARTIFACT, f"stuck{at}"), What.LAPSE, 1) for at in range(2)]
+    stuck = [Due("acme", "garden", Ref(Kind.ARTIFACT, f"stuck{at}"), 1, "lapse", 900) for at in range(2)]
     projects = Projects(*stuck, PROPOSAL, LEASE, refuses=["stuck0", "stuck1"])
     running = timers_of(projects)
     await running.once()
@@ -75,7 +76,7 @@ async def test_what_is_always_refused_does_not_stand_before_the_rest(monkeypatch
 
 async def test_more_than_a_batch_is_done_without_waiting(monkeypatch):
     monkeypatch.setattr(timers, "BATCH", 2)
-    many = [Due("acme", "garden", Ref(Kind.TASK, f"t{at}"), What.EXPIRE) for at in range(5)]
+    many = [Due("acme", "garden", Ref(Kind.TASK, f"t{at}"), None, "lease", 950) for at in range(5)]
     projects = Projects(*many)
     running = asyncio.create_task(timers_of(projects, interval_s=60).run())
     async with asyncio.timeout(5):

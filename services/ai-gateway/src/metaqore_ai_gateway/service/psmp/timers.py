@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Protocol
 
 import structlog
 from prometheus_client import Counter
 
-from metaqore_ai_gateway.service.psmp.asked import Asked, Outcome, Ref, Submission
+from metaqore_ai_gateway.service.psmp.asked import Asked, Outcome, Submission
+from metaqore_ai_gateway.service.psmp.due import Due, DueItems
 from metaqore_ai_gateway.service.psmp.relayed import SYSTEM_CAUSE
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.actor import SYSTEM
@@ -20,36 +20,10 @@ from metaqore_governance_core.psmp.refusal import PsmpRefusedError
 from metaqore_governance_core.psmp.work import Expire
 
 BATCH: Final = 200
-"""So much is done at once: what waits for one project shares its transactions."""
+"""So many of each sort are done at once: what waits for one project shares its transactions."""
 
 _log = structlog.get_logger()
 _DONE: Final = Counter("metaqore_psmp_timers_total", "Proposals that lapsed and leases that expired.", ["what"])
-
-
-class What(StrEnum):
-    """What becomes of something whose time is over."""
-
-    LAPSE = "lapse"
-    EXPIRE = "expire"
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Something whose time is over: a proposal by its artifact and `number`, or the lease on a task."""
-
-    organization: str
-    project: str
-    of: Ref
-    what: What
-    number: int | None = None
-
-
-class DueItems(Protocol):
-    """What is due, in all organizations."""
-
-    async def due(self, now_us: int, limit: int) -> Sequence[Due]:
-        """At most so many whose time was over by `now_us`, in microseconds since the Unix epoch; the oldest first."""
-        ...
 
 
 class Submit(Protocol):
@@ -97,12 +71,12 @@ class Timers:
         self._refused = min(sum(isinstance(one, PsmpRefusedError) for one in results), 10 * BATCH)
         for one, result in zip(found, results, strict=True):
             if isinstance(result, PsmpRefusedError):
-                _log.info("psmp.timer_refused", what=one.what.value, project=one.project, code=result.code)
+                _log.info("psmp.timer_refused", what=one.what, project=one.project, code=result.code)
             elif isinstance(result, BaseException):
                 raise result
             else:
-                _DONE.labels(one.what.value).inc()
-        return len(found) == limit and self._refused < len(found)
+                _DONE.labels(one.what).inc()
+        return len(found) >= limit and self._refused < len(found)
 
     async def _happen(self, due: Due, now_us: int) -> Outcome:
         command = Expire(SYSTEM, now_us) if due.number is None else Lapse(SYSTEM, now_us, due.number)
