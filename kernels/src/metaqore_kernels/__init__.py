@@ -1,0 +1,31 @@
+"""MetaQore's kernels: expert routing and masked retrieval, exact and deterministic, on the CPU and on NVIDIA GPUs."""
+
+from metaqore_kernels.operations import (
+    balance_update,
+    combine,
+    gather_rows,
+    masked_topk,
+    route,
+    route_permute,
+    route_select,
+)
+from metaqore_kernels.presets import PRESETS, preset
+from metaqore_kernels.reference.retrieval import pack_mask
+from metaqore_kernels.results import Found, Permutation, Routed, Selection
+
+__all__ = [
+    "PRESETS",
+    "Found",
+    "Permutation",
+    "Routed",
+    "Selection",
+    "balance_update",
+    "combine",
+    "gather_rows",
+    "masked_topk",
+    "pack_mask",
+    "preset",
+    "route",
+    "route_permute",
+    "route_select",
+]

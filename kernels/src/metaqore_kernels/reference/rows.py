@@ -1,0 +1,25 @@
+"""gather_rows and combine: tokens to the rows of their experts, and the experts' answers back, weighted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metaqore_kernels.formats import Array, Floats, narrow, widen
+from metaqore_kernels.results import Permutation
+
+
+def gather_rows(x: Array, permutation: Permutation) -> Array:
+    """Row r of the result is the token in row r of the permutation; padding is 0."""
+    slots = permutation.permutation
+    rows = x[np.maximum(slots, 0) // max(permutation.inverse.shape[1], 1)] if len(x) else np.zeros((len(slots), x.shape[1]), x.dtype)
+    return np.where((slots >= 0)[:, None], rows, np.zeros((), x.dtype))
+
+
+def combine(y: Array, inverse: Array, weights: Floats) -> Array:
+    """Each token's sum of weight * row over its slots, first slot first, in fp32, rounded once to the type of `y`."""
+    total = np.zeros((len(inverse), y.shape[1]), np.float32)
+    with np.errstate(all="ignore"):
+        for j in range(inverse.shape[1]):
+            real = inverse[:, j] >= 0
+            total[real] += weights[real, j, None] * widen(y[inverse[real, j]])
+    return narrow(total, y)
