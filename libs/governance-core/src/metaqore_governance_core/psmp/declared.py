@@ -79,7 +79,7 @@ def _entries(party: Party, version: Version, at_us: int) -> Iterator[Entry]:
     content = version.content
     yield from path_claims(party, content.paths, content.renames)
     for one in content.dependencies:
-        yield _entry(replace(party, declares=one.declares or one.text), one)
+        yield _entry(Party(party.artifact, party.version, party.by, one.declares or one.text), one)
     if content.provenance.task:
         made = replace(party, declares=f"was made for the task {content.provenance.task}")
         agent = content.provenance.agent or party.by

@@ -7,9 +7,10 @@ Unicode Standard for case folding.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -25,6 +26,8 @@ from metaqore_governance_core.psmp.conflicts.model import (
 )
 
 MAX_PATH_BYTES: Final = 4096
+_OUTSIDE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|(?:\A|/)\.{0,2}(?:/|\Z)")
+"""Control characters (Unicode's Cc), backslashes, and parts that are empty, `.` or `..`."""
 
 
 class PathUse(StrEnum):
@@ -46,14 +49,7 @@ class PathClaim:
 
 def checked_path(path: str) -> str:
     """`path`, where it is one that stays inside the project. Raises `MetaQoreError` `path_invalid`."""
-    parts = path.split("/")
-    if (
-        not path
-        or len(path.encode()) > MAX_PATH_BYTES
-        or "\\" in path
-        or any(part in {"", ".", ".."} for part in parts)
-        or any(unicodedata.category(character) == "Cc" for character in path)
-    ):
+    if len(path.encode()) > MAX_PATH_BYTES or _OUTSIDE.search(path) is not None:
         raise MetaQoreError(
             "path_invalid",
             f"{path!r} is no path inside a project. Write it relative, with forward slashes, without . and .. parts.",
@@ -75,9 +71,10 @@ def ancestors(path: str) -> Iterator[str]:
 
 def path_claims(party: Party, paths: Iterable[str], renames: Iterable[tuple[str, str]] = ()) -> list[PathClaim]:
     """The claims of a version that writes `paths` and renames from the first to the second of each of `renames`."""
-    claims = [PathClaim(replace(party, declares=f"writes {path}"), checked_path(path)) for path in paths]
+    of = (party.artifact, party.version, party.by)
+    claims = [PathClaim(Party(*of, f"writes {path}"), checked_path(path)) for path in paths]
     for old, new in renames:
-        moving = replace(party, declares=f"renames {checked_path(old)} to {checked_path(new)}")
+        moving = Party(*of, f"renames {checked_path(old)} to {checked_path(new)}")
         claims += [PathClaim(moving, old, PathUse.VACATES, new), PathClaim(moving, new, PathUse.WRITES, old)]
     return list(dict.fromkeys(claims))
 
