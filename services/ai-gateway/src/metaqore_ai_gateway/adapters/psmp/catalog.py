@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
 _NEWEST: Final = "select version from psmp_projects where organization = $1 and project = $2"
-_NOW: Final = """
+_NAMED: Final = """
 select a.kind, a.aggregate, a.id, a.project, a.version, a.state, p.version as project_version
 from psmp_aggregates as a join psmp_projects as p using (organization, project)
-where a.organization = $1 and a.project = $2 and a.kind = $3 and a.aggregate = $4
+where a.organization = $1 and a.kind = $2 and a.id = $3
 """
 _NAMES: Final = """
 select aggregate from psmp_aggregates
@@ -90,10 +90,10 @@ class PostgresCatalog:
             row = await connection.fetchrow(PLACE, organization, kind.value, id_)
         return None if row is None else Place(row["project"], Ref(kind, row["aggregate"]))
 
-    async def now(self, organization: str, project: str, ref: Ref) -> Known | None:
-        """An aggregate as it is."""
+    async def named(self, organization: str, kind: Kind, id_: str) -> Known | None:
+        """The aggregate with this id, as it is."""
         async with of_organization(self.pool, organization) as connection:
-            row = await connection.fetchrow(_NOW, organization, project, ref.kind.value, ref.id)
+            row = await connection.fetchrow(_NAMED, organization, kind.value, id_)
         return None if row is None else known_in(row)
 
     async def at(self, organization: str, project: str, refs: Collection[Ref], version: int) -> dict[Ref, Known]:

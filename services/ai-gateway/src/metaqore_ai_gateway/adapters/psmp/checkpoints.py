@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
-from metaqore_ai_gateway.adapters.psmp.replay import state_digest
+from metaqore_ai_gateway.adapters.psmp.replay import PostgresReplay
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_ai_gateway.service.psmp.ids import checkpoint_id
 from metaqore_ai_gateway.service.psmp.points import AtVersion, Checkpoint
@@ -62,7 +62,7 @@ class PostgresCheckpoints:
         async with of_organization(self.pool, organization) as connection:
             if await connection.fetchval(_EXISTS, organization, project, name):
                 raise _exists(name)
-        digest = await state_digest(self.pool, organization, project, version)
+        digest = await PostgresReplay(self.pool).digest(organization, project, version)
         id_ = checkpoint_id(organization, project, name)
         taken = Checkpoint(id_, name, version, by, at_us, description, digest)
         if not dry_run:

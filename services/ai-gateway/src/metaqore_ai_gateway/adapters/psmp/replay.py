@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -28,32 +29,36 @@ order by kind, aggregate, aggregate_version limit $7
 _LISTS: Final = {Kind.ARTIFACT: b'{"artifacts":[', Kind.TASK: b',"tasks":['}
 
 
-async def state_pieces(pool: Pool, organization: str, project: str, version: int) -> AsyncIterator[bytes]:
-    """The state in the form of RFC 8785, in pieces: `artifacts` by name, the `project`, and `tasks` by id.
+@dataclass(frozen=True, slots=True)
+class PostgresReplay:
+    """The port `Replay` on PostgreSQL.
 
-    One aggregate is in memory at a time. The events were there for good when `version` was read, so the transactions
-    are short ones.
+    One aggregate is in memory at a time. Events never change, so each batch of them is a short transaction.
     """
-    yield _LISTS[Kind.ARTIFACT]
-    kind, first = Kind.ARTIFACT, True
-    async for ref, state in _replayed(pool, organization, project, version):
-        if ref.kind is Kind.PROJECT:
-            yield b'],"project":' + state_bytes(state) + _LISTS[Kind.TASK]
-            kind, first = Kind.TASK, True
-        else:
-            yield (b"" if first else b",") + state_bytes(state)
-            first = False
-    if kind is Kind.ARTIFACT:  # before its first event there is no project
-        yield b'],"project":null' + _LISTS[Kind.TASK]
-    yield b"]}"
 
+    pool: Pool
 
-async def state_digest(pool: Pool, organization: str, project: str, version: int) -> str:
-    """SHA-256 of the same, in hex."""
-    digest = hashlib.sha256()
-    async for piece in state_pieces(pool, organization, project, version):
-        digest.update(piece)
-    return digest.hexdigest()
+    async def pieces(self, organization: str, project: str, version: int) -> AsyncIterator[bytes]:
+        """The state in the form of RFC 8785, in pieces."""
+        yield _LISTS[Kind.ARTIFACT]
+        kind, first = Kind.ARTIFACT, True
+        async for ref, state in _replayed(self.pool, organization, project, version):
+            if ref.kind is Kind.PROJECT:
+                yield b'],"project":' + state_bytes(state) + _LISTS[Kind.TASK]
+                kind, first = Kind.TASK, True
+            else:
+                yield (b"" if first else b",") + state_bytes(state)
+                first = False
+        if kind is Kind.ARTIFACT:  # before its first event there is no project
+            yield b'],"project":null' + _LISTS[Kind.TASK]
+        yield b"]}"
+
+    async def digest(self, organization: str, project: str, version: int) -> str:
+        """SHA-256 of the same, in hex."""
+        digest = hashlib.sha256()
+        async for piece in self.pieces(organization, project, version):
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 async def _replayed(pool: Pool, organization: str, project: str, version: int) -> AsyncIterator[tuple[Ref, State]]:

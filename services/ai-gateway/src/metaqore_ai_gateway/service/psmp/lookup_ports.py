@@ -5,7 +5,7 @@ Everything is of one organization. Pages are in the order that is told, from beh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,8 +39,8 @@ class Catalog(Protocol):
         """Where the aggregate with this id is."""
         ...
 
-    async def now(self, organization: str, project: str, ref: Ref) -> Known | None:
-        """An aggregate as it is."""
+    async def named(self, organization: str, kind: Kind, id_: str) -> Known | None:
+        """The aggregate with this id, as it is."""
         ...
 
     async def at(self, organization: str, project: str, refs: Collection[Ref], version: int) -> dict[Ref, Known]:
@@ -121,4 +121,12 @@ class Provenance(Protocol):
 
     async def artifacts(self, organization: str, ids: Collection[str]) -> dict[str, Known]:
         """Those of these that exist, as they are."""
+        ...
+
+
+class Replay(Protocol):
+    """The whole state of a project at a version, folded anew from its stored events and from nothing else."""
+
+    def pieces(self, organization: str, project: str, version: int) -> AsyncIterator[bytes]:
+        """The state in the form of RFC 8785, in pieces: `artifacts` by name, the `project`, and `tasks` by id."""
         ...

@@ -1,0 +1,77 @@
+"""What every reading stands on: the scope, the version of the project that is looked at, and what has an id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from metaqore_ai_gateway.service.authenticate import require_scope
+from metaqore_ai_gateway.service.psmp.asked import Kind
+from metaqore_ai_gateway.service.psmp.governed import not_found
+from metaqore_ai_gateway.service.psmp.history_ports import Checkpoints, History
+from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
+from metaqore_ai_gateway.service.psmp.known import Known
+from metaqore_ai_gateway.service.psmp.lookup_ports import Catalog, Conflicts, Provenance, Replay
+from metaqore_ai_gateway.service.psmp.points import Point
+from metaqore_ai_gateway.service.psmp.uploads import BodyStore
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.identity import Caller, Scope
+
+_MISSING: Final = {"project_missing": "project", "version_missing": "version", "checkpoint_missing": "checkpoint"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSources:
+    """Where readings come from. `now_us` is the time now, in microseconds since the Unix epoch."""
+
+    catalog: Catalog
+    history: History
+    conflict_rows: Conflicts
+    provenance_rows: Provenance
+    checkpoint_rows: Checkpoints
+    replay: Replay
+    bodies: BodyStore
+    now_us: Callable[[], int]
+
+    async def _version_at(self, caller: Caller, project: str, at: Point | None) -> int:
+        """The version of the project there; 0 for a default project that nobody needed yet."""
+        if at is None:
+            newest = await self.catalog.newest(caller.organization, project)
+            if not newest and project != DEFAULT_PROJECT:
+                raise not_found("project")
+            return newest
+        with _told_as_not_found():
+            return await self.history.version_at(caller.organization, project, at)
+
+    async def _known(self, caller: Caller, kind: Kind, id_: str, at: Point | None) -> Known:
+        """What has this id, now or then. Raises `<kind>_not_found`."""
+        organization = caller.organization
+        if at is None:
+            known = await self.catalog.named(organization, kind, id_)
+        else:
+            place = await self.catalog.place(organization, kind, id_)
+            if place is None:
+                raise not_found(kind.value)
+            version = await self._version_at(caller, place.project, at)
+            known = (await self.catalog.at(organization, place.project, [place.ref], version)).get(place.ref)
+        if known is None:
+            raise not_found(kind.value)
+        return known
+
+
+def check_scope(caller: Caller) -> None:
+    """Raises `missing_scope` where the caller may not read of PSMP."""
+    require_scope(caller, Scope.PSMP_READ)
+
+
+@contextmanager
+def _told_as_not_found() -> Iterator[None]:
+    try:
+        yield
+    except MetaQoreError as error:
+        what = _MISSING.get(error.code)
+        if what is None:
+            raise
+        raise MetaQoreError(f"{what}_not_found", error.message, kind=error.kind) from error
