@@ -109,6 +109,17 @@ def test_names_are_relative_to_a_root(metaqore, mesh, files, tmp_path):
     assert "--root" in refused.err
 
 
+def test_agents_write_under_names_of_their_own(metaqore, mesh, files):
+    files({"src/a.py": "a"})
+    metaqore("artifact", "propose", "src", "--prefix", "ann/")
+    made = mesh.request("ProposeArtifacts").proposals[0].created
+    assert (made.name, list(made.declarations.paths)) == ("ann/src/a.py", ["src/a.py"])
+    mesh.asked.clear()
+    metaqore("artifact", "propose", "src/a.py", "--name", "the beginning", "--path", "app/a.py", "--path", "b.py")
+    made = mesh.request("ProposeArtifacts").proposals[0].created
+    assert (made.name, list(made.declarations.paths)) == ("the beginning", ["app/a.py", "b.py"])
+
+
 @pytest.mark.usefixtures("files")
 def test_standard_input_needs_a_name(metaqore, mesh):
     assert "--name" in metaqore("artifact", "propose", "-", stdin="x").err

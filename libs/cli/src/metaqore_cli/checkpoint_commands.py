@@ -95,6 +95,7 @@ def show(reference: Reference, project: Project = "", json_: Json = False) -> No
             "project": clean(one.project_id),
             "description": clean(one.description),
             "version": str(one.version),
+            "state digest": clean(one.state_digest),
             "taken by": f"{clean(one.by)}, {local(one.create_time)}",
         }
     )

@@ -126,7 +126,7 @@ def resolve(
     warning is answered for by this; a blocking conflict ends only when it is gone.
     """
     chosen: Any = enum_value(pb.Choice.DESCRIPTOR, choice)
-    merged = offered([body], Path(), body, "") if body else []
+    merged = offered([body], Path(), body) if body else []
     with asking(json=how.json) as client:
         one = _conflict(client, project, conflict)
         incoming = _incoming(one, for_)
@@ -162,8 +162,11 @@ def _incoming(conflict: pb.Conflict, wanted: str) -> artifacts.VersionRef:
     """The version that the conflict is to end for: the one that is meant, else the one that it stops."""
     if not wanted:
         return artifacts.VersionRef(artifact_id=conflict.artifact_id, version=conflict.version)
+    versioned = finding.versioned_id(wanted)
+    if versioned is not None:
+        return artifacts.VersionRef(artifact_id=versioned[0], version=versioned[1])
     parties = {(one.artifact_id, one.version): one.artifact for one in conflict.parties if one.artifact_id}
-    named = [id_ for id_, name in parties.items() if wanted in {name, *(f"{each}@{id_[1]}" for each in (name, id_[0]))}]
+    named = [id_ for id_, name in parties.items() if wanted in {name, f"{name}@{id_[1]}"}]
     if len(named) == 1:
         return artifacts.VersionRef(artifact_id=named[0][0], version=named[0][1])
     known = ", ".join(f"{name}@{version}" for (_, version), name in parties.items())

@@ -70,6 +70,12 @@ def artifact(client: PsmpClient, project: str, reference: str, at: common.Point 
     raise _missing("artifact", f"There is no artifact {reference!r}{of}. See: metaqore artifact list")
 
 
+def versioned_id(text: str) -> tuple[str, int] | None:
+    """An artifact's id and a version, of `artifact_…@2`; None for anything else."""
+    versioned = _VERSIONED.fullmatch(text)
+    return (versioned[1], int(versioned[2])) if versioned and _ARTIFACT_ID.fullmatch(versioned[1]) else None
+
+
 def _artifact(client: PsmpClient, project: str, name: str, at: common.Point | None) -> artifacts.Artifact | None:
     if _ARTIFACT_ID.fullmatch(name):
         answer: artifacts.GetArtifactResponse = client.artifacts.GetArtifact(

@@ -11,21 +11,27 @@ from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
 from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table
 
+SCOPES = [
+    *("tasks:submit", "tasks:read", "audit:read", "psmp:read", "psmp:write"),
+    *("psmp:mode", "psmp:erase", "keys:admin", "mesh:admin"),
+]
+
 app = typer.Typer(help="Create, list and revoke API keys (needs the scope keys:admin).", no_args_is_help=True)
 
 
 @app.command(
-    epilog="Examples: metaqore key create billing-agent   |   metaqore key create auditor --scope audit:read"
-    "   |   metaqore key create first-agent --organization new"
+    epilog="Examples: metaqore key create billing-agent   |   metaqore key create auditor --scope audit:read   |   "
+    "metaqore key create rita --scope psmp:read --scope psmp:write --scope role:reviewer   |   "
+    "metaqore key create first-agent --organization new"
 )
 def create(
     caller: Annotated[str, typer.Argument(help="The name of the agent or person that will use the key.")],
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="May be given more than once: tasks:submit, tasks:read, audit:read, keys:admin. "
-            "Without it: the first three.",
-            autocompletion=lambda: ["tasks:submit", "tasks:read", "audit:read", "keys:admin"],
+            help=f"May be given more than once: {', '.join(SCOPES)}, and role:<name> for a role of PSMP, such as "
+            "role:reviewer. Without it: the first five.",
+            autocompletion=lambda: SCOPES,
         ),
     ] = None,
     organization: Annotated[

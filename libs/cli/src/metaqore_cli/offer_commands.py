@@ -35,9 +35,28 @@ class _Named:
         Path, typer.Option(help="Names are paths relative to this.", exists=True, file_okay=False, show_default="here")
     ] = Path()
     name: Annotated[str, typer.Option(help="The artifact's name, for one file; else its path.")] = ""
+    prefix: Annotated[
+        str,
+        typer.Option(
+            envvar="METAQORE_ARTIFACT_PREFIX",
+            help="What the names begin with, as ann/. Agents that share a project each have their own: two that write "
+            "one path are stopped then, where two versions of one artifact succeed each other.",
+        ),
+    ] = ""
+    path: Annotated[
+        list[str] | None,
+        typer.Option(help="Where it belongs in the project, for one file; else its path here. May be repeated."),
+    ] = None
     media_type: Annotated[str, typer.Option(help="As RFC 6838 has it, for one file; else as its name says.")] = ""
     description: _Description = None
     label: Label = None
+
+    def offered(self, files: list[str]) -> list[Offered]:
+        """What these files mean. Raises `typer.BadParameter`."""
+        found = offered(files, self.root, self.name, self.media_type, self.prefix)
+        if self.path and len(found) > 1:
+            raise typer.BadParameter(f"--path is for one file; these are {len(found)}.")
+        return found
 
 
 @app.command(
@@ -74,7 +93,7 @@ def propose(
     pyproject.toml, package.json and Cargo.toml. What conflicts is proposed and blocked, with who, what and how to
     resolve; the exit code is 4 then. Somebody else activates what is proposed.
     """
-    what = offered(files, named.root, named.name, named.media_type) if files else []
+    what = named.offered(files) if files else []
     if not (what or draft):
         raise typer.BadParameter("Give files, or --draft.")
     if if_revision is not None and len(what) + len(draft or []) != 1:
@@ -101,12 +120,13 @@ def _tell_proposed(how: Making, done: pb.ProposeArtifactsResponse, project: str)
     blocked = [one for one in done.artifacts if one.latest.phase == pb.PHASE_BLOCKED]
     free = [one for one in done.artifacts if one.latest.phase != pb.PHASE_BLOCKED]
     print_table(
-        ("artifact", "version", "phase", "requires"),
+        ("artifact", "version", "phase", "succeeds", "requires"),
         (
             (
                 clean(one.name),
                 f"v{one.latest.number}",
                 phase_markup(one.latest.phase),
+                f"v{one.active_version}" if one.active_version else "",
                 str(len(one.latest.declarations.dependencies) or ""),
             )
             for one in done.artifacts
@@ -137,7 +157,7 @@ def draft(
     project: Project = "",
 ) -> None:
     """Keep files as drafts, one after another: nothing is judged yet, and what they declare may still be amended."""
-    what = offered(files, named.root, named.name, named.media_type)
+    what = named.offered(files)
     with asking(json=how.json) as client:
         id_ = finding.project_id(client, project)
         for version in _versions(client, id_, what, named, declared, origin):
@@ -157,7 +177,7 @@ def _versions(
     return [
         pb.NewVersion(
             name=one.name,
-            declarations=declared.message([one.name]),
+            declarations=declared.message(named.path or [one.path]),
             provenance=comes_from,
             description=named.description,
             labels=labels_or_none(named.label, none=False),

@@ -32,22 +32,24 @@ for _ending, _type in {".toml": "application/toml", ".md": "text/markdown", ".rs
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A file and the name of its artifact; no file is standard input."""
+    """A file, the name of its artifact, and where it belongs in the project; no file is standard input."""
 
     name: str
+    path: str
     file: Path | None
     media_type: str
 
 
-def offered(paths: list[str], root: Path, name: str, media_type: str) -> list[Offered]:
+def offered(paths: list[str], root: Path, name: str = "", media_type: str = "", prefix: str = "") -> list[Offered]:
     """What these paths mean. `name` and `media_type` are empty, or for the one file there is.
 
-    A directory means every file below it but hidden ones and links. Raises `typer.BadParameter`.
+    Without `name`, a file's artifact is called by its path, behind `prefix`. A directory
+    means every file below it but hidden ones and links. Raises `typer.BadParameter`.
     """
     if paths == ["-"]:
         if not name:
             raise typer.BadParameter("Standard input has no name. Give one by --name.")
-        return [Offered(name, None, media_type or "text/plain")]
+        return [Offered(name, name, None, media_type or "text/plain")]
     files = dict.fromkeys(file for path in paths for file in _files(path))
     if not files:
         raise typer.BadParameter(f"There is no file in {', '.join(paths)}.")
@@ -55,7 +57,13 @@ def offered(paths: list[str], root: Path, name: str, media_type: str) -> list[Of
         raise typer.BadParameter(f"These are {len(files)} files; at most {MAX_FILES} are judged together.")
     if (name or media_type) and len(files) > 1:
         raise typer.BadParameter(f"--name and --media-type are for one file; these are {len(files)}.")
-    return [Offered(name or _name(file, root), file, media_type or _media_type(file)) for file in files]
+    found = []
+    for file in files:
+        path = _path(file, root) or name
+        if not path:
+            raise typer.BadParameter(f"{file} is not below {root}, so it has no name there. Give --root, or --name.")
+        found.append(Offered(name or prefix + path, path, file, media_type or _media_type(file)))
+    return found
 
 
 class Bodies:
@@ -130,11 +138,10 @@ def _below(directory: Path) -> Iterator[Path]:
                 yield file
 
 
-def _name(file: Path, root: Path) -> str:
-    name = Path(os.path.relpath(file.absolute(), root.absolute())).as_posix()
-    if name.startswith("../"):
-        raise typer.BadParameter(f"{file} is not below {root}, so it has no name there. Give --root, or --name.")
-    return name
+def _path(file: Path, root: Path) -> str | None:
+    """Relative to the root; None where it is not below it."""
+    path = Path(os.path.relpath(file.absolute(), root.absolute())).as_posix()
+    return None if path.startswith("../") else path
 
 
 def _media_type(file: Path) -> str:
