@@ -9,9 +9,7 @@ of versions, because a project's next events are refused from a transaction that
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,17 +17,15 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
 
-from metaqore_ai_gateway.adapters.psmp.tenancy import become_relay
+from metaqore_ai_gateway.adapters.psmp.event_wakeup import listening, seeing_all
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_ai_gateway.service.psmp.relayed import Relayed
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.database.errors import database_errors
-from metaqore_mesh.database.pool import CONNECT_TIMEOUT_S, LOCK_TIMEOUT_S, STATEMENT_TIMEOUT_S, server_settings
 
 if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
-CHANNEL: Final = "psmp_events"
 _RETRY_S: Final = 1.0
 _GATED_S: Final = 0.05
 _log = structlog.get_logger()
@@ -60,7 +56,7 @@ select * from (
 """
 """The events behind a place, in order: at most so many, and of so many bytes."""
 
-_MORE: Final = "select exists(select from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint))"
+MORE: Final = "select exists(select from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint))"
 _TAKEN: Final = """
 insert into psmp_relay_positions (consumer, transaction_id, position) values ($1, $2::text::xid8, $3)
 on conflict (consumer) do update set transaction_id = excluded.transaction_id, position = excluded.position
@@ -98,18 +94,18 @@ class EventRelay:
 
     async def _lead(self) -> None:
         with database_errors():
-            async with self._connected() as (connection, woken):
+            async with listening(self.url, f"{self.name}-psmp-relay") as (connection, wakeup):
                 _LAG.labels(self.consumer).set(0)
                 while not await connection.fetchval(_LOCK, self.consumer):  # noqa: ASYNC110 - another process has it
                     await asyncio.sleep(self.interval_s)
                 place = await self._place(connection)
                 while True:
-                    woken.clear()
+                    wakeup.reset()
                     place, more = await self._empty(connection, place)
-                    await self._wait(woken, _GATED_S if more else self.interval_s)
+                    await wakeup.wait(_GATED_S if more else self.interval_s)
 
     async def _place(self, connection: Connection) -> tuple[str, int]:
-        async with _seeing_all(connection):
+        async with seeing_all(connection):
             if await connection.fetchval(_RESTORED):
                 raise MetaQoreError(
                     "psmp_events_restored",
@@ -123,44 +119,17 @@ class EventRelay:
     async def _empty(self, connection: Connection, place: tuple[str, int]) -> tuple[tuple[str, int], bool]:
         """Give all that may be given; whether more waits for a transaction to end."""
         while True:
-            async with _seeing_all(connection):
+            async with seeing_all(connection):
                 rows = await connection.fetch(NEXT, *place, self.batch, LARGEST_BATCH_BYTES)
                 if not rows:
                     _LAG.labels(self.consumer).set(0)
-                    return place, bool(await connection.fetchval(_MORE, *place))
+                    return place, bool(await connection.fetchval(MORE, *place))
             _LAG.labels(self.consumer).set(max(rows[0]["age_us"], 0) / 1e6)
             await self.give([relayed(row) for row in rows])
             place = rows[-1]["transaction_id"], rows[-1]["position"]
-            async with _seeing_all(connection):
+            async with seeing_all(connection):
                 await connection.execute(_TAKEN, self.consumer, *place)
             _GIVEN.labels(self.consumer).inc(len(rows))
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
-        """A connection of its own: the lock and the notifications end together."""
-        settings = server_settings(f"{self.name}-psmp-relay", STATEMENT_TIMEOUT_S, LOCK_TIMEOUT_S)
-        connection = await asyncpg.connect(
-            self.url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=settings
-        )
-        woken = asyncio.Event()
-        try:
-            await connection.add_listener(CHANNEL, lambda *_: woken.set())
-            yield connection, woken
-        finally:
-            connection.terminate()  # the lock is free at once, whatever state the link is in
-
-    async def _wait(self, woken: asyncio.Event, seconds: float) -> None:
-        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the event (bpo-37658).
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await woken.wait()
-
-
-@asynccontextmanager
-async def _seeing_all(connection: Connection) -> AsyncIterator[None]:
-    async with connection.transaction():
-        await become_relay(connection)
-        yield
 
 
 def relayed(row: asyncpg.Record) -> Relayed:
