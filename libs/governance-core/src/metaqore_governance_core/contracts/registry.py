@@ -39,7 +39,7 @@ PARTS: Final[dict[str, Part]] = {
         description="Takes tasks and commands, answers with results, and tells what happens to every task and in every "
         "project. Ships audit records. Commands, their answers and the events of projects are specified here, and "
         "not served yet.",
-        reads=(TaskSubmitted, CommandSubmitted),
+        reads=(TaskSubmitted, CommandSubmitted, TaskStarted, TaskFinished),
         sends=(TaskCompleted, TaskStarted, TaskFinished, CommandAnswered, ProjectChanged, AuditRecorded),
     ),
     "compliance-auditor": Part(

@@ -48,6 +48,9 @@ class TaskSubmitted(Event):
     sensitivity: SensitivityName | None = Field(None, description="Raises the sensitivity, never lowers it.")
     project: str | None = Field(None, min_length=1, max_length=256)
     deadline_s: float | None = Field(None, gt=0)
+    propose_files: bool = Field(
+        default=False, description="Proposes the files in the answer as artifacts, after the task has ended."
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> TaskSubmitted:

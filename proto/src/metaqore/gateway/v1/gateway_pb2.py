@@ -25,55 +25,55 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!metaqore/gateway/v1/gateway.proto\x12\x13metaqore.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\x81\x02\n\x11SubmitTaskRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12.\n\x08messages\x18\x02 \x03(\x0b\x32\x1c.metaqore.gateway.v1.Message\x12\x35\n\x0bsensitivity\x18\x03 \x01(\x0e\x32 .metaqore.gateway.v1.Sensitivity\x12\x0f\n\x07project\x18\x04 \x01(\t\x12\x12\n\nmax_tokens\x18\x05 \x01(\r\x12\x18\n\x0btemperature\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06stream\x18\x07 \x01(\x08\x12\x17\n\x0fidempotency_key\x18\x08 \x01(\tB\x0e\n\x0c_temperature\"\xae\x01\n\x12SubmitTaskResponse\x12\x31\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1d.metaqore.gateway.v1.AcceptedH\x00\x12+\n\x05piece\x18\x02 \x01(\x0b\x32\x1a.metaqore.gateway.v1.PieceH\x00\x12/\n\x07outcome\x18\x03 \x01(\x0b\x32\x1c.metaqore.gateway.v1.OutcomeH\x00\x42\x07\n\x05\x65vent\"\xc2\x01\n\x08\x41\x63\x63\x65pted\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x12\n\nreceipt_id\x18\x02 \x01(\t\x12\x15\n\rreceipt_token\x18\x03 \x01(\t\x12\x35\n\x0bsensitivity\x18\x04 \x01(\x0e\x32 .metaqore.gateway.v1.Sensitivity\x12\x1b\n\x13sensitivity_sources\x18\x05 \x03(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x16\n\x0epolicy_version\x18\x07 \x01(\t\"\x15\n\x05Piece\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x94\x02\n\x07Outcome\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.metaqore.gateway.v1.TaskState\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x15\n\rfinish_reason\x18\x04 \x01(\t\x12\x1a\n\rprompt_tokens\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11\x63ompletion_tokens\x18\x06 \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x0b\x64uration_us\x18\x07 \x01(\x04\x12\x12\n\nerror_code\x18\x08 \x01(\t\x12\x15\n\rerror_message\x18\t \x01(\tB\x10\n\x0e_prompt_tokensB\x14\n\x12_completion_tokens\"\xd7\x04\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.metaqore.gateway.v1.TaskState\x12\x0c\n\x04\x64oor\x18\x05 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\x35\n\x0bsensitivity\x18\t \x01(\x0e\x32 .metaqore.gateway.v1.Sensitivity\x12\x1b\n\x13sensitivity_sources\x18\n \x03(\t\x12\x0f\n\x07verdict\x18\x0b \x01(\t\x12\x0f\n\x07reasons\x18\x0c \x03(\t\x12\x0e\n\x06policy\x18\r \x01(\t\x12\x16\n\x0epolicy_version\x18\x0e \x01(\t\x12\x12\n\nreceipt_id\x18\x0f \x01(\t\x12\x12\n\nerror_code\x18\x10 \x01(\t\x12\x1a\n\rprompt_tokens\x18\x11 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11\x63ompletion_tokens\x18\x12 \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x0b\x64uration_us\x18\x13 \x01(\x04\x12\x10\n\x08\x61ttempts\x18\x14 \x01(\r\x12/\n\x0b\x63reate_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\n\x0e_prompt_tokensB\x14\n\x12_completion_tokens\"\x1c\n\x0eGetTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\":\n\x0fGetTaskResponse\x12\'\n\x04task\x18\x01 \x01(\x0b\x32\x19.metaqore.gateway.v1.Task\"h\n\x10ListTasksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.metaqore.gateway.v1.TaskState\"V\n\x11ListTasksResponse\x12(\n\x05tasks\x18\x01 \x03(\x0b\x32\x19.metaqore.gateway.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x10\x43reateKeyRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x14\n\x0corganization\x18\x03 \x01(\t\"M\n\x11\x43reateKeyResponse\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x1b.metaqore.gateway.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x11\n\x0fListKeysRequest\"=\n\x10ListKeysResponse\x12)\n\x04keys\x18\x01 \x03(\x0b\x32\x1b.metaqore.gateway.v1.ApiKey\"\x1e\n\x10RevokeKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\"=\n\x11RevokeKeyResponse\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x1b.metaqore.gateway.v1.ApiKey*\x91\x01\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x16\n\x12SENSITIVITY_PUBLIC\x10\x01\x12\x18\n\x14SENSITIVITY_INTERNAL\x10\x02\x12\x19\n\x15SENSITIVITY_SENSITIVE\x10\x03\x12\x18\n\x14SENSITIVITY_CRITICAL\x10\x04*\xb8\x01\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASK_STATE_RUNNING\x10\x01\x12\x13\n\x0fTASK_STATE_DONE\x10\x02\x12\x15\n\x11TASK_STATE_DENIED\x10\x03\x12\x15\n\x11TASK_STATE_FAILED\x10\x04\x12\x1a\n\x16TASK_STATE_INTERRUPTED\x10\x05\x12\x18\n\x14TASK_STATE_CANCELLED\x10\x06\x32\xa0\x02\n\x0bTaskService\x12_\n\nSubmitTask\x12&.metaqore.gateway.v1.SubmitTaskRequest\x1a\'.metaqore.gateway.v1.SubmitTaskResponse0\x01\x12T\n\x07GetTask\x12#.metaqore.gateway.v1.GetTaskRequest\x1a$.metaqore.gateway.v1.GetTaskResponse\x12Z\n\tListTasks\x12%.metaqore.gateway.v1.ListTasksRequest\x1a&.metaqore.gateway.v1.ListTasksResponse2\x9d\x02\n\nKeyService\x12Z\n\tCreateKey\x12%.metaqore.gateway.v1.CreateKeyRequest\x1a&.metaqore.gateway.v1.CreateKeyResponse\x12W\n\x08ListKeys\x12$.metaqore.gateway.v1.ListKeysRequest\x1a%.metaqore.gateway.v1.ListKeysResponse\x12Z\n\tRevokeKey\x12%.metaqore.gateway.v1.RevokeKeyRequest\x1a&.metaqore.gateway.v1.RevokeKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!metaqore/gateway/v1/gateway.proto\x12\x13metaqore.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x07Message\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\x98\x02\n\x11SubmitTaskRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12.\n\x08messages\x18\x02 \x03(\x0b\x32\x1c.metaqore.gateway.v1.Message\x12\x35\n\x0bsensitivity\x18\x03 \x01(\x0e\x32 .metaqore.gateway.v1.Sensitivity\x12\x0f\n\x07project\x18\x04 \x01(\t\x12\x12\n\nmax_tokens\x18\x05 \x01(\r\x12\x18\n\x0btemperature\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06stream\x18\x07 \x01(\x08\x12\x17\n\x0fidempotency_key\x18\x08 \x01(\t\x12\x15\n\rpropose_files\x18\t \x01(\x08\x42\x0e\n\x0c_temperature\"\xae\x01\n\x12SubmitTaskResponse\x12\x31\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1d.metaqore.gateway.v1.AcceptedH\x00\x12+\n\x05piece\x18\x02 \x01(\x0b\x32\x1a.metaqore.gateway.v1.PieceH\x00\x12/\n\x07outcome\x18\x03 \x01(\x0b\x32\x1c.metaqore.gateway.v1.OutcomeH\x00\x42\x07\n\x05\x65vent\"\xc2\x01\n\x08\x41\x63\x63\x65pted\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x12\n\nreceipt_id\x18\x02 \x01(\t\x12\x15\n\rreceipt_token\x18\x03 \x01(\t\x12\x35\n\x0bsensitivity\x18\x04 \x01(\x0e\x32 .metaqore.gateway.v1.Sensitivity\x12\x1b\n\x13sensitivity_sources\x18\x05 \x03(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x16\n\x0epolicy_version\x18\x07 \x01(\t\"\x15\n\x05Piece\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x94\x02\n\x07Outcome\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.metaqore.gateway.v1.TaskState\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x15\n\rfinish_reason\x18\x04 \x01(\t\x12\x1a\n\rprompt_tokens\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11\x63ompletion_tokens\x18\x06 \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x0b\x64uration_us\x18\x07 \x01(\x04\x12\x12\n\nerror_code\x18\x08 \x01(\t\x12\x15\n\rerror_message\x18\t \x01(\tB\x10\n\x0e_prompt_tokensB\x14\n\x12_completion_tokens\"\xd7\x04\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.metaqore.gateway.v1.TaskState\x12\x0c\n\x04\x64oor\x18\x05 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08provider\x18\x08 \x01(\t\x12\x35\n\x0bsensitivity\x18\t \x01(\x0e\x32 .metaqore.gateway.v1.Sensitivity\x12\x1b\n\x13sensitivity_sources\x18\n \x03(\t\x12\x0f\n\x07verdict\x18\x0b \x01(\t\x12\x0f\n\x07reasons\x18\x0c \x03(\t\x12\x0e\n\x06policy\x18\r \x01(\t\x12\x16\n\x0epolicy_version\x18\x0e \x01(\t\x12\x12\n\nreceipt_id\x18\x0f \x01(\t\x12\x12\n\nerror_code\x18\x10 \x01(\t\x12\x1a\n\rprompt_tokens\x18\x11 \x01(\x04H\x00\x88\x01\x01\x12\x1e\n\x11\x63ompletion_tokens\x18\x12 \x01(\x04H\x01\x88\x01\x01\x12\x13\n\x0b\x64uration_us\x18\x13 \x01(\x04\x12\x10\n\x08\x61ttempts\x18\x14 \x01(\r\x12/\n\x0b\x63reate_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\n\x0e_prompt_tokensB\x14\n\x12_completion_tokens\"\x1c\n\x0eGetTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\":\n\x0fGetTaskResponse\x12\'\n\x04task\x18\x01 \x01(\x0b\x32\x19.metaqore.gateway.v1.Task\"h\n\x10ListTasksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.metaqore.gateway.v1.TaskState\"V\n\x11ListTasksResponse\x12(\n\x05tasks\x18\x01 \x03(\x0b\x32\x19.metaqore.gateway.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x10\x43reateKeyRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x14\n\x0corganization\x18\x03 \x01(\t\"M\n\x11\x43reateKeyResponse\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x1b.metaqore.gateway.v1.ApiKey\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x11\n\x0fListKeysRequest\"=\n\x10ListKeysResponse\x12)\n\x04keys\x18\x01 \x03(\x0b\x32\x1b.metaqore.gateway.v1.ApiKey\"\x1e\n\x10RevokeKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\"=\n\x11RevokeKeyResponse\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x1b.metaqore.gateway.v1.ApiKey*\x91\x01\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x16\n\x12SENSITIVITY_PUBLIC\x10\x01\x12\x18\n\x14SENSITIVITY_INTERNAL\x10\x02\x12\x19\n\x15SENSITIVITY_SENSITIVE\x10\x03\x12\x18\n\x14SENSITIVITY_CRITICAL\x10\x04*\xb8\x01\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12TASK_STATE_RUNNING\x10\x01\x12\x13\n\x0fTASK_STATE_DONE\x10\x02\x12\x15\n\x11TASK_STATE_DENIED\x10\x03\x12\x15\n\x11TASK_STATE_FAILED\x10\x04\x12\x1a\n\x16TASK_STATE_INTERRUPTED\x10\x05\x12\x18\n\x14TASK_STATE_CANCELLED\x10\x06\x32\xa0\x02\n\x0bTaskService\x12_\n\nSubmitTask\x12&.metaqore.gateway.v1.SubmitTaskRequest\x1a\'.metaqore.gateway.v1.SubmitTaskResponse0\x01\x12T\n\x07GetTask\x12#.metaqore.gateway.v1.GetTaskRequest\x1a$.metaqore.gateway.v1.GetTaskResponse\x12Z\n\tListTasks\x12%.metaqore.gateway.v1.ListTasksRequest\x1a&.metaqore.gateway.v1.ListTasksResponse2\x9d\x02\n\nKeyService\x12Z\n\tCreateKey\x12%.metaqore.gateway.v1.CreateKeyRequest\x1a&.metaqore.gateway.v1.CreateKeyResponse\x12W\n\x08ListKeys\x12$.metaqore.gateway.v1.ListKeysRequest\x1a%.metaqore.gateway.v1.ListKeysResponse\x12Z\n\tRevokeKey\x12%.metaqore.gateway.v1.RevokeKeyRequest\x1a&.metaqore.gateway.v1.RevokeKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'metaqore.gateway.v1.gateway_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SENSITIVITY']._serialized_start=2461
-  _globals['_SENSITIVITY']._serialized_end=2606
-  _globals['_TASKSTATE']._serialized_start=2609
-  _globals['_TASKSTATE']._serialized_end=2793
+  _globals['_SENSITIVITY']._serialized_start=2484
+  _globals['_SENSITIVITY']._serialized_end=2629
+  _globals['_TASKSTATE']._serialized_start=2632
+  _globals['_TASKSTATE']._serialized_end=2816
   _globals['_MESSAGE']._serialized_start=91
   _globals['_MESSAGE']._serialized_end=131
   _globals['_SUBMITTASKREQUEST']._serialized_start=134
-  _globals['_SUBMITTASKREQUEST']._serialized_end=391
-  _globals['_SUBMITTASKRESPONSE']._serialized_start=394
-  _globals['_SUBMITTASKRESPONSE']._serialized_end=568
-  _globals['_ACCEPTED']._serialized_start=571
-  _globals['_ACCEPTED']._serialized_end=765
-  _globals['_PIECE']._serialized_start=767
-  _globals['_PIECE']._serialized_end=788
-  _globals['_OUTCOME']._serialized_start=791
-  _globals['_OUTCOME']._serialized_end=1067
-  _globals['_TASK']._serialized_start=1070
-  _globals['_TASK']._serialized_end=1669
-  _globals['_GETTASKREQUEST']._serialized_start=1671
-  _globals['_GETTASKREQUEST']._serialized_end=1699
-  _globals['_GETTASKRESPONSE']._serialized_start=1701
-  _globals['_GETTASKRESPONSE']._serialized_end=1759
-  _globals['_LISTTASKSREQUEST']._serialized_start=1761
-  _globals['_LISTTASKSREQUEST']._serialized_end=1865
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1867
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1953
-  _globals['_APIKEY']._serialized_start=1956
-  _globals['_APIKEY']._serialized_end=2128
-  _globals['_CREATEKEYREQUEST']._serialized_start=2130
-  _globals['_CREATEKEYREQUEST']._serialized_end=2202
-  _globals['_CREATEKEYRESPONSE']._serialized_start=2204
-  _globals['_CREATEKEYRESPONSE']._serialized_end=2281
-  _globals['_LISTKEYSREQUEST']._serialized_start=2283
-  _globals['_LISTKEYSREQUEST']._serialized_end=2300
-  _globals['_LISTKEYSRESPONSE']._serialized_start=2302
-  _globals['_LISTKEYSRESPONSE']._serialized_end=2363
-  _globals['_REVOKEKEYREQUEST']._serialized_start=2365
-  _globals['_REVOKEKEYREQUEST']._serialized_end=2395
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=2397
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=2458
-  _globals['_TASKSERVICE']._serialized_start=2796
-  _globals['_TASKSERVICE']._serialized_end=3084
-  _globals['_KEYSERVICE']._serialized_start=3087
-  _globals['_KEYSERVICE']._serialized_end=3372
+  _globals['_SUBMITTASKREQUEST']._serialized_end=414
+  _globals['_SUBMITTASKRESPONSE']._serialized_start=417
+  _globals['_SUBMITTASKRESPONSE']._serialized_end=591
+  _globals['_ACCEPTED']._serialized_start=594
+  _globals['_ACCEPTED']._serialized_end=788
+  _globals['_PIECE']._serialized_start=790
+  _globals['_PIECE']._serialized_end=811
+  _globals['_OUTCOME']._serialized_start=814
+  _globals['_OUTCOME']._serialized_end=1090
+  _globals['_TASK']._serialized_start=1093
+  _globals['_TASK']._serialized_end=1692
+  _globals['_GETTASKREQUEST']._serialized_start=1694
+  _globals['_GETTASKREQUEST']._serialized_end=1722
+  _globals['_GETTASKRESPONSE']._serialized_start=1724
+  _globals['_GETTASKRESPONSE']._serialized_end=1782
+  _globals['_LISTTASKSREQUEST']._serialized_start=1784
+  _globals['_LISTTASKSREQUEST']._serialized_end=1888
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1890
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1976
+  _globals['_APIKEY']._serialized_start=1979
+  _globals['_APIKEY']._serialized_end=2151
+  _globals['_CREATEKEYREQUEST']._serialized_start=2153
+  _globals['_CREATEKEYREQUEST']._serialized_end=2225
+  _globals['_CREATEKEYRESPONSE']._serialized_start=2227
+  _globals['_CREATEKEYRESPONSE']._serialized_end=2304
+  _globals['_LISTKEYSREQUEST']._serialized_start=2306
+  _globals['_LISTKEYSREQUEST']._serialized_end=2323
+  _globals['_LISTKEYSRESPONSE']._serialized_start=2325
+  _globals['_LISTKEYSRESPONSE']._serialized_end=2386
+  _globals['_REVOKEKEYREQUEST']._serialized_start=2388
+  _globals['_REVOKEKEYREQUEST']._serialized_end=2418
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=2420
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=2481
+  _globals['_TASKSERVICE']._serialized_start=2819
+  _globals['_TASKSERVICE']._serialized_end=3107
+  _globals['_KEYSERVICE']._serialized_start=3110
+  _globals['_KEYSERVICE']._serialized_end=3395
 # @@protoc_insertion_point(module_scope)

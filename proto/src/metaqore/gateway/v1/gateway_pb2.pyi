@@ -103,6 +103,7 @@ class SubmitTaskRequest(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     STREAM_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    PROPOSE_FILES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Empty takes the mesh's default model."""
     sensitivity: Global___Sensitivity.ValueType
@@ -115,6 +116,10 @@ class SubmitTaskRequest(_message.Message):
     """Whether the answer comes in pieces as they are made, or whole."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again."""
+    propose_files: _builtins.bool
+    """Proposes the files in the answer as artifacts of the project, or of the organization's default: fenced blocks that
+    are named by a path, and tool calls that write a file. Needs the scope `psmp:write`. It happens after the outcome.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]: ...
     def __init__(
@@ -128,10 +133,11 @@ class SubmitTaskRequest(_message.Message):
         temperature: _builtins.float | None = ...,
         stream: _builtins.bool = ...,
         idempotency_key: _builtins.str = ...,
+        propose_files: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "idempotency_key", b"idempotency_key", "max_tokens", b"max_tokens", "messages", b"messages", "model", b"model", "project", b"project", "sensitivity", b"sensitivity", "stream", b"stream", "temperature", b"temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "idempotency_key", b"idempotency_key", "max_tokens", b"max_tokens", "messages", b"messages", "model", b"model", "project", b"project", "propose_files", b"propose_files", "sensitivity", b"sensitivity", "stream", b"stream", "temperature", b"temperature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015

@@ -1,4 +1,4 @@
-"""What is told about what PSMP hears over the bus: counted, and traced."""
+"""What is told about what PSMP does beside its requests: counted, and traced."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ _PASSED_OVER: Final = Children(
         ["code"],
     )
 )
+_PROPOSED: Final = Children(
+    Counter(
+        "metaqore_psmp_answer_proposals_total",
+        "Answers whose files were to be proposed, by what came of it.",
+        ["result"],
+    )
+)
+
+
+def count_answer_proposal(result: str) -> None:
+    """Count an answer whose files were to be proposed."""
+    _PROPOSED[result,].inc()
 
 
 def count_passed_over(code: str) -> None:

@@ -31,7 +31,8 @@ class InvalidChatError(MetaQoreError):
 @value_object
 class Envelope:
     """What comes with a request rather than in it. `deadline_s` is seconds from acceptance; `label` may only raise
-    the sensitivity; `traceparent` is a W3C trace context.
+    the sensitivity; `traceparent` is a W3C trace context. `propose_files`: the files in the answer are to be proposed
+    as artifacts, for which the caller has the scope `psmp:write`.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Envelope:
     label: Sensitivity | None = None
     project: str | None = None
     traceparent: str | None = None
+    propose_files: bool = False
 
     def __post_init__(self) -> None:
         if self.project is not None and not _PROJECT.fullmatch(self.project):

@@ -31,6 +31,7 @@ class KeptTask:
     scanner_failed: bool
     prompt: Commitment
     body: dict[str, Any] | None = field(repr=False)
+    propose_files: bool = False
 
 
 def keep(task: ChatTask, examined: Examined, known_projects: Collection[str]) -> KeptTask:
@@ -46,6 +47,7 @@ def keep(task: ChatTask, examined: Examined, known_projects: Collection[str]) ->
         scanner_failed=examined.scanner_failed,
         prompt=examined.prompt,
         body=task.body if storable else None,
+        propose_files=envelope.propose_files,
     )
 
 
@@ -54,7 +56,7 @@ def restore(kept: KeptTask, task: str) -> tuple[ChatTask, Examined]:
 
     Without its text it has an empty body, and can be decided upon but not run.
     """
-    envelope = Envelope(task, Door.KAFKA, kept.deadline_s, kept.label, kept.project)
+    envelope = Envelope(task, Door.KAFKA, kept.deadline_s, kept.label, kept.project, propose_files=kept.propose_files)
     chat = ChatTask(
         envelope=envelope,
         model=kept.model,

@@ -62,6 +62,7 @@ def read_task(value: bytes, task: str, defaults: TaskDefaults, traceparent: str 
         label=_label(given.get("sensitivity")),
         project=check_project(given.get("project")),
         traceparent=traceparent,
+        propose_files=_flag(given.get("propose_files"), "propose_files"),
     )
     chat = chat_from_body(body, value, envelope)
     if deadline_s <= 0:
@@ -84,6 +85,12 @@ def _label(value: Any) -> Sensitivity | None:
     if type(value) is not str:
         raise _wrong("sensitivity", "the name of a sensitivity")
     return Sensitivity.parse(value)
+
+
+def _flag(value: Any, name: str) -> bool:
+    if value is not None and type(value) is not bool:
+        raise _wrong(name, "true or false")
+    return value is True
 
 
 def check_project(value: Any) -> str | None:

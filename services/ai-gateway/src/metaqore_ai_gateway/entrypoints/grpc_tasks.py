@@ -60,6 +60,8 @@ class TaskServicer(gateway_pb2_grpc.TaskServiceServicer):
         caller = current_caller()
         try:
             require_scope(caller, Scope.TASKS_SUBMIT)
+            if request.propose_files:
+                require_scope(caller, Scope.PSMP_WRITE)
             task = self._task(request, context)
         except MetaQoreError as error:
             count_refused(Door.GRPC, error)
@@ -88,6 +90,7 @@ class TaskServicer(gateway_pb2_grpc.TaskServiceServicer):
             deadline_s=deadline_s,
             label=label_of(request.sensitivity),
             project=check_project(request.project or None),
+            propose_files=request.propose_files,
         )
         body = chat_body(request, self.defaults.model)
         return chat_from_body(body, encode_json(body), envelope)

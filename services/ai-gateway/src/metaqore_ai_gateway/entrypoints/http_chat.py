@@ -38,10 +38,10 @@ from metaqore_ai_gateway.entrypoints.http_request import (
 )
 from metaqore_ai_gateway.service.authenticate import authenticate, require_scope
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Decided, Event
-from metaqore_ai_gateway.service.govern_task import GovernTask
 from metaqore_ai_gateway.service.idempotency import check_key
 from metaqore_ai_gateway.service.ports import Idempotency, Keys
 from metaqore_ai_gateway.service.receipt_token import token
+from metaqore_ai_gateway.service.run_claim import Govern
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller, Door, Scope
 from metaqore_mesh.errors import internal_error
@@ -66,7 +66,7 @@ class ChatLimits:
 class ChatCompletions:
     """The hot route. It raises nothing: whatever happens is answered, without a word of what the caller sent."""
 
-    govern: GovernTask
+    govern: Govern
     keys: Keys
     idempotency: Idempotency
     limits: ChatLimits
@@ -100,6 +100,8 @@ class ChatCompletions:
             default_deadline_s=self.limits.default_deadline_s,
             longest_deadline_s=self.limits.longest_deadline_s,
         )
+        if envelope.propose_files:
+            require_scope(caller, Scope.PSMP_WRITE)
         raw = await read_body(headers, receive, self.limits.body_bytes)
         if len(raw) < PARSE_IN_THREAD_BYTES:
             task = parse_chat(raw, envelope)

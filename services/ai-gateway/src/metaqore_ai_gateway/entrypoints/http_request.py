@@ -85,7 +85,7 @@ async def read_body(headers: Headers, receive: Receive, limit_bytes: int) -> byt
 
 
 def envelope_of(headers: Headers, task: str, *, default_deadline_s: float, longest_deadline_s: float) -> Envelope:
-    """What the headers say about a task. Raises `MetaQoreError` for a label, project or deadline that is none."""
+    """What the headers say about a task. Raises `MetaQoreError` for what is no label, project or deadline."""
     label = text_of(headers, b"x-metaqore-sensitivity")
     return Envelope(
         id=task,
@@ -94,7 +94,14 @@ def envelope_of(headers: Headers, task: str, *, default_deadline_s: float, longe
         label=None if label is None else Sensitivity.parse(label),
         project=text_of(headers, b"x-metaqore-project"),
         traceparent=trace_context(text_of(headers, b"traceparent")),
+        propose_files=b"x-metaqore-propose" in headers and _proposes(headers[b"x-metaqore-propose"]),
     )
+
+
+def _proposes(sent: bytes) -> bool:
+    if sent not in {b"true", b"false"}:
+        raise MetaQoreError("propose_invalid", "X-MetaQore-Propose is true or false.")
+    return sent == b"true"
 
 
 def _deadline_s(headers: Headers, default_s: float) -> float:

@@ -54,6 +54,11 @@ _PATHS: Final[dict[str, Any]] = {
             "parameters": [
                 _header("X-MetaQore-Sensitivity", "Raises the sensitivity (PUBLIC to CRITICAL), never lowers it."),
                 _header("X-MetaQore-Project", "The project of the task."),
+                _header(
+                    "X-MetaQore-Propose",
+                    "true proposes the files in the answer as artifacts of the project, after the task has ended: "
+                    "fenced blocks that a path names, and tool calls that write a file. Needs the scope psmp:write.",
+                ),
                 _header("Idempotency-Key", "A repeat with the same key and body gets the first answer, for 24 hours."),
             ],
             "requestBody": {

@@ -188,6 +188,8 @@ class TakeTasks:
         task = submission.task
         if isinstance(task, MetaQoreError):
             raise task
+        if task.envelope.propose_files:
+            require_scope(caller, Scope.PSMP_WRITE)
         self._rulebook.routes(task.model, caller)
         small = task.size_bytes < LARGE_TEXT_BYTES
         examined = self._examine(caller, task) if small else await asyncio.to_thread(self._examine, caller, task)
