@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import FastAPI
 
 from metaqore_ai_gateway.entrypoints import (
@@ -17,19 +19,22 @@ from metaqore_ai_gateway.entrypoints import (
 )
 from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor
 
+_PARTS: Final = (
+    psmp_rest_projects,
+    psmp_rest_tasks,
+    psmp_rest_artifacts,
+    psmp_rest_artifact_steps,
+    psmp_rest_versions,
+    psmp_rest_contents,
+    psmp_rest_governance,
+    psmp_rest_checkpoints,
+    psmp_rest_history,
+)
+
 
 def with_psmp(app: FastAPI, door: PsmpDoor) -> None:
     """Serve PSMP and tasks under `/api/v1` of `app`."""
     app.state.psmp = door
-    for part in (
-        psmp_rest_projects,
-        psmp_rest_tasks,
-        psmp_rest_artifacts,
-        psmp_rest_artifact_steps,
-        psmp_rest_versions,
-        psmp_rest_contents,
-        psmp_rest_governance,
-        psmp_rest_checkpoints,
-        psmp_rest_history,
-    ):
-        app.include_router(part.router)
+    app.state.routers = [part.router for part in _PARTS]
+    for router in app.state.routers:
+        app.include_router(router)

@@ -12,7 +12,13 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from metaqore_ai_gateway.entrypoints.psmp_rest_answers import created
-from metaqore_ai_gateway.entrypoints.psmp_rest_artifact_views import ChangedArtifact, artifact_view, changed_view
+from metaqore_ai_gateway.entrypoints.psmp_rest_artifact_views import (
+    ChangedArtifact,
+    artifact_fields,
+    changed_view,
+    place_of,
+    version_view,
+)
 from metaqore_ai_gateway.entrypoints.psmp_rest_door import Door, PsmpDoor
 from metaqore_ai_gateway.entrypoints.psmp_rest_forms import ArtifactPath, NoneAsked, NumberPath
 from metaqore_ai_gateway.entrypoints.psmp_rest_json import strict_router
@@ -189,8 +195,8 @@ def _there(known: Known, number: int, stored: StoredBody) -> ChangedArtifact:
     version = known.artifact.versions[number - 1]
     if version.content.body.digest != stored.digest:
         raise _not_next(known)
-    fields = artifact_view(known).model_dump()
-    return ChangedArtifact.model_validate(fields | {"version": None, "conflicts": [], "dry_run": False})
+    fields = {"version": version_view(version, place_of(known)), "conflicts": [], "dry_run": False}
+    return ChangedArtifact.model_validate(artifact_fields(known) | fields)
 
 
 def _not_next(known: Known) -> MetaQoreError:

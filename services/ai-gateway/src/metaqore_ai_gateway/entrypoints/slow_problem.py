@@ -125,9 +125,7 @@ def _refused(error: CommandRefusedError) -> dict[str, Any]:
 
 
 def _methods(request: Request) -> set[str]:
-    """All methods of the path, where several routes share it."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
-    return found
+    """All methods of the path, where several routes share it (RFC 9110 section 15.5.6)."""
+    routes = [*request.app.routes, *(route for router in request.app.state.routers for route in router.routes)]
+    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in matching for method in getattr(route, "methods", None) or ()}
