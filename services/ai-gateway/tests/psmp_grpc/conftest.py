@@ -14,6 +14,7 @@ from metaqore.psmp.v1 import (
     conflict_pb2_grpc,
     history_pb2_grpc,
     project_pb2_grpc,
+    watch_pb2_grpc,
     work_pb2_grpc,
 )
 from metaqore_ai_gateway.entrypoints.psmp_grpc import psmp_services
@@ -37,6 +38,7 @@ STUBS = {
     "ConflictService": conflict_pb2_grpc.ConflictServiceStub,
     "CheckpointService": checkpoint_pb2_grpc.CheckpointServiceStub,
     "HistoryService": history_pb2_grpc.HistoryServiceStub,
+    "WatchService": watch_pb2_grpc.WatchServiceStub,
 }
 
 
@@ -85,8 +87,9 @@ async def authenticate(metadata):
 
 
 class Door:
-    def __init__(self, channel, gate, readings, uploads):
+    def __init__(self, channel, gate, readings, uploads, watching):
         self.channel, self.gate, self.readings, self.uploads = channel, gate, readings, uploads
+        self.watching = watching
 
     def stub(self, service):
         return STUBS[service](self.channel)
@@ -103,11 +106,12 @@ class Door:
         """The error that the call ends with, as the transport has it."""
         call = self.start(method, request, **options)
         with pytest.raises(grpc.aio.AioRpcError) as ended:
-            if hasattr(call, "__aiter__"):
-                _ = [one async for one in call]
-            else:
-                await call
+            await (listed(call) if hasattr(call, "__aiter__") else call)
         return ended.value
+
+
+async def listed(call):
+    return [one async for one in call]
 
 
 @asynccontextmanager
@@ -121,9 +125,9 @@ async def serving(services, **options):
 
 @pytest.fixture
 async def door():
-    gate, readings, uploads = Gate(), Script(), Script()
-    async with serving(psmp_services(gate, readings, uploads), authenticate=authenticate) as channel:
-        yield Door(channel, gate, readings, uploads)
+    gate, readings, uploads, watching = Gate(), Script(), Script(), Script()
+    async with serving(psmp_services(gate, readings, uploads, watching.watch), authenticate=authenticate) as channel:
+        yield Door(channel, gate, readings, uploads, watching)
 
 
 BODY = Body("d" * 64, "key-1", "text/x-python", 5)

@@ -55,6 +55,7 @@ async def test_a_body_is_kept(door, kept, head):
 
 async def test_an_empty_body_is_one(door, kept):
     assert (await door.call("ArtifactService.UploadContent", parts(b"", size_bytes=0))).body.size_bytes == 0
+    assert [text for _, text, _, _ in kept] == [b""]
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("method", "request_", "field"), BAD, ids=lambda each: None)
+@pytest.mark.parametrize(("method", "request_", "field"), BAD, ids=[f"{one[0]} {one[2]}" for one in BAD])
 async def test_what_is_wrong_is_named_and_not_repeated(door, method, request_, field):
     ended = await door.refused(method, request_)
     error = error_of_call(ended)

@@ -10,6 +10,7 @@ from metaqore.psmp.v1 import (
     conflict_pb2_grpc,
     history_pb2_grpc,
     project_pb2_grpc,
+    watch_pb2_grpc,
     work_pb2_grpc,
 )
 from metaqore_ai_gateway.entrypoints.psmp_grpc_artifacts import ArtifactServicer
@@ -18,6 +19,7 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc_commands import Commands
 from metaqore_ai_gateway.entrypoints.psmp_grpc_conflicts import ConflictServicer
 from metaqore_ai_gateway.entrypoints.psmp_grpc_history import HistoryServicer
 from metaqore_ai_gateway.entrypoints.psmp_grpc_projects import ProjectServicer
+from metaqore_ai_gateway.entrypoints.psmp_grpc_watch import Watch, WatchServicer
 from metaqore_ai_gateway.entrypoints.psmp_grpc_work import WorkServicer
 from metaqore_ai_gateway.service.psmp.governed import CommandGate
 from metaqore_ai_gateway.service.psmp.reading_ports import Readings
@@ -25,13 +27,13 @@ from metaqore_ai_gateway.service.psmp.uploads import Uploads
 from metaqore_mesh.grpc.server import Register
 
 
-def psmp_services(gate: CommandGate, readings: Readings, uploads: Uploads) -> dict[str, Register]:
+def psmp_services(gate: CommandGate, readings: Readings, uploads: Uploads, watch: Watch) -> dict[str, Register]:
     """Every service of `metaqore.psmp.v1`, by its full name."""
     commands = Commands(gate)
     artifacts = ArtifactServicer(commands=commands, readings=readings, uploads=uploads)
     projects, work = ProjectServicer(commands, readings), WorkServicer(commands, readings)
     conflicts, checkpoints = ConflictServicer(commands, readings), CheckpointServicer(commands, readings)
-    history = HistoryServicer(readings)
+    history, watching = HistoryServicer(readings), WatchServicer(watch)
     return {
         "metaqore.psmp.v1.ProjectService": partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, projects),
         "metaqore.psmp.v1.WorkService": partial(work_pb2_grpc.add_WorkServiceServicer_to_server, work),
@@ -41,4 +43,5 @@ def psmp_services(gate: CommandGate, readings: Readings, uploads: Uploads) -> di
             checkpoint_pb2_grpc.add_CheckpointServiceServicer_to_server, checkpoints
         ),
         "metaqore.psmp.v1.HistoryService": partial(history_pb2_grpc.add_HistoryServiceServicer_to_server, history),
+        "metaqore.psmp.v1.WatchService": partial(watch_pb2_grpc.add_WatchServiceServicer_to_server, watching),
     }

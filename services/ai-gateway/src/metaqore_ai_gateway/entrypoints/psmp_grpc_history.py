@@ -21,6 +21,7 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc_tokens import foreign_token, pack
 from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_ai_gateway.service.psmp.points import AtVersion
 from metaqore_ai_gateway.service.psmp.reading_ports import Readings, Slice, Wanted
+from metaqore_governance_core.psmp.event_codec import name_of
 from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import current_caller
 
@@ -99,9 +100,8 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
                 return pb.ListEventsResponse(events=found, next_page_token=pack(past.happened.version - 1))
             if kind not in {None, past.happened.of.kind} or id_ not in {"", past.aggregate_id}:
                 continue
-            event = event_message(past)
-            if not names or event.name in names:
-                found.append(event)
+            if not names or name_of(past.happened.event) in names:
+                found.append(event_message(past))
         more = len(read) == size
         return pb.ListEventsResponse(events=found, next_page_token=pack(read[-1].happened.version) if more else "")
 
