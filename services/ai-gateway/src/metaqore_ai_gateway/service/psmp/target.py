@@ -53,7 +53,7 @@ class FindTarget:
                 made = self._made(given)
                 return Target(project, Ref(Kind.TASK, made), (f"task:{made}",))
             case artifacts.ProposeArtifacts():
-                return await self._of_proposals(organization, project, command.proposals)
+                return await self._of_proposals(organization, given.project, command.proposals)
             case artifacts.DraftArtifact():
                 return self._of_new(organization, project, command.version)
             case commands.ResolveConflict():
@@ -92,13 +92,17 @@ class FindTarget:
         return place
 
     async def _of_proposals(self, organization: str, project: str, proposals: list[artifacts.Proposal]) -> Target:
+        """Drafts alone find their project; what is made goes into the default one where none is named."""
         drafts: dict[str, Ref] = {}
         told: list[str] = []
+        if not project and any(one.created is not None for one in proposals):
+            project = DEFAULT_PROJECT
         for one in proposals:
             if one.draft is not None:
                 place = await self.places.place(organization, Kind.ARTIFACT, one.draft.artifact)
                 if place is None:
                     raise not_found("artifact")
+                project = project or place.project
                 if place.project != project:
                     raise _differs("draft", place.project)
                 drafts[one.draft.artifact] = place.ref
