@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
 
 import asyncpg
 
+from metaqore_ai_gateway.adapters.lifecycle_feed import PublishAll
 from metaqore_ai_gateway.adapters.psmp.answers import PostgresAnswers
 from metaqore_ai_gateway.adapters.psmp.body_store import ObjectBodyStore
+from metaqore_ai_gateway.adapters.psmp.catalog import PostgresCatalog
 from metaqore_ai_gateway.adapters.psmp.checkpoints import PostgresCheckpoints
+from metaqore_ai_gateway.adapters.psmp.conflict_reads import PostgresConflicts
+from metaqore_ai_gateway.adapters.psmp.due import PostgresDueItems
+from metaqore_ai_gateway.adapters.psmp.event_feed import EventFeed
+from metaqore_ai_gateway.adapters.psmp.event_tail import EventTail
+from metaqore_ai_gateway.adapters.psmp.forget import ForgetOld
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
 from metaqore_ai_gateway.adapters.psmp.kept_bodies import PostgresKeptBodies
 from metaqore_ai_gateway.adapters.psmp.places import PostgresPlaces
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
+from metaqore_ai_gateway.adapters.psmp.provenance import PostgresProvenance
+from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
+from metaqore_ai_gateway.adapters.psmp.replay import PostgresReplay
 from metaqore_ai_gateway.adapters.psmp.roles import prepare_roles
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.ports import AuditSpool
@@ -23,14 +35,20 @@ from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand
 from metaqore_ai_gateway.service.psmp.default_project import DefaultProject
 from metaqore_ai_gateway.service.psmp.govern_command import GovernCommand
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
+from metaqore_ai_gateway.service.psmp.readings import ProjectReadings
 from metaqore_ai_gateway.service.psmp.target import FindTarget
+from metaqore_ai_gateway.service.psmp.timers import Timers
 from metaqore_ai_gateway.service.psmp.upload_body import UploadBody
+from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
+from metaqore_ai_gateway.service.psmp.watching import Watching
 from metaqore_governance_core.decision import Policy
 from metaqore_governance_core.scanner import Scanner
 from metaqore_mesh.keys import DigestKeys
-from metaqore_mesh.objects import Bodies, ObjectStore, make_body_keys, open_objects
-from metaqore_mesh.objects.settings import ObjectSettings
+from metaqore_mesh.objects import Bodies, ObjectSettings, collect_orphans, make_body_keys, open_objects
 from metaqore_mesh.run_directory import RunDirectory
+
+EVENTS: Final = "events"
+"""The consumer that takes events to their topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +66,71 @@ class Governing:
 
 @dataclass(frozen=True, slots=True)
 class Psmp:
-    """What the doors onto PSMP need."""
+    """What the doors onto PSMP need, and what goes on beside them: `work` runs until it is cancelled."""
 
     gate: GovernCommand
+    readings: ProjectReadings
     uploads: UploadBody
+    watching: Watching
     queues: ProjectQueues
-    history: PostgresHistory
-    checkpoints: PostgresCheckpoints
-    bodies: ObjectBodyStore
-    objects: ObjectStore
-    rows: PostgresKeptBodies
+    places: PostgresPlaces
+    chores: tuple[Callable[[], Awaitable[object]], ...]
+    work: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 
-async def open_psmp(
-    pool: asyncpg.Pool[asyncpg.Record], run: RunDirectory, settings: ObjectSettings, governing: Governing
-) -> Psmp:
-    """PSMP on its tables and its store of objects. Raises `psmp_roles_missing`."""
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where PSMP is kept: `url` is the database behind `pool`."""
+
+    url: str
+    pool: asyncpg.Pool[asyncpg.Record]
+    run: RunDirectory
+    objects: ObjectSettings
+
+
+async def open_psmp(stores: Stores, governing: Governing, publish_all: PublishAll, name: str) -> Psmp:
+    """PSMP on its tables, its store of objects and the bus. Raises `psmp_roles_missing`."""
+    pool, now_us, new_id = stores.pool, governing.now_us, governing.new_id
     await prepare_roles(pool)
-    objects = await open_objects(settings, directory=run.objects, environ=os.environ)
+    objects = await open_objects(stores.objects, directory=stores.run.objects, environ=os.environ)
     rows = PostgresKeptBodies(pool)
-    keys = make_body_keys(run.body_key)
-    sealed = Bodies(objects, keys, governing.digests, rows, limit_bytes=settings.limit_bytes)
+    keys = make_body_keys(stores.run.body_key)
+    sealed = Bodies(objects, keys, governing.digests, rows, limit_bytes=stores.objects.limit_bytes)
     bodies = ObjectBodyStore(sealed, rows, governing.digests)
-    history, checkpoints = PostgresHistory(pool), PostgresCheckpoints(pool)
+    history, checkpoints, places = PostgresHistory(pool), PostgresCheckpoints(pool), PostgresPlaces(pool)
     queues = ProjectQueues(PostgresProjectStore(pool))
-    places = PostgresPlaces(pool)
-    now_us, new_id = governing.now_us, governing.new_id
     decide = DecideCommand(governing.policy, governing.scanner, governing.digests, governing.spool, now_us, new_id)
-    carry_out = CarryOut(queues, history, checkpoints, places, bodies, DefaultProject(queues, new_id, now_us), new_id)
+    default_project = DefaultProject(queues, new_id, now_us)
     gate = GovernCommand(
-        FindTarget(places, new_id), decide, carry_out, PostgresAnswers(pool), governing.admission, now_us
+        FindTarget(places, new_id),
+        decide,
+        CarryOut(queues, history, checkpoints, places, bodies, default_project),
+        PostgresAnswers(pool),
+        governing.admission,
+        now_us,
     )
-    return Psmp(gate, UploadBody(bodies, decide), queues, history, checkpoints, bodies, objects, rows)
+    readings = ProjectReadings(
+        catalog=PostgresCatalog(pool),
+        history=history,
+        conflict_rows=PostgresConflicts(pool),
+        provenance_rows=PostgresProvenance(pool),
+        checkpoint_rows=checkpoints,
+        replay=PostgresReplay(pool),
+        bodies=bodies,
+        now_us=now_us,
+    )
+    hub, forget = WatchHub(), ForgetOld(pool)
+    return Psmp(
+        gate=gate,
+        readings=readings,
+        uploads=UploadBody(bodies, decide),
+        watching=Watching(hub, readings),
+        queues=queues,
+        places=places,
+        chores=(forget.answers, forget.unused_bodies, partial(collect_orphans, objects, rows)),
+        work=(
+            EventRelay(stores.url, EVENTS, EventFeed(publish_all), name).run,
+            EventTail(stores.url, hub, name).run,
+            Timers(PostgresDueItems(pool), queues.submit, now_us, new_id).run,
+        ),
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from metaqore_ai_gateway.adapters.psmp_answers import KafkaAnswers
 from metaqore_ai_gateway.adapters.psmp_watch import CommandBusWatch, count_passed_over
 from metaqore_ai_gateway.adapters.task_dead_letters import SERVICE, TaskDeadLetters
+from metaqore_ai_gateway.bootstrap_psmp import Psmp
 from metaqore_ai_gateway.entrypoints import psmp_lifecycle
 from metaqore_ai_gateway.entrypoints.psmp_kafka import GROUP, TOPIC, CommandDoor
 from metaqore_ai_gateway.service.ports import Keys
@@ -28,10 +31,35 @@ RUNNING_COMMANDS: Final = 32
 """Commands of different projects that run side by side."""
 
 
+@dataclass(frozen=True, slots=True)
+class PsmpBus:
+    """What takes commands from the bus, and what tells projects of their tasks."""
+
+    commands: BatchConsumer
+    lifecycle: BatchConsumer
+
+    async def open(self) -> None:
+        """Take commands and events."""
+        await self.commands.start()
+        await self.lifecycle.start()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more, finish what runs; the rest comes again at the next start."""
+        await asyncio.gather(self.commands.stop(timeout_s), self.lifecycle.stop(timeout_s))
+
+
 def command_topics() -> list[TopicSpec]:
     """The topics of commands, of their answers and of what cannot be read."""
     named = [TopicSpec(name) for name in (PSMP_COMMANDS, PSMP_RESULTS, TASK_LIFECYCLE)]
     return [*named, *(dead_letter_spec(name, SERVICE) for name in (PSMP_COMMANDS, TASK_LIFECYCLE))]
+
+
+def psmp_consumers(settings: KafkaSettings, bus: Bus, keys: Keys, psmp: Psmp, scanner: Scanner) -> PsmpBus:
+    """Both consumers, for PSMP as it is put together."""
+    return PsmpBus(
+        command_consumer(settings, bus, keys=keys, gate=psmp.gate, scanner=scanner),
+        lifecycle_consumer(settings, bus, places=psmp.places, queues=psmp.queues, scanner=scanner),
+    )
 
 
 def command_consumer(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
-from metaqore_ai_gateway.bootstrap import http_door, open_core
+from metaqore_ai_gateway.bootstrap_core import http_door, open_core
 from metaqore_ai_gateway.domain.outcome import Usage
 from metaqore_ai_gateway.entrypoints.http import nothing_here
 from metaqore_ai_gateway.entrypoints.http_server import serve_http

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -69,7 +68,6 @@ class CarryOut:
     places: Places
     bodies: BodyStore
     default_project: DefaultProject
-    new_id: Callable[[], str]
 
     async def __call__(self, permitted: Permitted) -> Answer:
         """Done once it is committed."""

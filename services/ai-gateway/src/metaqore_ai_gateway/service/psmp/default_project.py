@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Ref, Submission
 from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
+from metaqore_ai_gateway.service.psmp.relayed import SYSTEM_CAUSE
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.actor import SYSTEM
 from metaqore_governance_core.psmp.project import Create
-
-SYSTEM_COMMAND = "system:"
-"""What the ids of submissions begin with that no caller made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class DefaultProject:
         asked = Asked(Ref(Kind.PROJECT, DEFAULT_PROJECT), create)
         try:
             await self.queues.submit(
-                Submission(f"{SYSTEM_COMMAND}{self.new_id()}", organization, DEFAULT_PROJECT, (asked,))
+                Submission(f"{SYSTEM_CAUSE}{self.new_id()}", organization, DEFAULT_PROJECT, (asked,))
             )
         except MetaQoreError as error:
             if error.code not in {"project_exists", "project_archived"}:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Outcome, Ref, Repeatable, Submission
-from metaqore_ai_gateway.service.psmp.default_project import SYSTEM_COMMAND
+from metaqore_ai_gateway.service.psmp.relayed import SYSTEM_CAUSE
 from metaqore_ai_gateway.service.psmp.places import Places
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
@@ -154,7 +154,7 @@ class SeeTasks:
     async def _submit(
         self, one: Seen, project: str, command: SeeStarted | SeeEnded, said: list[bool | str | None]
     ) -> None:
-        named = f"{SYSTEM_COMMAND}{one.event}"
+        named = f"{SYSTEM_CAUSE}{one.event}"
         digest = hashlib.sha256(canonical([one.task, project, *said, one.time_us])).digest()
         asked = (Asked(Ref(Kind.TASK, one.task), command),)
         await self.queues.submit(Submission(named, one.organization, project, asked, Repeatable(named, digest)))
