@@ -12,7 +12,14 @@ import pytest
 
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.embedded import account
-from metaqore_mesh.embedded.databases import AUDITOR, GATEWAY, ensure_databases, make_databases, with_database
+from metaqore_mesh.embedded.databases import (
+    AUDITOR,
+    GATEWAY,
+    ensure_databases,
+    make_databases,
+    with_database,
+    working_roles,
+)
 from metaqore_mesh.embedded.mesh_file import Process
 from metaqore_mesh.embedded.postgres import ADMIN, EmbeddedPostgres
 from metaqore_mesh.ports import free_ports
@@ -145,6 +152,40 @@ async def test_missing_databases_of_ones_own_server_are_made_where_the_role_may(
         await make_databases(admin, [AUDITOR])
         with pytest.raises(MetaQoreError, match='CREATE DATABASE "other"'):
             await ensure_databases(server.url(AUDITOR), ["other"])
+
+
+async def test_the_gateway_takes_on_its_working_roles_and_inherits_nothing_of_them(server):
+    async with running(server):
+        admin = server.url("postgres", role=ADMIN)
+        for _ in range(2):
+            await make_databases(admin, [GATEWAY, AUDITOR])
+        assert await query(admin, "select count(*) from pg_roles where rolname like 'metaqore%_psmp%'") == 2
+        risky = (
+            "select count(*) from pg_roles where rolname like '%_psmp%' and (rolsuper or rolbypassrls or rolcanlogin)"
+        )
+        assert await query(admin, risky) == 0
+        for role in working_roles(GATEWAY):
+            assert await query(server.url(GATEWAY), f"select pg_has_role('{role}', 'set')")
+            assert not await query(server.url(GATEWAY), f"select pg_has_role('{role}', 'usage')")
+
+
+async def test_missing_working_roles_are_made_where_the_role_may_and_named_where_not(server):
+    async with running(server):
+        admin = server.url("postgres", role=ADMIN)
+        await make_databases(admin, [AUDITOR])
+        await query(admin, f"alter role {AUDITOR} createdb")
+        with pytest.raises(MetaQoreError) as refused:
+            await ensure_databases(server.url(AUDITOR), [GATEWAY])
+        assert refused.value.code == "psmp_roles_missing"
+        assert 'CREATE ROLE "metaqore_gateway_psmp" NOLOGIN;' in refused.value.message
+        await query(admin, f"alter role {AUDITOR} createrole")
+        for _ in range(2):
+            await ensure_databases(server.url(AUDITOR), [GATEWAY])
+        assert await query(admin, f"select pg_has_role('{AUDITOR}', 'metaqore_gateway_psmp_relay', 'set')")
+
+
+def test_long_names_of_databases_leave_room_for_the_roles_endings():
+    assert [len(role) for role in working_roles("d" * 63)] == [53, 59]
 
 
 @pytest.mark.parametrize(
