@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,16 @@ class Ledger:
     def answered(self, door: str, token: str) -> None:
         """A client got its whole answer, with this receipt."""
         self.acknowledged[parse_token(token).task] = door
+
+
+@asynccontextmanager
+async def _running(client: AIOKafkaProducer | AIOKafkaConsumer) -> AsyncIterator[None]:
+    """Stops a client also where its broker was away when it started: aiokafka's own way leaves that one open."""
+    try:
+        await client.start()
+        yield
+    finally:
+        await client.stop()
 
 
 class Load:
@@ -135,7 +146,7 @@ class Load:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._kafka, enable_idempotence=self._idempotent, acks="all", request_timeout_ms=5000
         )
-        async with producer:
+        async with _running(producer):
             while not self._stopping.is_set():
                 number = f"{next(self._numbers)}"
                 headers = {
@@ -154,7 +165,7 @@ class Load:
 
     async def _read_results(self) -> None:
         consumer = AIOKafkaConsumer(RESULTS, bootstrap_servers=self._kafka, auto_offset_reset="earliest")
-        async with consumer:
+        async with _running(consumer):
             while not self._stopping.is_set():
                 for messages in (await consumer.getmany(timeout_ms=500)).values():
                     for message in messages:
@@ -170,7 +181,7 @@ class Load:
     async def read_all_results(self, expected: set[str], within_s: float) -> None:
         """Reads results until every id of `expected` has one, or the time is over."""
         consumer = AIOKafkaConsumer(RESULTS, bootstrap_servers=self._kafka, auto_offset_reset="earliest")
-        async with consumer:
+        async with _running(consumer):
             try:
                 async with asyncio.timeout(within_s):
                     while not expected <= self._ledger.results.keys():
