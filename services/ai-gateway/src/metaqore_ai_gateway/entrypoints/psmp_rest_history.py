@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
+from metaqore_ai_gateway.domain.task_view import LARGEST_PAGE
 from metaqore_ai_gateway.entrypoints.psmp_rest_door import Door
 from metaqore_ai_gateway.entrypoints.psmp_rest_forms import ProjectPath
 from metaqore_ai_gateway.entrypoints.psmp_rest_json import strict_router
@@ -118,8 +119,8 @@ async def list_events(
     """What happened in a project, oldest first."""
     behind = read_number_token(query.page_token)
     after = query.after if behind is None else behind
-    found = await door.readings.events(caller, project_id, after, query.page_size + 1)
-    shown, more = cut(found, query.page_size)
+    found = await door.readings.events(caller, project_id, after, min(query.page_size + 1, LARGEST_PAGE))
+    shown, more = cut(found, min(query.page_size, LARGEST_PAGE - 1))
     token = number_token(shown[-1].happened.version) if more else ""
     return EventPage(events=[_event(one) for one in shown], next_page_token=token)
 

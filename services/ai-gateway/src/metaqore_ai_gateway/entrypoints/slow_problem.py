@@ -28,6 +28,7 @@ STALE: Final = "version_stale"
 _STATUS: Final[Mapping[str, HTTPStatus]] = {
     "if_match_missing": HTTPStatus.PRECONDITION_REQUIRED,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    **dict.fromkeys(("project_missing", "artifact_missing", "version_missing", "task_missing"), HTTPStatus.NOT_FOUND),
 }
 
 _log = structlog.get_logger()

@@ -22,7 +22,7 @@ _TEXTS: Final = {
     503: "Not now: nothing was done, try again",
     504: "Not in time",
 }
-_RECORDED: Final = frozenset({403, 409, 412, 422, 503})
+_RECORDED: Final = frozenset({403, 404, 409, 412, 422, 503})
 
 Responses = dict[int | str, dict[str, Any]]
 
