@@ -43,7 +43,7 @@ class Answer:
 
     `changed` is each aggregate that the command changed, first what it was sent to. `conflicts` are those that the
     versions it offered stand in. `steps` belong to a resolution, `ended` to a cascade (`artifact <id>`, `task <id>`),
-    `differences` to a restore, with the proposals of others that it blocks in `conflicts`.
+    `differences` to a restore, from what was to what is now, with those of the proposals that it blocks in `conflicts`.
     """
 
     receipt: str
