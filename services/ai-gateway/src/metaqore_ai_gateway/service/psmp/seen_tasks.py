@@ -12,8 +12,8 @@ from typing import Final, Protocol
 import structlog
 
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Outcome, Ref, Repeatable, Submission
-from metaqore_ai_gateway.service.psmp.relayed import SYSTEM_CAUSE
 from metaqore_ai_gateway.service.psmp.places import Places
+from metaqore_ai_gateway.service.psmp.relayed import SYSTEM_CAUSE
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.actor import SYSTEM
