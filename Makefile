@@ -17,13 +17,16 @@ EDITABLES := $(addprefix -e ./,$(MEMBERS))
 SOURCES := $(addsuffix /src,$(MEMBERS))
 
 ##@ Start here
-.PHONY: help run test
+.PHONY: help run story test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
 	  /^[a-z][a-z-]*:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## Start the mesh, send the sample tasks through every door, verify every receipt, stop
 	@$(BIN)/python examples/governed_tasks.py
+
+story: setup ## A team and its agents in one project: conflicts, forty files at once, the way back, every receipt verified
+	@$(BIN)/python examples/psmp_story.py
 
 test: setup-dev ## All tests but the slow suites (about five minutes)
 	$(PYTEST) -n 2 --dist loadfile -m "not crash and not kafka" -q

@@ -132,9 +132,11 @@ def test_a_dry_run_says_so_and_a_blocked_proposal_has_an_exit_code(metaqore, mes
     done = metaqore("artifact", "propose", "blocked.py", "free.py", "--dry-run", "--all-or-nothing")
     request = mesh.request("ProposeArtifacts")
     assert (request.dry_run, request.refuse_blocked, done.code) == (True, True, 4)
-    assert "would be done" in done.out
+    assert "nothing is done" in done.out
     assert "1 blocked by 1 conflict" in done.out
     assert "ann and bob write a.py." in done.out
+    assert "conflict resolve" not in done.out
+    done = metaqore("artifact", "propose", "blocked.py")
     assert f'metaqore conflict resolve {conflict().id} merge --for a.py@1 --why "…"' in done.out
 
 
@@ -185,6 +187,7 @@ def test_forty_files_are_one_call(metaqore, mesh, files):
     done = metaqore("artifact", "propose", "src")
     assert len(names(mesh)) == 40
     assert "40 proposed" in done.out
+    assert "and 28 more" in done.err
 
 
 def test_what_it_declares_and_where_it_comes_from(metaqore, mesh, files):

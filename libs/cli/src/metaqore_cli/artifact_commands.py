@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,7 +106,7 @@ def content(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it into this file.")] = None,
 ) -> None:
     """The bytes of a version: the one that is named, else the one that counts, else the newest."""
-    if out is None and os.isatty(sys.stdout.fileno()):
+    if out is None and sys.stdout.isatty():
         note("to keep it in a file: --out FILE")
     with asking(json=False) as client:
         found = finding.artifact(client, finding.project_id(client, project), reference)

@@ -148,5 +148,5 @@ def restore(
 
 def _tell_restored(response: pb.RestoreCheckpointResponse) -> None:
     tell_changes(list(response.changes))
-    if tell_conflicts(response.conflicts):
+    if tell_conflicts(response.conflicts, stand=False):
         note("these proposals are blocked by it")

@@ -17,7 +17,7 @@ from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.plain import plain
 from metaqore_cli.proposals import Bodies, offered
 from metaqore_cli.psmp_client import PsmpClient, paged
-from metaqore_cli.shown import answered, asking, say, tell_conflict, tell_conflicts
+from metaqore_cli.shown import answered, asking, say, tell_choices, tell_conflict, tell_conflicts
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 app = typer.Typer(help="Conflicts: what cannot stand together, and how to end it.", no_args_is_help=True)
@@ -93,6 +93,7 @@ def show(conflict: ConflictId, project: Project = "", json_: Json = False) -> No
         print_json(plain(one))
         return
     tell_conflict(one)
+    tell_choices(one)
     if len(one.parties) > len(one.clashing):
         others = (f"{party.artifact} v{party.version} by {party.by}" for party in one.parties)
         say(f"   [dim]all that share it:[/] {clean(', '.join(others))}")
@@ -148,7 +149,7 @@ def resolve(
     for step in done.steps:
         parents = f" of {clean(', '.join(step.parents))}" if step.parents else ""
         say(f"   {clean(step.verb)} [bold]{clean(step.artifact)}[/] v{step.version}{parents}")
-    if tell_conflicts(done.left):
+    if tell_conflicts(done.left, stand=not how.dry_run):
         say("[dim]these stand after it[/]")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,12 +18,15 @@ from metaqore_cli.options import Changing, Making, Project, Reference, grouped
 from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.proposals import Bodies, Offered, offered
 from metaqore_cli.psmp_client import PsmpClient
-from metaqore_cli.shown import answered, asking, done_dict, phase_markup, tell_conflicts, tell_next
+from metaqore_cli.shown import answered, asking, done_dict, note, phase_markup, tell_conflicts, tell_next
 
 app = typer.Typer()
 
 BLOCKED: Final = 4
 """The exit code where something is blocked, or would be."""
+
+SHOWN: Final = 12
+"""How many proposals a person sees that nothing blocks."""
 
 _Description = Annotated[str | None, typer.Option("--description", "-d", help="What a person reads about it.")]
 
@@ -119,28 +123,28 @@ def propose(
 def _tell_proposed(how: Making, done: pb.ProposeArtifactsResponse, project: str) -> None:
     blocked = [one for one in done.artifacts if one.latest.phase == pb.PHASE_BLOCKED]
     free = [one for one in done.artifacts if one.latest.phase != pb.PHASE_BLOCKED]
-    print_table(
-        ("artifact", "version", "phase", "succeeds", "requires"),
-        (
-            (
-                clean(one.name),
-                f"v{one.latest.number}",
-                phase_markup(one.latest.phase),
-                f"v{one.active_version}" if one.active_version else "",
-                str(len(one.latest.declarations.dependencies) or ""),
-            )
-            for one in done.artifacts
-        ),
-    )
-    count = tell_conflicts(done.conflicts)
+    shown = [*blocked, *free][: max(SHOWN, len(blocked))]
+    print_table(("artifact", "version", "phase", "succeeds", "requires"), map(_row, shown))
+    if len(shown) < len(done.artifacts):
+        note(f"and {len(done.artifacts) - len(shown)} more that nothing blocks; --json has them all")
+    count = tell_conflicts(done.conflicts, stand=not how.dry_run)
     stopped = f", [red]{len(blocked)} blocked[/] by {count} conflict{'s' if count != 1 else ''}" if blocked else ""
     answered(how, done, f"{len(free)} proposed{stopped}")
-    of = f" --project {project}" if project else ""
+    of = f" --project {shlex.quote(project)}" if project else ""
     if blocked and not how.dry_run:
-        tell_next("what is stuck and who can free it", f"metaqore project report {project}".rstrip())
+        tell_next(
+            "what is stuck and who can free it", f"metaqore project report{project and ' ' + shlex.quote(project)}"
+        )
     elif not how.dry_run:
-        first = f"{free[0].name}@{free[0].latest.number}"
+        first = shlex.quote(f"{free[0].name}@{free[0].latest.number}")
         tell_next("somebody else lets it count", f"metaqore artifact activate {first}{of}")
+
+
+def _row(one: pb.Artifact) -> tuple[str, ...]:
+    newest = one.latest
+    succeeds = f"v{one.active_version}" if one.active_version else ""
+    requires = str(len(newest.declarations.dependencies) or "")
+    return clean(one.name), f"v{newest.number}", phase_markup(newest.phase), succeeds, requires
 
 
 @app.command(

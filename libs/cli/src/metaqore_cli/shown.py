@@ -56,7 +56,7 @@ def answered(how: Making, response: Any, sentence: str) -> bool:
     if how.json:
         print_json(done_dict(how, response))
         return False
-    say(f"[yellow]would be done[/] {sentence}" if how.dry_run else f"[green]done[/] {sentence}")
+    say(f"[yellow]dry run, nothing is done:[/] {sentence}" if how.dry_run else f"[green]done:[/] {sentence}")
     tell_receipt(response.committed)
     return True
 
@@ -109,27 +109,34 @@ def phase_markup(phase: int) -> str:
     return f"[{_PHASE_COLOURS.get(name, 'dim')}]{name}[/]"
 
 
-def tell_conflicts(found: Iterable[conflicts.Conflict]) -> int:
-    """Each conflict: what, who, and how to resolve it. How many there are."""
+def tell_conflicts(found: Iterable[conflicts.Conflict], *, stand: bool = True) -> int:
+    """Each conflict: what and who; and how to resolve it, where they `stand` already. How many there are."""
     count = 0
     for one in found:
         count += 1
         tell_conflict(one)
+        if stand:
+            tell_choices(one)
     return count
 
 
 def tell_conflict(one: conflicts.Conflict) -> None:
-    """What, since when, who, and every command that would resolve it, the suggested one first."""
+    """What it is, since when, and who is party to it."""
     colour = "red" if one.severity == conflicts.SEVERITY_BLOCKING else "yellow"
     ended = f", gone {ago(one.end_time)}" if one.HasField("end_time") else ""
     since = f" [dim]since {ago(one.open_time)}{ended}[/]" if one.HasField("open_time") else ""
     severity = enum_name(conflicts.Severity.DESCRIPTOR, one.severity)
     say(f"[{colour}]{severity}[/] [bold]{clean(one.type)}[/] {clean(one.key)}{since}  [dim]{clean(one.id)}[/]")
     say(f"   {clean(one.explanation)}")
-    for party in one.clashing or one.parties:
-        say(f"   [dim]{clean(party.artifact)} v{party.version} by {clean(party.by)}:[/] {clean(party.declares)}")
+    for party in one.clashing:
+        if f"{party.artifact} v{party.version}" not in one.explanation:
+            say(f"   [dim]{clean(party.artifact)} v{party.version} by {clean(party.by)}:[/] {clean(party.declares)}")
     if one.chosen:
         say(f"   chosen: {choice_name(one.chosen)}")
+
+
+def tell_choices(one: conflicts.Conflict) -> None:
+    """Every command that would resolve it, the suggested one first."""
     if not one.HasField("end_time"):
         stopped = {f"{party.artifact}@{party.version}" for party in one.parties if _is_stopped(party, one)}
         words = "".join(f" --for {shlex.quote(each)}" for each in stopped)
@@ -150,7 +157,7 @@ def tell_ways_out(ways: Iterable[common.WayOut], indent: str = "   ") -> None:
 
 def _tell_refused(error: RefusedError) -> None:
     refusal = error.refusal
-    tell_conflicts(refusal.conflicts)
+    tell_conflicts(refusal.conflicts, stand=False)
     if refusal.ways_out:
         say("what would help, and who may do it:")
         tell_ways_out(refusal.ways_out)

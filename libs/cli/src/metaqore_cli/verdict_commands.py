@@ -79,7 +79,7 @@ def activate(
             done = getattr(client.artifacts, name)(ask)
             sentence = f"[bold]{clean(found.artifact.name)}[/] v{found.newest} counts now"
             if answered(how, done, sentence):
-                tell_conflicts(done.conflicts)
+                tell_conflicts(done.conflicts, stand=not how.dry_run)
 
 
 @app.command(epilog="Example: metaqore artifact approve src/main.py@2 -p garden --role reviewer")
