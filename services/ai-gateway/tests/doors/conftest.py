@@ -24,7 +24,7 @@ from metaqore.audit.v1 import audit_pb2_grpc
 from metaqore_ai_gateway.bootstrap import bootstrap
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings, PeerGroup
 from metaqore_governance_core.contracts.topics import TASK_REQUESTS
-from metaqore_mesh.embedded.databases import make_databases, with_database
+from metaqore_mesh.embedded.databases import make_databases, make_working_roles, with_database
 from metaqore_mesh.grpc.identity import MeshAuthenticator, current_caller
 from metaqore_mesh.grpc.server import serve_grpc
 from metaqore_mesh.health import Health
@@ -35,6 +35,7 @@ CONFIG = """
 default_model: stub
 allowpaths:
   - {{effect: allow, caller: "*", tool: "model.*", verb: generate}}
+  - {{effect: allow, caller: "*", tool: "psmp.*", verb: "*"}}
 providers:
   - {{name: stub, kind: openai, locality: local, base_url: "http://127.0.0.1:{port}/v1"}}
 models:
@@ -229,6 +230,7 @@ async def surroundings(tmp_path, database_url, kafka):
 async def fresh_database(postgres_url):
     name, password = f"doors_{secrets.token_hex(4)}", secrets.token_hex(8)
     await make_databases(postgres_url, [name], password=password)
+    await make_working_roles(postgres_url, name, owner=name)
     scheme, _, rest = with_database(postgres_url, name).partition("://")
     return f"{scheme}://{name}:{password}@{rest.rpartition('@')[2]}"
 
