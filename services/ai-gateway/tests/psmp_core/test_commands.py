@@ -1,0 +1,195 @@
+"""What commands do that are more than one decision: all or nothing, resolutions, cascades, erasures, checkpoints."""
+
+import pytest
+
+from metaqore_ai_gateway.service.psmp.ids import artifact_id
+from metaqore_governance_core.errors import MetaQoreError
+
+
+async def test_all_or_nothing_where_one_would_be_blocked(world):
+    await world.propose("ann", "a", paths=["src/x.py"])
+    proposals = [{"created": _at("b", "src/y.py")}, {"created": _at("c", "src/x.py")}]
+    refused = await world.refused("bob", "artifact.propose", proposals=proposals, refuse_blocked=True)
+    assert refused.code == "artifact_blocked"
+    [conflict] = refused.conflicts
+    assert {party.artifact for party in conflict.clashing} == {"a", "c"}
+    assert "ann" in refused.message
+    with pytest.raises(MetaQoreError):
+        await world.psmp.readings.artifact(world.caller("ann"), _id(world, "b"))
+
+
+async def test_what_is_offered_together_is_judged_together(world):
+    proposals = [{"created": _at("b", "src/x.py")}, {"created": _at("c", "src/x.py")}]
+    refused = await world.refused("bob", "artifact.propose", proposals=proposals, refuse_blocked=True)
+    assert refused.code == "artifact_blocked"
+
+
+async def test_a_manifest_declares_what_it_requires(world):
+    text = '[project]\nname = "x"\nversion = "1"\ndependencies = ["requests==2.30"]\n'
+    await world.propose("ann", "pyproject.toml", text=text)
+    answer = await world.propose("bob", "other", needs=["requests==2.31"])
+    [open_] = answer.conflicts
+    assert open_.conflict.type == "python_versions"
+    third = await world.propose("eve", "third", needs=["requests>=2"])
+    assert third.conflicts == ()
+
+
+@pytest.mark.parametrize(
+    ("choice", "who", "left", "standing"),
+    [
+        ("keep_existing", "bob", "rejected", "active"),
+        ("take_incoming", "eve", "proposed", "deprecated"),
+    ],
+)
+async def test_a_choice_ends_one_side(world, choice, who, left, standing):
+    a, b, conflict = await _clash(world)
+    answer = await world.do(
+        who, "conflict.resolve", artifact=b, version=1, conflict=conflict, choice=choice, why="so it is"
+    )
+    assert answer.steps
+    assert await _phase(world, b, 1) == left
+    assert await _phase(world, a, 1) == standing
+
+
+async def test_superseding_makes_the_next_version_of_what_stands(world):
+    a, b, conflict = await _clash(world)
+    await world.do("eve", "conflict.resolve", artifact=b, version=1, conflict=conflict, choice="supersede", why="w")
+    assert await _phase(world, b, 1) == "rejected"
+    known, version = await world.psmp.readings.version(world.caller("ann"), a, 2)
+    assert version.phase == "proposed"
+    assert set(version.content.provenance.parents) == {f"{a}@1", f"{b}@1"}
+    assert await world.body("ann", known.id, 2) == b"theirs\n"
+
+
+async def test_a_merge_is_a_new_version_with_both_parents(world):
+    base = (await world.propose("ann", "a", text="one\ntwo\nthree\n", paths=["src/x.py"])).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=base, version=1)
+    await world.propose("ann", "a", text="ONE\ntwo\nthree\n", paths=["src/x.py"], provenance={"parents": [f"{base}@1"]})
+    await world.do("bob", "artifact.activate", artifact=base, version=2)
+    answer = await world.propose(
+        "bob", "b", text="one\ntwo\nTHREE\n", paths=["src/x.py"], provenance={"parents": [f"{base}@1"]}
+    )
+    other, [open_] = answer.changed[0].id, answer.conflicts
+    await world.do(
+        "bob", "conflict.resolve", artifact=other, version=1, conflict=open_.conflict.id, choice="merge", why="both"
+    )
+    _, version = await world.psmp.readings.version(world.caller("ann"), base, 3)
+    assert version.phase == "proposed"
+    assert set(version.content.provenance.parents) == {f"{base}@2", f"{other}@1"}
+    assert await world.body("ann", base, 3) == b"ONE\ntwo\nTHREE\n"
+
+
+async def test_texts_that_clash_are_for_a_person_to_merge(world):
+    _, b, conflict = await _clash(world)
+    refused = await world.refused(
+        "bob", "conflict.resolve", artifact=b, version=1, conflict=conflict, choice="merge", why="w"
+    )
+    assert refused.code == "merge_impossible"
+    assert await _phase(world, b, 1) == "blocked"
+
+
+async def test_nobody_resolves_in_its_own_favour(world):
+    _, b, conflict = await _clash(world)
+    refused = await world.refused(
+        "bob", "conflict.resolve", artifact=b, version=1, conflict=conflict, choice="take_incoming", why="mine"
+    )
+    assert refused.code == "own_favour"
+
+
+async def test_a_cascade_ends_everything_and_says_what(world):
+    made = (await world.propose("ann", "a", "b")).changed
+    task = (await world.do("ann", "task.open", title="write it")).changed[0].id
+    refused = await world.refused("ann", "project.archive", why="over")
+    assert refused.code == "project_not_empty"
+    answer = await world.do("ann", "project.archive", cascade=True, why="over")
+    assert set(answer.ended) == {*(f"artifact {one.id}" for one in made), f"task {task}"}
+    assert answer.changed[0].project_state.state == "archived"
+
+
+async def test_an_erased_body_is_gone_and_its_history_stays(world):
+    own = (await world.propose("ann", "a", text="to be forgotten")).changed[0].id
+    assert await world.body("ann", own, 1) == b"to be forgotten"
+    await world.do("ann", "artifact.erase_body", artifact=own, version=1, why="asked to")
+    with pytest.raises(MetaQoreError) as error:
+        await world.body("ann", own, 1)
+    assert error.value.code == "body_erased"
+    assert not [one for one in world.run.objects.rglob("*") if one.is_file()]
+    _, version = await world.psmp.readings.version(world.caller("ann"), own, 1)
+    assert version.erased
+    assert version.content.body.size_bytes == 15
+
+
+async def test_a_checkpoint_is_restored_with_the_bodies_of_then(world):
+    own = (await world.propose("ann", "a", text="first")).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=own, version=1)
+    taken = (await world.do("ann", "checkpoint.take", checkpoint_name="base")).checkpoint
+    await world.propose("ann", "a", text="second")
+    await world.do("bob", "artifact.activate", artifact=own, version=2)
+    shown = await world.do("bob", "checkpoint.restore", checkpoint=taken.id, why="back", dry_run=True)
+    [change] = shown.differences
+    assert (change.active[0].number, change.active[1].number) == (2, 1)
+    answer = await world.do("bob", "checkpoint.restore", checkpoint=taken.id, why="back")
+    assert answer.changed[0].artifact.active.number == 3
+    assert await world.body("ann", own, 3) == b"first"
+
+
+async def test_an_amended_draft_declares_something_else(world):
+    made = await world.do("ann", "artifact.draft", version=_at("a", "x.py"))
+    own = made.changed[0].id
+    await world.do("ann", "artifact.amend", artifact=own, version=1, declarations={"paths": ["y.py"]})
+    _, version = await world.psmp.readings.version(world.caller("ann"), own, 1)
+    assert version.content.paths == ("y.py",)
+
+
+async def test_a_task_is_held_by_one_at_a_time(world):
+    task = (await world.do("ann", "task.open", title="write it")).changed[0].id
+    await world.do("ann", "task.claim", task=task, lease_us=60_000_000)
+    refused = await world.refused("bob", "task.claim", task=task, lease_us=60_000_000)
+    assert refused.code == "task_claimed"
+    await world.do("ann", "task.start", task=task)
+    assert (await world.do("ann", "task.complete", task=task)).changed[0].work.state == "done"
+
+
+async def test_a_stale_revision_is_told_apart(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    refused = await world.refused("bob", "artifact.activate", artifact=own, version=1, expected_revision=1)
+    assert (refused.code, refused.kind) == ("version_stale", "conflict")
+
+
+async def test_an_upload_is_scanned_decided_and_recorded(world):
+    async def pieces(*some):
+        for one in some:
+            yield one
+
+    stored = await world.psmp.uploads.put(world.caller("ann"), pieces(b"large ", b"body"), "text/plain")
+    assert (await world.records())[-1]["receipt"] == stored.receipt
+    wanted = {"artifact_name": "a", "content_digest": stored.digest}
+    own = (await world.do("ann", "artifact.propose", proposals=[{"created": wanted}])).changed[0].id
+    assert await world.body("ann", own, 1) == b"large body"
+
+    split = (b"x" * (1 << 20) + b" AKIAQ3EGR", b"ZYXN5PMK7VW ")
+    with pytest.raises(MetaQoreError) as refused:
+        await world.psmp.uploads.put(world.caller("ann"), pieces(*split), "text/plain")
+    assert refused.value.code == "credential_in_prompt"
+    assert len([one for one in world.run.objects.rglob("*") if one.is_file()]) == 1
+
+
+async def _clash(world):
+    a = (await world.propose("ann", "a", text="ours\n", paths=["src/x.py"])).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=a, version=1)
+    answer = await world.propose("bob", "b", text="theirs\n", paths=["src/x.py"])
+    [open_] = answer.conflicts
+    return a, answer.changed[0].id, open_.conflict.id
+
+
+async def _phase(world, artifact, number):
+    _, version = await world.psmp.readings.version(world.caller("ann"), artifact, number)
+    return version.phase
+
+
+def _at(name, path):
+    return {"artifact_name": name, "content_text": name, "declarations": {"paths": [path]}}
+
+
+def _id(world, name):
+    return artifact_id(world.organization, world.project, name)

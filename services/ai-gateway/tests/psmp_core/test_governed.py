@@ -1,0 +1,139 @@
+"""A command is decided and recorded before it has any effect; what is refused is on record, too."""
+
+import pytest
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.receipts import parse_token
+
+
+async def test_a_command_leaves_a_record_that_its_receipt_names(world):
+    answer = await world.propose("ann", "app.py", text="print(1)")
+    record = (await world.records())[-1]
+    assert record["kind"] == "command"
+    assert (record["tool"], record["verb"], record["verdict"]) == ("psmp.artifact", "propose", "permit")
+    assert record["receipt"] == answer.receipt == parse_token(answer.receipt_token).id
+    assert record["target"] == [f"artifact:{answer.changed[0].id}"]
+    assert "print(1)" not in str(record)
+    assert record["body"] == _commitment(world, b"raw")
+
+
+async def test_what_policy_forbids_is_recorded_and_not_done(world):
+    refused = await world.refused("forbidden", "artifact.propose", proposals=[{"created": _app("a")}])
+    assert (refused.state, refused.code, refused.kind) == ("denied", "allowpath_forbidden", ErrorKind.FORBIDDEN)
+    record = (await world.records())[-1]
+    assert (record["verdict"], record["receipt"]) == ("deny", refused.receipt)
+    assert await _events(world) == ["project.ProjectCreated"]
+
+
+async def test_a_credential_in_a_body_is_denied_and_kept_nowhere(world):
+    secret = "AKIAQ3EGRZYXN5PMK7VW"
+    refused = await world.refused("ann", "artifact.propose", proposals=[{"created": _app("a", f"key = '{secret}'")}])
+    assert refused.code == "credential_in_prompt"
+    assert (await world.records())[-1]["findings"] == {"credential.aws_access_key": 1}
+    assert not [one for one in world.run.objects.rglob("*") if one.is_file()]
+    assert secret not in str(await world.records())
+
+
+async def test_a_credential_in_base64_is_found(world):
+    wanted = {"artifact_name": "a", "content_base64": "QUtJQVEzRUdSWllYTjVQTUs3Vlc="}
+    refused = await world.refused("ann", "artifact.propose", proposals=[{"created": wanted}])
+    assert refused.code == "credential_in_prompt"
+
+
+async def test_the_sensitivity_of_a_version_is_at_least_what_was_found(world):
+    wanted = _app("a", "write to ann@example.com") | {"declarations": {"sensitivity": "PUBLIC"}}
+    answer = await world.do("ann", "artifact.propose", proposals=[{"created": wanted}])
+    assert answer.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
+
+
+@pytest.mark.parametrize(
+    ("command", "fields", "scope"),
+    [
+        ("project.set_mode", {"mode": "flexible", "why": "w"}, "psmp:mode"),
+        ("project.create", {"project_name": "x", "mode": "flexible"}, "psmp:mode"),
+        ("artifact.erase_body", {"artifact": "artifact_a", "version": 1, "why": "w"}, "psmp:erase"),
+    ],
+)
+async def test_some_commands_need_a_scope_of_their_own(world, command, fields, scope):
+    before = len(await world.records())
+    with pytest.raises(MetaQoreError) as error:
+        await world.do("carl", command, **fields)
+    assert (error.value.code, error.value.reasons) == ("missing_scope", (scope,))
+    assert len(await world.records()) == before
+
+
+async def test_a_refusal_of_the_state_is_recorded_as_a_command_that_policy_permits(world):
+    await world.propose("ann", "a")
+    own = world.answers[-1].changed[0].id
+    refused = await world.refused("ann", "artifact.activate", artifact=own, version=1)
+    assert (refused.state, refused.code) == ("refused", "own_proposal")
+    assert (await world.records())[-1]["receipt"] == refused.receipt
+
+
+async def test_a_dry_run_is_recorded_and_changes_nothing(world):
+    answer = await world.propose("ann", "a", dry_run=True)
+    assert answer.changed[0].artifact.versions[0].phase == "proposed"
+    assert (await world.records())[-1]["verb"] == "propose"
+    assert await _events(world) == ["project.ProjectCreated"]
+    assert not [one for one in world.run.objects.rglob("*") if one.is_file()]
+
+
+async def test_a_repeat_under_its_key_gets_the_first_answer_and_its_receipt(world):
+    first = await world.propose("ann", "a", key="k")
+    before = len(await world.records())
+    again = await world.propose("ann", "a", key="k")
+    assert (again.receipt, again.project_version, again.changed) == (
+        first.receipt,
+        first.project_version,
+        first.changed,
+    )
+    assert len(await world.records()) == before
+    with pytest.raises(MetaQoreError) as error:
+        await world.propose("ann", "b", key="k")
+    assert error.value.code == "idempotency_body_differs"
+
+
+async def test_a_repeat_of_what_was_refused_is_refused_alike(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    first = await world.refused("ann", "artifact.activate", artifact=own, version=1, key="k")
+    again = await world.refused("ann", "artifact.activate", artifact=own, version=1, key="k")
+    assert (again.code, again.receipt) == (first.code, first.receipt)
+
+
+async def test_a_repeated_creation_makes_one_project(world):
+    first = await world.do("ann", "project.create", project_name="again", project="", key="k")
+    again = await world.do("ann", "project.create", project_name="again", project="", key="k")
+    assert again.project == first.project
+
+
+async def test_the_key_of_one_caller_says_nothing_to_another(world):
+    first = await world.propose("ann", "a", key="k")
+    other = await world.propose("bob", "a", key="k")
+    assert other.receipt != first.receipt
+
+
+async def test_the_default_project_is_made_when_it_is_needed(world):
+    wanted = [{"created": _app("a")}]
+    answer = await world.do("ann", "artifact.propose", proposals=wanted, project="")
+    assert (answer.project, answer.project_version) == ("default", 3)
+
+
+async def test_what_another_organization_has_is_not_there(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    with pytest.raises(MetaQoreError) as error:
+        await world.do("mallory", "artifact.activate", artifact=own, version=1, project="")
+    assert error.value.code == "artifact_not_found"
+
+
+def _app(name, text="body"):
+    return {"artifact_name": name, "content_text": text}
+
+
+async def _events(world):
+    found = await world.psmp.readings.events(world.caller("ann"), world.project, 0)
+    return [f"{one.happened.of.kind}.{type(one.happened.event).__name__}" for one in found]
+
+
+def _commitment(world, text):
+    commitment = world.core.digests.commit(world.organization, text)
+    return {"digest": commitment.digest, "key_id": commitment.key_id, "size_bytes": commitment.size_bytes}
