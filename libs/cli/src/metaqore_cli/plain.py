@@ -8,7 +8,11 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from metaqore_cli.names import enum_name
+from metaqore.gateway.v1 import gateway_pb2 as gateway
+from metaqore_cli.names import enum_name, sensitivity_name
+
+_SENSITIVITY: Final = gateway.Sensitivity.DESCRIPTOR
+"""Its names are written large wherever people meet them."""
 
 _AS_JSON: Final = frozenset({"google.protobuf.Timestamp", "google.protobuf.Struct"})
 
@@ -41,5 +45,5 @@ def _value(field: FieldDescriptor, value: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_MESSAGE:
         return MessageToDict(value) if value.DESCRIPTOR.full_name in _AS_JSON else plain(value)
     if field.enum_type is not None:
-        return enum_name(field.enum_type, value)
+        return sensitivity_name(value) if field.enum_type is _SENSITIVITY else enum_name(field.enum_type, value)
     return value.hex() if isinstance(value, bytes) else value
