@@ -22,42 +22,41 @@ select kind, aggregate, version, born, offered_us, state from psmp_aggregates
 where organization = $1 and project = $2
     and (kind, aggregate) in (select * from unnest($3::text[], $4::text[]))
 """
-# A loose index scan: from each form to the next, however many declare it, and of each its first and its last party.
+# A loose index scan: from the first party of each form to that of the next, however many declare it, and of each form
+# its last party, too, where that is another.
 _SAMPLE: Final = """
-select asked.at, found.party, found.number, found.entries
+select asked.at, first.form, found.party, found.number, found.entries
 from unnest($3::text[], $4::text[], $5::bytea[]) with ordinality as asked (kind, environment, name_digest, at)
 cross join lateral (
-    with recursive forms as (
-        (select e.form from psmp_conflict_entries as e
+    with recursive firsts as (
+        (select e.form, e.party, e.number, e.entries from psmp_conflict_entries as e
         where e.organization = $1 and e.project = $2 and e.kind = asked.kind
             and e.environment = asked.environment and e.name_digest = asked.name_digest
-        order by e.form limit 1)
+        order by e.form, e.party, e.number limit 1)
         union all
-        select (
-            select e.form from psmp_conflict_entries as e
+        select following.* from firsts cross join lateral (
+            select e.form, e.party, e.number, e.entries from psmp_conflict_entries as e
             where e.organization = $1 and e.project = $2 and e.kind = asked.kind
                 and e.environment = asked.environment and e.name_digest = asked.name_digest
-                and e.form > forms.form
-            order by e.form limit 1
-        ) from forms where forms.form is not null
+                and e.form > firsts.form
+            order by e.form, e.party, e.number limit 1
+        ) as following
     )
-    select form from forms where form is not null
-) as each
+    select * from firsts
+) as first
 cross join lateral (
+    select first.party, first.number, first.entries
+    union all
     (select e.party, e.number, e.entries from psmp_conflict_entries as e
     where e.organization = $1 and e.project = $2 and e.kind = asked.kind
-        and e.environment = asked.environment and e.name_digest = asked.name_digest and e.form = each.form
-    order by e.party, e.number limit 1)
-    union
-    (select e.party, e.number, e.entries from psmp_conflict_entries as e
-    where e.organization = $1 and e.project = $2 and e.kind = asked.kind
-        and e.environment = asked.environment and e.name_digest = asked.name_digest and e.form = each.form
+        and e.environment = asked.environment and e.name_digest = asked.name_digest and e.form = first.form
+        and e.party > first.party
     order by e.party desc, e.number desc limit 1)
 ) as found
 order by asked.at, found.party, found.number
 """
 _COMPLETE: Final = """
-select asked.at, e.party, e.number, e.entries
+select asked.at, e.form, e.party, e.number, e.entries
 from unnest($3::text[], $4::text[], $5::bytea[]) with ordinality as asked (kind, environment, name_digest, at)
 join psmp_conflict_entries as e on e.organization = $1 and e.project = $2 and e.kind = asked.kind
     and e.environment = asked.environment and e.name_digest = asked.name_digest
@@ -88,13 +87,13 @@ class ProjectReads:
         rows = await self.connection.fetch(_AGGREGATES, self.organization, self.project, kinds, ids)
         return {Ref(Kind(row["kind"]), row["aggregate"]): _standing(row) for row in rows}
 
-    async def sample(self, keys: Collection[ConflictKey]) -> Mapping[ConflictKey, Sequence[Found]]:
-        """Two of each who declare the same."""
+    async def forms(self, keys: Collection[ConflictKey]) -> Mapping[ConflictKey, Sequence[tuple[bytes, Found]]]:
+        """Each form under the keys, with two of different parties who declare it where there are two."""
         return await self._found(_SAMPLE, keys)
 
     async def complete(self, keys: Collection[ConflictKey]) -> Mapping[ConflictKey, Sequence[Found]]:
         """Everything under the keys."""
-        return await self._found(_COMPLETE, keys)
+        return alone(await self._found(_COMPLETE, keys))
 
     async def stopped(self, parties: Collection[str] | None) -> list[Holder]:
         """The proposals in open conflicts with these."""
@@ -107,15 +106,24 @@ class ProjectReads:
         rows = await self.connection.fetch(_OPEN_ITEMS, self.organization, self.project)
         return [Ref(Kind(row["kind"]), row["aggregate"]) for row in rows]
 
-    async def _found(self, statement: str, keys: Collection[ConflictKey]) -> dict[ConflictKey, list[Found]]:
+    async def _found(
+        self, statement: str, keys: Collection[ConflictKey]
+    ) -> dict[ConflictKey, list[tuple[bytes, Found]]]:
+        """What stands under each key, with its form."""
+        found: dict[ConflictKey, list[tuple[bytes, Found]]] = {key: [] for key in keys}
         ordered = [key for key in keys if (key.organization, key.project) == (self.organization, self.project)]
+        if not ordered:
+            return found
         rows = await self.connection.fetch(statement, self.organization, self.project, *columns(ordered))
-        found: dict[ConflictKey, list[Found]] = {}
-        for row in rows:
-            holder = Holder(row["party"], row["number"])
-            entries = decode_entries(holder.party, holder.number, row["entries"])
-            found.setdefault(ordered[row["at"] - 1], []).append(Found(holder, entries))
+        for at, form, party, number, entries in rows:
+            one = Found(Holder(party, number), decode_entries(party, number, entries))
+            found[ordered[at - 1]].append((form, one))
         return found
+
+
+def alone(found: Mapping[ConflictKey, Sequence[tuple[bytes, Found]]]) -> dict[ConflictKey, list[Found]]:
+    """What stands under each key, without its form."""
+    return {key: [one for _, one in rows] for key, rows in found.items()}
 
 
 def columns(keys: Iterable[ConflictKey]) -> tuple[list[str], list[str], list[bytes]]:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
 
 from metaqore_ai_gateway.adapters.psmp.history_sql import happened, states_at
-from metaqore_ai_gateway.adapters.psmp.project_reads import ProjectReads
+from metaqore_ai_gateway.adapters.psmp.index_memory import IndexMemory, RememberedIndex
+from metaqore_ai_gateway.adapters.psmp.project_reads import ProjectReads, alone
 from metaqore_ai_gateway.adapters.psmp.project_writes import ProjectWrites, hashed
 from metaqore_ai_gateway.adapters.psmp.refusal_codec import decode_refusal
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_ai_gateway.service.psmp.asked import Outcome, Repeatable
 from metaqore_ai_gateway.service.psmp.ports import Answered, Changes
+from metaqore_ai_gateway.service.psmp.standing import Found
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey
 from metaqore_governance_core.psmp.refusal import conflict
 
-_LOCK: Final = "select version from psmp_projects where organization = $1 and project = $2 for update"
+_LOCK: Final = "select version, transaction_id from psmp_projects where organization = $1 and project = $2 for update"
 _ANSWERS: Final = """
 select key, digest, first_version, last_version, refusal, receipt from psmp_commands
 where organization = $1 and project = $2 and key = any ($3::bytea[])
@@ -41,13 +44,17 @@ class PostgresProjectStore:
     """The port `ProjectStore` on PostgreSQL. `prepare_roles` must have succeeded on its pool."""
 
     pool: asyncpg.Pool[asyncpg.Record]
+    memory: IndexMemory = field(default_factory=IndexMemory)
 
     @asynccontextmanager
     async def open(self, organization: str, project: str) -> AsyncIterator[PostgresProjectTransaction]:
         """The project, locked until the block ends."""
         async with of_organization(self.pool, organization) as connection:
-            version = await connection.fetchval(_LOCK, organization, project)
-            yield PostgresProjectTransaction(connection, organization, project, version or 0)
+            row = await connection.fetchrow(_LOCK, organization, project)
+            stamp = (0, 0) if row is None else (row["version"], row["transaction_id"])
+            remembered = self.memory.take(organization, project, stamp)
+            yield PostgresProjectTransaction(connection, organization, project, stamp[0], remembered)
+        self.memory.give(organization, project, remembered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,15 @@ class PostgresProjectTransaction(ProjectReads):
     """The port `ProjectTransaction` on PostgreSQL."""
 
     version: int
+    remembered: RememberedIndex = field(default_factory=RememberedIndex)
+
+    async def sample(self, keys: Collection[ConflictKey]) -> Mapping[ConflictKey, Sequence[Found]]:
+        """Two of each who declare the same."""
+        known = self.remembered.found(keys)
+        read = await self.forms([key for key in keys if key not in known])
+        for key, rows in read.items():
+            self.remembered.learn(key, rows)
+        return {**known, **alone(read)}
 
     async def answers(self, repeatables: Collection[Repeatable]) -> Mapping[str, Answered]:
         """What came of the submissions with these keys."""
@@ -79,7 +95,10 @@ class PostgresProjectTransaction(ProjectReads):
     async def write(self, changes: Changes) -> None:
         """Write everything."""
         with _explained():
-            await ProjectWrites(self.connection, self.organization, self.project).everything(changes, self.version)
+            writes = ProjectWrites(self.connection, self.organization, self.project)
+            transaction_id = await writes.everything(changes, self.version)
+        if transaction_id is not None:
+            self.remembered.follow(changes, (self.version + len(changes.events), transaction_id))
 
 
 @contextmanager

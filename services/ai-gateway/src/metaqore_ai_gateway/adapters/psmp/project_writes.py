@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NOW_US: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 _BEGIN: Final = f"""
 insert into psmp_projects (organization, project, version, name, recorded_us)
-values ($1, $2, $3, $4, {_NOW_US}) on conflict (organization, project) do nothing returning recorded_us
+values ($1, $2, $3, $4, {_NOW_US}) on conflict (organization, project) do nothing returning recorded_us, transaction_id
 """  # noqa: S608  a constant, here and below
 # The relay's order is that of transactions: a project's next events must come from a later one than its last. An id in
 # the server's future was restored from another server.
@@ -40,7 +40,7 @@ update psmp_projects set version = $3, recorded_us = greatest(recorded_us, {_NOW
     transaction_id = pg_current_xact_id()
 where organization = $1 and project = $2 and (
     transaction_id < pg_current_xact_id() or transaction_id >= pg_snapshot_xmax(pg_current_snapshot())
-) returning recorded_us
+) returning recorded_us, transaction_id
 """  # noqa: S608
 _EVENTS: Final = """
 insert into psmp_events (
@@ -110,10 +110,11 @@ class ProjectWrites:
     organization: str
     project: str
 
-    async def everything(self, changes: Changes, version: int) -> None:
-        """All of `changes`. `version` is the project's before them."""
+    async def everything(self, changes: Changes, version: int) -> int | None:
+        """All of `changes`. `version` is the project's before them. Gives the transaction where the project changes."""
+        transaction_id = None
         if changes.events:
-            recorded_us = await self._advance(changes, version)
+            recorded_us, transaction_id = await self._advance(changes, version)
             await self._append(changes.events, recorded_us)
             await self._states(changes)
             await self._versions(changes)
@@ -123,23 +124,24 @@ class ProjectWrites:
             await self._index(changes)
         if changes.answers:
             await self._answers(changes.answers)
+        return transaction_id
 
     async def _run(self, statement: str, *columns: Any) -> None:
         await self.connection.execute(statement, self.organization, self.project, *columns)
 
-    async def _advance(self, changes: Changes, version: int) -> int:
+    async def _advance(self, changes: Changes, version: int) -> tuple[int, int]:
         after = version + len(changes.events)
         of = (self.organization, self.project)
         if version == 0:
             state = changes.aggregates[Ref(Kind.PROJECT, self.project)].state
             assert isinstance(state, Project)  # noqa: S101 - nothing comes before a project's creation
-            recorded_us = await self.connection.fetchval(_BEGIN, *of, after, state.name)
+            row = await self.connection.fetchrow(_BEGIN, *of, after, state.name)
         else:
-            recorded_us = await self.connection.fetchval(_ADVANCE, *of, after)
-        if recorded_us is None:
+            row = await self.connection.fetchrow(_ADVANCE, *of, after)
+        if row is None:
             message = "Something else changed the same project at the same time. Try again."
             raise MetaQoreError("database_conflict", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
-        return int(recorded_us)
+        return row["recorded_us"], row["transaction_id"]
 
     async def _append(self, events: Sequence[Recorded], recorded_us: int) -> None:
         rows = [
