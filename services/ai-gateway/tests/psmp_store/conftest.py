@@ -10,10 +10,12 @@ import pytest
 from metaqore_ai_gateway.adapters.psmp.checkpoints import PostgresCheckpoints
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
 from metaqore_ai_gateway.adapters.psmp.kept_bodies import PostgresKeptBodies
+from metaqore_ai_gateway.adapters.psmp.open_readings import open_readings
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_ai_gateway.adapters.psmp.roles import prepare_roles
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref, Repeatable, Submission
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
+from metaqore_governance_core.identity import Caller, Scope
 from metaqore_governance_core.psmp import artifact_commands as c
 from metaqore_governance_core.psmp import project
 from metaqore_governance_core.psmp.actor import Actor
@@ -22,7 +24,7 @@ from metaqore_governance_core.psmp.project import Mode, ProjectPolicy
 from metaqore_governance_core.records import Commitment
 from metaqore_mesh.database.migrations import migrate
 from metaqore_mesh.database.pool import open_pool
-from metaqore_mesh.embedded.databases import with_database
+from metaqore_mesh.embedded.databases import make_working_roles, with_database, working_roles
 from metaqore_mesh.objects import Body as SealedBody
 
 
@@ -34,11 +36,9 @@ def database_of(url: str) -> str:
 async def roles(postgres_url, database_url):
     """Makes both roles as an administrator; gone again before the database is."""
     name = database_of(database_url)
-    made = [f"{name}_psmp", f"{name}_psmp_relay"]
+    await make_working_roles(postgres_url, name, owner=name)
+    made = working_roles(name)
     admin = await asyncpg.connect(with_database(postgres_url, name))
-    for role in made:
-        await admin.execute(f'create role "{role}" nologin')
-        await admin.execute(f'grant "{role}" to "{name}" with inherit false, set true')
     yield made
     for role in made:
         await admin.execute(f'drop owned by "{role}"')
@@ -158,14 +158,36 @@ def team_of(store):
     return lambda **of: Team(ProjectQueues(store), **of)
 
 
-def content(body="d", paths=(), needs=(), task="", environment=""):
+def content(*, body="d", paths=(), needs=(), task="", environment="", inputs=(), parents=()):
     return Content(
         Body(body * 64, "key-1", "text/plain", 3),
         paths=tuple(paths),
         dependencies=tuple(Dependency("python", text.partition("=")[0].rstrip("<>~!"), text) for text in needs),
         environment=environment,
-        provenance=Provenance(task=task),
+        provenance=Provenance(task=task, inputs=tuple(inputs), parents=tuple(parents)),
     )
+
+
+class KeptTexts:
+    """Texts by their addresses, each of one piece."""
+
+    async def read(self, organization, digest, offset=0):
+        yield f"{organization} {digest[:1]}".encode()[offset:]
+
+
+@pytest.fixture
+def readings(pool):
+    return open_readings(pool, KeptTexts(), lambda: 1_800_000_000_000_000)
+
+
+@pytest.fixture
+def ann():
+    return Caller("key-ann", "acme", "ann", frozenset({Scope.PSMP_READ}))
+
+
+@pytest.fixture
+def stranger():
+    return Caller("key-zed", "other", "zed", frozenset({Scope.PSMP_READ}))
 
 
 @pytest.fixture
@@ -176,3 +198,15 @@ def history(pool):
 @pytest.fixture
 def checkpoints(pool):
     return PostgresCheckpoints(pool)
+
+
+@pytest.fixture
+def two_days_pass(postgres_url, psmp_url):
+    """For the rows of a table, as an administrator alone can make them."""
+
+    async def passed(table, column):
+        admin = await asyncpg.connect(with_database(postgres_url, database_of(psmp_url)))
+        await admin.execute(f"update {table} set {column} = now() - interval '2 days'")  # noqa: S608
+        await admin.close()
+
+    return passed

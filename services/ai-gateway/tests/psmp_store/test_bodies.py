@@ -1,0 +1,107 @@
+"""Rows of bodies: kept, used, erased with the event that says so, and never back by the key of before."""
+
+import asyncio
+
+import pytest
+
+from metaqore_ai_gateway.adapters.psmp.forget import ForgetOld
+from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp import artifact_commands as c
+from metaqore_governance_core.records import Commitment
+from metaqore_mesh.objects import Body
+
+TEXT = Commitment("e" * 64, "key-1", 3)
+
+
+def body(name="bodies/acme/new", organization="acme", text=TEXT, key=b"other"):
+    return Body(organization, text, name, key)
+
+
+async def row(pool, digest=TEXT.digest):
+    async with of_organization(pool, "acme") as connection:
+        return await connection.fetchrow("select * from psmp_bodies where digest = $1", digest)
+
+
+class TestRows:
+    async def test_a_body_is_found_by_its_text_in_its_organization(self, kept_bodies):
+        found = await kept_bodies.find("acme", TEXT)
+        assert found == body("bodies/acme/" + "e" * 64, key=b"wrapped")
+        assert await kept_bodies.find("acme", Commitment("e" * 64, "key-2", 3)) is None
+        assert await kept_bodies.find("acme", Commitment("z", "key-1", 3)) is None
+        assert await kept_bodies.find("third", TEXT) is None
+
+    async def test_another_object_for_a_text_takes_its_place(self, kept_bodies):
+        assert await kept_bodies.keep(body()) == body()
+        assert await kept_bodies.find("acme", TEXT) == body()
+
+    async def test_many_at_once_are_kept(self, kept_bodies):
+        many = [body(f"bodies/acme/{at}", text=Commitment(f"{at:064}", "key-1", at)) for at in range(50)]
+        assert await asyncio.gather(*map(kept_bodies.keep, many)) == many
+        same = [body(f"bodies/acme/same{at}") for at in range(5)]
+        await asyncio.gather(*map(kept_bodies.keep, same))
+        assert await kept_bodies.find("acme", TEXT) in same
+
+    async def test_names_tell_which_live_in_any_organization(self, kept_bodies):
+        names = [f"bodies/{organization}/{letter * 64}" for organization in ("acme", "other") for letter in "ef"]
+        await kept_bodies.erase("other", "f" * 64)
+        assert await kept_bodies.living([*names, "bodies/acme/unknown", "bodies/third/x"]) == set(names[:3])
+
+    async def test_what_is_erased_comes_back_only_under_another_name(self, kept_bodies, pool):
+        before = await kept_bodies.find("acme", TEXT)
+        await kept_bodies.erase("acme", TEXT.digest)
+        assert await kept_bodies.find("acme", TEXT) is None
+        assert (await kept_bodies.kept("acme", TEXT.digest)).wrapped_key == b""
+        assert (await kept_bodies.keep(before)).wrapped_key == b""
+        assert await kept_bodies.find("acme", TEXT) is None
+        await kept_bodies.keep(body())
+        assert await kept_bodies.find("acme", TEXT) == body()
+        assert await kept_bodies.keep(before) == body()
+        assert (await row(pool))["wrapped_key"] == b"other"
+
+
+class TestVersions:
+    async def test_a_version_names_a_body_that_is_kept(self, team, kept_bodies):
+        await kept_bodies.erase("acme", TEXT.digest)
+        with pytest.raises(MetaQoreError) as refused:
+            await team.propose("one", body="e")
+        assert refused.value.code == "content_missing"
+        with pytest.raises(MetaQoreError) as refused:
+            await team.propose("one", body="none")
+        assert refused.value.code == "content_missing"
+        assert await team.propose("one", body="d")
+
+    async def test_a_dry_run_needs_none(self, team, kept_bodies):
+        await kept_bodies.erase("acme", TEXT.digest)
+        assert await team.do(*team.proposal("one", body="e"), dry_run=True)
+
+    async def test_the_event_of_an_erasure_and_the_end_of_the_key_are_one(self, team, kept_bodies, pool):
+        await team.propose("one", body="e")
+        await team.do(team.ask("one", c.EraseBody, "law"), dry_run=True)
+        assert await kept_bodies.find("acme", TEXT)
+        await team.do(team.ask("one", c.EraseBody, "law"))
+        assert await kept_bodies.find("acme", TEXT) is None
+        assert (await row(pool))["erased_at"] is not None
+
+    async def test_an_erasure_waits_for_the_version_that_names_the_text(self, team, kept_bodies, store):
+        async with store.open("acme", "garden") as transaction:
+            assert await transaction.bodies([TEXT.digest, "none"]) == {TEXT.digest}
+            erasing = asyncio.create_task(kept_bodies.erase("acme", TEXT.digest))
+            await asyncio.sleep(0.3)
+            assert not erasing.done()
+        await erasing
+        assert await kept_bodies.find("acme", TEXT) is None
+        assert team
+
+
+class TestForgetting:
+    async def test_what_no_version_names_is_forgotten_after_a_day(self, team, kept_bodies, pool, two_days_pass):
+        await team.propose("one", body="e")
+        forget = ForgetOld(pool)
+        assert await forget.unused_bodies() == 0
+        await two_days_pass("psmp_bodies", "kept_at")
+        await kept_bodies.keep(body("bodies/acme/" + "0" * 64, text=Commitment("0" * 64, "key-1", 3)))
+        assert await forget.unused_bodies() == 30
+        assert await kept_bodies.find("acme", TEXT)
+        assert await kept_bodies.kept("acme", "0" * 64)
+        assert await kept_bodies.kept("acme", "1" * 64) is None
