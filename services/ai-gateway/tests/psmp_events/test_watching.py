@@ -9,65 +9,15 @@ import pytest
 
 from metaqore_ai_gateway.service.psmp import watch_hub
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
-from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.psmp.heartbeat import beating
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.relayed import Relayed
-from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
-from metaqore_ai_gateway.service.psmp.watching import WatchFilter, Watching
-from metaqore_governance_core.canonical import canonical_plain
+from metaqore_ai_gateway.service.psmp.watching import WatchFilter
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
-from metaqore_governance_core.psmp.artifact_events import Activated, Rejected
-from metaqore_governance_core.psmp.event_codec import encode
+from metaqore_governance_core.psmp.artifact_events import Activated
 
 ANN = Caller("key_1", "acme", "ann", frozenset({"psmp:read"}))
-
-
-def relayed(project, version, *, organization="acme", name="app", event=None):
-    stored = encode(event or Rejected("bob", 5, 1, "no"))
-    of = Ref(Kind.ARTIFACT, name)
-    return Relayed(
-        organization, project, version, of, version, stored.name, stored.schema, canonical_plain(stored.data), "r", 1
-    )
-
-
-class Mesh:
-    """Projects whose events are published once they are committed."""
-
-    def __init__(self, most=10):
-        self.hub = WatchHub(most)
-        self.watching = Watching(self.hub, self)
-        self.committed = {}
-        self.reads = []
-
-    def commit(self, *events, publish=True):
-        for event in events:
-            self.committed.setdefault((event.organization, event.project), []).append(event)
-        if publish:
-            self.hub.publish(events)
-
-    async def project(self, caller, project):
-        if (caller.organization, project) not in self.committed:
-            raise not_found("project")
-
-    async def events(self, caller, project, after, size=100):
-        await self.project(caller, project)
-        self.reads.append((project, after))
-        await asyncio.sleep(0)
-        found = self.committed[caller.organization, project]
-        return tuple(one.past() for one in found if one.version > after)[:size]
-
-    def watch(self, wanted=None, after=(), caller=ANN):
-        return aclosing(self.watching(caller, wanted or WatchFilter(), after))
-
-
-@pytest.fixture
-def mesh():
-    mesh = Mesh()
-    mesh.hub.begun()
-    mesh.commit(relayed("garden", 1), relayed("garden", 2), relayed("field", 1), publish=False)
-    return mesh
 
 
 async def some(stream, count):
@@ -84,7 +34,7 @@ async def joined(stream, mesh):
     return coming
 
 
-async def test_without_an_id_it_begins_now(mesh):
+async def test_without_an_id_it_begins_now(mesh, relayed):
     async with mesh.watch() as stream:
         coming = await joined(stream, mesh)
         mesh.commit(relayed("garden", 3), relayed("field", 2))
@@ -92,21 +42,21 @@ async def test_without_an_id_it_begins_now(mesh):
         assert await some(stream, 1) == ["field@2"]
 
 
-async def test_behind_an_id_first_comes_what_came_since(mesh):
+async def test_behind_an_id_first_comes_what_came_since(mesh, relayed):
     async with mesh.watch(after=["garden@1"]) as stream:
         assert await some(stream, 1) == ["garden@2"]
         mesh.commit(relayed("garden", 3), relayed("field", 2))
         assert await some(stream, 2) == ["garden@3", "field@2"]
 
 
-async def test_behind_nothing_comes_everything(mesh):
+async def test_behind_nothing_comes_everything(mesh, relayed):
     async with mesh.watch(WatchFilter(frozenset({"garden"})), ["garden@0"]) as stream:
         assert await some(stream, 2) == ["garden@1", "garden@2"]
         mesh.commit(relayed("field", 2), relayed("garden", 3))
         assert await some(stream, 1) == ["garden@3"]
 
 
-async def test_nothing_falls_between_the_past_and_the_present_and_nothing_comes_twice(mesh):
+async def test_nothing_falls_between_the_past_and_the_present_and_nothing_comes_twice(mesh, relayed):
     """Events are committed, and published later, while the past is read."""
     late = []
     read = mesh.events
@@ -127,7 +77,7 @@ async def test_nothing_falls_between_the_past_and_the_present_and_nothing_comes_
         assert await some(stream, 1) == ["garden@12"]
 
 
-async def test_a_long_past_is_read_before_anything_is_kept_for_the_watcher(mesh):
+async def test_a_long_past_is_read_before_anything_is_kept_for_the_watcher(mesh, relayed):
     mesh.commit(*(relayed("garden", version) for version in range(3, 1000)), publish=False)
     async with mesh.watch(WatchFilter(frozenset({"garden"})), ["garden@2"]) as stream:
         assert len(await some(stream, 900)) == 900
@@ -145,7 +95,7 @@ async def test_a_long_past_is_read_before_anything_is_kept_for_the_watcher(mesh)
         (WatchFilter(frozenset({"garden"}), Kind.ARTIFACT), ["garden@3", "garden@4", "garden@5"]),
     ],
 )
-async def test_filters_hold_for_the_past_and_the_present(mesh, wanted, ids):
+async def test_filters_hold_for_the_past_and_the_present(mesh, relayed, wanted, ids):
     events = [
         relayed("garden", 3),
         relayed("field", 2),
@@ -166,7 +116,7 @@ async def test_filters_hold_for_the_past_and_the_present(mesh, wanted, ids):
         assert sorted(await some(stream, len(ids))) == sorted(ids)
 
 
-async def test_another_organization_sees_nothing(mesh):
+async def test_another_organization_sees_nothing(mesh, relayed):
     other = Caller("key_2", "evil", "eve", frozenset({"psmp:read"}))
     async with mesh.watch(caller=other) as stream:
         coming = await joined(stream, mesh)
@@ -196,7 +146,7 @@ async def test_what_is_refused(mesh, caller, wanted, after, code):
 
 
 @pytest.mark.parametrize("bound", ["MOST_WAITING", "MOST_WAITING_BYTES"])
-async def test_who_does_not_keep_up_is_let_go_and_can_begin_again(mesh, monkeypatch, bound):
+async def test_who_does_not_keep_up_is_let_go_and_can_begin_again(mesh, relayed, monkeypatch, bound):
     monkeypatch.setattr(watch_hub, bound, 3)
     async with mesh.watch() as stream:
         coming = await joined(stream, mesh)
@@ -209,8 +159,8 @@ async def test_who_does_not_keep_up_is_let_go_and_can_begin_again(mesh, monkeypa
         assert await some(stream, 6) == [f"garden@{version}" for version in range(3, 9)]
 
 
-async def test_there_are_only_so_many():
-    mesh = Mesh(most=1)
+async def test_there_are_only_so_many(mesh_of):
+    mesh = mesh_of(most=1)
     mesh.hub.begun()
     async with mesh.watch() as first, mesh.watch() as second:
         coming = await joined(first, mesh)
@@ -222,9 +172,9 @@ async def test_there_are_only_so_many():
     assert not mesh.hub.is_watched
 
 
-async def test_nobody_waits_for_ever_for_events_that_are_not_followed(monkeypatch):
+async def test_nobody_waits_for_ever_for_events_that_are_not_followed(monkeypatch, mesh_of):
     monkeypatch.setattr(watch_hub, "BEGIN_S", 0.01)
-    mesh = Mesh()
+    mesh = mesh_of()
     async with mesh.watch() as stream:
         with pytest.raises(MetaQoreError) as refused:
             await anext(stream)
@@ -232,7 +182,7 @@ async def test_nobody_waits_for_ever_for_events_that_are_not_followed(monkeypatc
     assert not mesh.hub.is_watched
 
 
-async def test_a_silent_stream_gives_signs_of_life_and_ends_with_who_reads_it(mesh):
+async def test_a_silent_stream_gives_signs_of_life_and_ends_with_who_reads_it(mesh, relayed):
     async with aclosing(beating(mesh.watching(ANN, WatchFilter()), 0.02)) as stream:
         assert await anext(stream) is None
         mesh.commit(relayed("garden", 3))

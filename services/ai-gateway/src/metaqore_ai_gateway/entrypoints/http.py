@@ -86,6 +86,8 @@ async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
         await answer_error(
             AsgiAnswer(send, scope), MetaQoreError("path_not_found", message, kind=ErrorKind.NOT_FOUND), []
         )
+    elif scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
 
 
 def _carrier(headers: Headers) -> dict[str, str]:

@@ -9,9 +9,11 @@ from metaqore_ai_gateway.entrypoints.http_refusal import (
     headers_too_large,
     malformed,
     refusal,
+    tell_too_many,
     too_many_connections,
     too_slow,
 )
+from metaqore_ai_gateway.entrypoints.http_unread import UnreadWatch
 from metaqore_ai_gateway.entrypoints.http_upgrade import OfferedUpgradeProtocol
 from metaqore_governance_core.errors import MetaQoreError
 
@@ -51,12 +53,12 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
     _whole = True
     _arriving: asyncio.TimerHandle | None = None
     _spare_bytes = 0
-    _unread: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._most = self.limit_concurrency
         self.limit_concurrency = None  # uvicorn's own refusal is no JSON, and counts tasks of its own
+        self._unread = UnreadWatch(self.loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The clock runs from here: a connection that sends nothing ends too."""
@@ -66,14 +68,14 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
             if len(self.connections) > self._most + OVERFLOW:
                 self.transport.abort()
                 return
-            self.app = too_many_connections
+            self.app = tell_too_many
             arrives_in_s = REFUSAL_S
         self._arriving = self.loop.call_later(arrives_in_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more will arrive, or leave."""
         self._stop_clock()
-        self._stop_unread()
+        self._unread.stop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -93,6 +95,14 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(headers_too_large())
+
+    def open_websocket(self, rest: bytes) -> None:
+        """Hand the connection over, unless it is one above the limit."""
+        if self.app is tell_too_many:
+            self._refuse(too_many_connections())
+            return
+        self._stop_clock()
+        super().open_websocket(rest)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -136,7 +146,7 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
         """It has read most of it."""
         super().resume_writing()
         if not self.transport.is_closing():
-            self._stop_unread()
+            self._unread.stop()
 
     def timeout_keep_alive_handler(self) -> None:
         """The end of a connection that nobody uses; what was sent last may be unread."""
@@ -158,20 +168,7 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
 
     def _watch_unread(self) -> None:
         """Closing, too, waits for the client to read."""
-        if self._unread is None:
-            self._unread = self.loop.call_later(UNREAD_S, self._check_unread, self.transport.get_write_buffer_size())
-
-    def _check_unread(self, before_bytes: int) -> None:
-        self._unread = None
-        if self.transport.get_write_buffer_size() < before_bytes:
-            self._watch_unread()
-        else:
-            self.transport.abort()
-
-    def _stop_unread(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+        self._unread.begin(self.transport, UNREAD_S)
 
     def _too_slow(self) -> None:
         self._arriving = None

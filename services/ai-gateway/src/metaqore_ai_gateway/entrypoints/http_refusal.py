@@ -45,11 +45,16 @@ def refusal(error: MetaQoreError) -> bytes:
     return head.encode("ascii") + body
 
 
-async def too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
+def too_many_connections() -> MetaQoreError:
+    """There are as many connections as there may be."""
+    message = "The gateway has as many connections as it may. Close some, or send the request again in a moment."
+    return MetaQoreError("too_many_connections", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
+
+
+async def tell_too_many(scope: Scope, receive: Receive, send: Send) -> None:
     """The application of a connection above the limit."""
     del receive
-    message = "The gateway has as many connections as it may. Close some, or send the request again in a moment."
-    error = MetaQoreError("too_many_connections", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
+    error = too_many_connections()
     count_refused(Door.REST, error)
     told = [(name.encode(), value.encode()) for name, value in http_headers(error).items()]
     headers = [JSON, *told, (b"connection", b"close")]

@@ -13,6 +13,7 @@ from typing import Any, Final
 import uvicorn
 
 from metaqore_ai_gateway.entrypoints.http_protocol import OVERFLOW, BoundedHttpProtocol
+from metaqore_ai_gateway.entrypoints.http_websocket import MAX_MESSAGE_BYTES, PING_S, BoundedWebSocketProtocol
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 BACKLOG: Final = 2048
@@ -42,7 +43,11 @@ async def serve_http(app: Any, host: str, port: int, *, connections: int = CONNE
     config = uvicorn.Config(
         app,
         http=BoundedHttpProtocol,
-        ws="none",
+        ws=BoundedWebSocketProtocol,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,

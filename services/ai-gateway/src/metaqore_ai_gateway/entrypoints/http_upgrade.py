@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import httptools
@@ -29,7 +30,7 @@ class OfferedUpgradeProtocol(WholeAnswerProtocol):
                 self.send_400_response("")
             except httptools.HttpParserUpgrade as offer:
                 rest = memoryview(rest)[offer.args[0] :]
-                if self._should_upgrade():
+                if self._should_upgrade() and (self.cycle is None or self.cycle.response_complete):
                     self.open_websocket(bytes(rest))
                 elif self._read_again():
                     continue
@@ -37,8 +38,10 @@ class OfferedUpgradeProtocol(WholeAnswerProtocol):
 
     def open_websocket(self, rest: bytes) -> None:
         """Hand the connection over. `rest` came behind the handshake."""
-        del rest
         self.handle_websocket_upgrade()
+        protocol = self.transport.get_protocol()
+        if rest and isinstance(protocol, asyncio.Protocol) and not self.transport.is_closing():
+            protocol.data_received(rest)
 
     def on_headers_complete(self) -> None:
         """The head is whole; one with an offer comes again."""

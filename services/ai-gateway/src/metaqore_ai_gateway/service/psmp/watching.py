@@ -15,10 +15,13 @@ from metaqore_ai_gateway.service.psmp.relayed import Relayed
 from metaqore_ai_gateway.service.psmp.watch_hub import Watcher, WatchHub
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Scope
-from metaqore_governance_core.psmp.event_codec import name_of
+from metaqore_governance_core.psmp.event_codec import EVENT_CLASSES, name_of
 
 PAGE: Final = 200
 """So much of the past is read at once."""
+
+MOST_NAMED: Final = 200
+"""So many projects, names and events a watcher may name, of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,16 @@ class Watching:
     async def check(self, caller: Caller, wanted: WatchFilter, after: Iterable[str] = ()) -> dict[str, int]:
         """The versions of the projects that `after` names.
 
-        Raises `missing_scope`, `project_not_found`, `event_unknown`, `event_repeated`.
+        Raises `missing_scope`, `filter_too_large`, `event_name_unknown`, `project_not_found`, `event_unknown`,
+        `event_repeated`.
         """
         require_scope(caller, Scope.PSMP_READ)
+        after = tuple(after)
+        if max(map(len, (wanted.projects, wanted.names, after))) > MOST_NAMED:
+            raise MetaQoreError("filter_too_large", f"Name at most {MOST_NAMED} projects, names and events, of each.")
+        unknown = wanted.names - EVENT_CLASSES.keys()
+        if unknown:
+            raise MetaQoreError("event_name_unknown", "No event has this name.", reasons=tuple(sorted(unknown)))
         for project in sorted(wanted.projects - {DEFAULT_PROJECT}):
             await self.readings.project(caller, project)
         places = _places(after)

@@ -1,0 +1,71 @@
+"""WebSockets (RFC 6455) as uvicorn serves them, with the bounds that it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidMessage
+
+from metaqore_ai_gateway.entrypoints.http_refusal import headers_too_large, malformed, refusal
+from metaqore_ai_gateway.entrypoints.http_unread import UnreadWatch
+
+MAX_MESSAGE_BYTES: Final = 4096
+"""Clients have nothing to say here."""
+
+PING_S: Final = 20.0
+"""How often a client is asked whether it is there, and how long it has to answer, in seconds."""
+
+UNREAD_S: Final = 60.0
+"""How long a client may take nothing of what waits for it here, in seconds."""
+
+# uvicorn's own lines hold addresses and queries as the client wrote them.
+_LOG: Final = logging.getLogger("metaqore.websocket")
+_LOG.setLevel(logging.WARNING)
+
+
+class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
+    """Ends connections whose client takes nothing any more, and reads nothing from one that does not read."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = _LOG
+        self._unread = UnreadWatch(self.loop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more will leave."""
+        self._unread.stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client has much to read: its pings would only add to that."""
+        super().pause_writing()
+        self.transport.pause_reading()
+        self._unread.begin(self.transport, UNREAD_S)
+
+    def resume_writing(self) -> None:
+        """It has read most of it."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._unread.stop()
+            if not self.read_paused:
+                self.transport.resume_reading()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """The application is done; what was sent last may be unread."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self._unread.begin(self.transport, UNREAD_S)
+
+    def data_received(self, data: bytes) -> None:
+        """Uvicorn passes over a handshake that the library cannot read, and waits for ever."""
+        if self.conn.handshake_exc is None:
+            super().data_received(data)
+        unread = self.conn.handshake_exc
+        if unread is not None and not self.handshake_initiated and not self.transport.is_closing():
+            error = malformed() if isinstance(unread, InvalidMessage) else headers_too_large()
+            self.transport.write(refusal(error))
+            self.transport.close()
+            self._unread.begin(self.transport, UNREAD_S)
