@@ -7,14 +7,18 @@ import itertools
 import asyncpg
 import pytest
 
+from metaqore_ai_gateway.adapters.psmp.catalog import PostgresCatalog
 from metaqore_ai_gateway.adapters.psmp.checkpoints import PostgresCheckpoints
+from metaqore_ai_gateway.adapters.psmp.conflict_reads import PostgresConflicts
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
 from metaqore_ai_gateway.adapters.psmp.kept_bodies import PostgresKeptBodies
-from metaqore_ai_gateway.adapters.psmp.open_readings import open_readings
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
+from metaqore_ai_gateway.adapters.psmp.provenance import PostgresProvenance
+from metaqore_ai_gateway.adapters.psmp.replay import PostgresReplay
 from metaqore_ai_gateway.adapters.psmp.roles import prepare_roles
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref, Repeatable, Submission
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
+from metaqore_ai_gateway.service.psmp.readings import ProjectReadings
 from metaqore_governance_core.identity import Caller, Scope
 from metaqore_governance_core.psmp import artifact_commands as c
 from metaqore_governance_core.psmp import project
@@ -177,7 +181,16 @@ class KeptTexts:
 
 @pytest.fixture
 def readings(pool):
-    return open_readings(pool, KeptTexts(), lambda: 1_800_000_000_000_000)
+    return ProjectReadings(
+        PostgresCatalog(pool),
+        PostgresHistory(pool),
+        PostgresConflicts(pool),
+        PostgresProvenance(pool),
+        PostgresCheckpoints(pool),
+        PostgresReplay(pool),
+        KeptTexts(),
+        lambda: 1_800_000_000_000_000,
+    )
 
 
 @pytest.fixture
