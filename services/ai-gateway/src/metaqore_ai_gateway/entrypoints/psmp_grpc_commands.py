@@ -16,12 +16,16 @@ from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandGate, CommandRefusedError, Given
 from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_governance_core.contracts.psmp_commands import Command
+from metaqore_governance_core.errors import ErrorKind
 from metaqore_governance_core.identity import Door
 from metaqore_mesh.errors import DetailedError
 from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import current_caller
 
 RECEIPT_KEY: Final = "metaqore-receipt"
+
+_MISSING: Final = frozenset({"project_missing", "artifact_missing", "version_missing", "task_missing"})
+"""What the state machine refuses because there is no such thing: for a client, it is not found."""
 
 
 class CommandRequest(Protocol):
@@ -92,7 +96,10 @@ def reading(prefix: str = "") -> Iterator[None]:
 async def refused(error: CommandRefusedError, context: Context) -> DetailedError:
     """The error with what it tells a client; its receipt is sent ahead."""
     await context.send_initial_metadata(((RECEIPT_KEY, error.receipt_token),))
-    return DetailedError(error, refusal_message(error))
+    told = DetailedError(error, refusal_message(error))
+    if error.code in _MISSING:
+        told.kind = ErrorKind.NOT_FOUND
+    return told
 
 
 def expected(request: ExpectingRequest) -> int | None:
