@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
@@ -40,8 +40,7 @@ class KeyKind(StrEnum):
 _OF_THE_PROJECT: Final = frozenset({KeyKind.PATH, KeyKind.BELOW, KeyKind.TASK})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ConflictKey:
+class ConflictKey(NamedTuple):
     """Where entries meet. Paths and tasks have one place in a project; packages have one in each environment."""
 
     organization: str

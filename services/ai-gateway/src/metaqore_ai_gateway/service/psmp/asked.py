@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from metaqore_governance_core.psmp import artifact_commands, project, work
 from metaqore_governance_core.psmp.artifact_state import Artifact
@@ -24,9 +24,10 @@ class Kind(StrEnum):
     ARTIFACT = "artifact"
     TASK = "task"
 
+    __hash__ = str.__hash__  # Enum's own is written in Python, and aggregates are looked up all the time
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
+
+class Ref(NamedTuple):
     """An aggregate of a project: an artifact by its name, a task by its id, the project by its own id."""
 
     kind: Kind

@@ -79,9 +79,11 @@ def _generations(shared: Shared) -> Iterator[Shared]:
     be found to clash by themselves, and that would hide what one of them has against a third.
     """
     standing: dict[str, set[int]] = {}
-    for some in shared.values():
-        for one in some:
-            standing.setdefault(one.holder.party, set()).add(one.holder.number)
+    for party, number in {one.holder for some in shared.values() for one in some}:
+        standing.setdefault(party, set()).add(number)
+    if all(len(numbers) == 1 for numbers in standing.values()):
+        yield shared
+        return
     ordered = {party: sorted(numbers) for party, numbers in standing.items()}
     for at in range(max(map(len, ordered.values()), default=1)):
         chosen = {Holder(party, numbers[min(at, len(numbers) - 1)]) for party, numbers in ordered.items()}

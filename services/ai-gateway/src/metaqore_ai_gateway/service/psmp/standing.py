@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from metaqore_ai_gateway.service.psmp.asked import State
 from metaqore_governance_core.psmp.artifact_state import Artifact, Phase, Version
@@ -18,8 +18,7 @@ STANDING_PHASES: Final = frozenset({Phase.PROPOSED, Phase.ACTIVE})
 """What a new proposal is judged against. A blocked one stands in nobody's way."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Holder:
+class Holder(NamedTuple):
     """Whose entries they are: a version of an artifact, or a claim of a task."""
 
     party: str

@@ -156,10 +156,14 @@ class Workspace:
 
     def _under(self, key: ConflictKey, read: Sequence[Found]) -> tuple[Found, ...]:
         kept, layer = self._kept.index, self._layer.index
+        if not kept.placed and not layer.placed:
+            return tuple(read)
         found = [one for one in read if one.holder not in kept.placed and one.holder not in layer.placed]
-        found += [one for one in kept.under(key) if one.holder not in layer.placed]
-        found += layer.under(key)
-        return tuple(sorted(found, key=lambda one: one.holder))
+        placed = [one for one in kept.under(key) if one.holder not in layer.placed]
+        placed += layer.under(key)
+        if placed:
+            found = sorted([*found, *placed], key=_by_holder)
+        return tuple(found)
 
     async def stopped(self, parties: frozenset[str] | None) -> list[Holder]:
         """The proposals in conflicts with one of these, or with anybody; the longest waiting first."""
@@ -186,6 +190,10 @@ class Workspace:
         unchanged = [ref for ref in await self._transaction.open_items() if ref not in known]
         opened = [ref for ref, standing in known.items() if is_open(standing.state)]
         return tuple(f"{ref.kind} {ref.id}" for ref in sorted([*unchanged, *opened]))
+
+
+def _by_holder(one: Found) -> Holder:
+    return one.holder
 
 
 def entries_of(found: Mapping[ConflictKey, Iterable[Found]]) -> dict[ConflictKey, list[Entry]]:
