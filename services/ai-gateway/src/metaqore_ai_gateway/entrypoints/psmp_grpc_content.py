@@ -64,19 +64,16 @@ class ContentCalls(artifact_pb2_grpc.ArtifactServiceServicer):
         caller, id_ = current_caller(), identifier(request.artifact_id, "artifact_id")
         number = request.version or await counting(self.readings, caller, id_)
         _, version = await self.readings.version(caller, id_, number)
-        left_out = request.offset_bytes
-        if left_out > version.content.body.size_bytes:
+        if request.offset_bytes > version.content.body.size_bytes:
             raise invalid("offset_bytes", "is behind the end of the body.")
-        async with aclosing(self.readings.body(caller, id_, number)) as pieces:
+        async with aclosing(self.readings.body(caller, id_, number, request.offset_bytes)) as pieces:
             first = await anext(pieces, b"")  # what cannot be read is refused before anything is told
             yield pb.DownloadContentResponse(head=body_message(version.content.body))
-            for chunk in _chunks(first[left_out:]):
+            for chunk in _chunks(first):
                 yield chunk
-            left_out = max(0, left_out - len(first))
             async for piece in pieces:
-                for chunk in _chunks(piece[left_out:]):
+                for chunk in _chunks(piece):
                     yield chunk
-                left_out = max(0, left_out - len(piece))
 
 
 async def _head(requests: AsyncIterator[pb.UploadContentRequest]) -> pb.ContentHead:

@@ -182,10 +182,11 @@ async def test_a_large_body_goes_up_and_comes_back_until_it_is_erased(team):
     request = a.CreateArtifactRequest(project_id=team.project, version=version)
     made = (await team.call("ArtifactService.CreateArtifact", request)).artifact
     assert made.latest.body == sent.body
-    fetch = a.DownloadContentRequest(artifact_id=made.id, version=1, offset_bytes=5)
-    got = await team.call("ArtifactService.DownloadContent", fetch)
-    assert got[0].head == made.latest.body
-    assert b"".join(one.chunk for one in got[1:]) == text[5:]
+    for offset in (0, 5, 1 << 20, len(text) - 1, len(text)):
+        fetch = a.DownloadContentRequest(artifact_id=made.id, version=1, offset_bytes=offset)
+        got = await team.call("ArtifactService.DownloadContent", fetch)
+        assert got[0].head == made.latest.body
+        assert b"".join(one.chunk for one in got[1:]) == text[offset:]
     erase = a.EraseArtifactBodyRequest(artifact_id=made.id, version=1, why="law")
     erased = (await team.call("ArtifactService.EraseArtifactBody", erase)).artifact
     assert erased.latest.erased

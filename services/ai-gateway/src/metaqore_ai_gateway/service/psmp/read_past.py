@@ -102,12 +102,12 @@ class PastReadings(AggregateReadings):
         last = found[size - 1] if len(found) > size else None
         return Slice(tuple(found[:size]), question.token(last.version, last.name) if last else "")
 
-    async def body(self, caller: Caller, artifact: str, number: int) -> AsyncGenerator[bytes, None]:
-        """The bytes of a version, in pieces."""
+    async def body(self, caller: Caller, artifact: str, number: int, offset: int = 0) -> AsyncGenerator[bytes, None]:
+        """The bytes of a version from `offset` on, in pieces."""
         _, version = await self.version(caller, artifact, number)
         if version.erased:
             raise refused("body_erased", "This body was erased: its key is destroyed, and nobody can read it again.")
-        async with aclosing(self.bodies.read(caller.organization, version.content.body.digest)) as pieces:
+        async with aclosing(self.bodies.read(caller.organization, version.content.body.digest, offset)) as pieces:
             async for piece in pieces:
                 yield piece
 

@@ -221,6 +221,6 @@ class Readings(Protocol):
         """The newest first."""
         ...
 
-    def body(self, caller: Caller, artifact: str, number: int) -> AsyncGenerator[bytes, None]:
-        """The bytes of a version, in pieces. Raises `body_erased`."""
+    def body(self, caller: Caller, artifact: str, number: int, offset: int = 0) -> AsyncGenerator[bytes, None]:
+        """The bytes of a version from `offset` on, in pieces. Raises `body_erased`."""
         ...
