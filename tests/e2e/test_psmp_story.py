@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from running_mesh import eventually
 
-STORY = Path(__file__).parents[2] / "examples" / "psmp_story.py"
+ROOT = Path(__file__).parents[2]
+STORY = ROOT / "examples" / "psmp_story.py"
 BLOCKED = 4
 PEOPLE = {"ann": (), "ben": (), "rita": ("role:reviewer",)}
 
@@ -27,6 +29,14 @@ def test_the_story_ends_well():
         assert told in done.stdout
     [verified] = [line for line in done.stdout.splitlines() if line.startswith("verified")]
     assert verified.split()[1] == verified.split()[3]
+
+
+def test_the_guides_snippet_runs(mesh, people):
+    [snippet] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "psmp.md").read_text(), re.DOTALL)
+    snippet = snippet.replace("mq_…", people["ann"]).replace("127.0.0.1:9092", mesh.endpoints["kafka"])
+    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "'state': 'done'" in done.stdout
 
 
 @pytest.fixture(scope="module")

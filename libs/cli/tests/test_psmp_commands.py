@@ -278,7 +278,12 @@ def test_the_report_tells_what_why_since_when_and_what_to_paste(metaqore, mesh):
         ]
     )
     done = metaqore("project", "report", "garden")
-    for told in ("conflict artifact main.py v2 for 2 h", "ann and bob write main.py.", command, "who may resolve"):
+    for told in (
+        "conflict artifact main.py v2 since 2 h ago",
+        "ann and bob write main.py.",
+        command,
+        "who may resolve",
+    ):
         assert told in done.out
     assert "1 stuck: 1 conflict" in done.out
     assert json.loads(metaqore("project", "report", "garden", "--json").out)[0]["cause"] == "conflict"

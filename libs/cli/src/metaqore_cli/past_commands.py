@@ -186,7 +186,7 @@ def report(
         return
     for one in items:
         why = enum_name(conflicts.Cause.DESCRIPTOR, one.cause)
-        say(f"[{_CAUSE_COLOURS.get(why, 'cyan')}]{why}[/] [bold]{clean(one.item)}[/] [dim]for {ago(one.since)}[/]")
+        say(f"[{_CAUSE_COLOURS.get(why, 'cyan')}]{why}[/] [bold]{clean(one.item)}[/] [dim]since {ago(one.since)}[/]")
         say(f"   {clean(one.why)}")
         tell_ways_out(one.ways_out)
     by_cause = Counter(enum_name(conflicts.Cause.DESCRIPTOR, one.cause) for one in items)

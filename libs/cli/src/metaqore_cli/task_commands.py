@@ -43,6 +43,9 @@ def submit(
         ),
     ] = None,
     project: Annotated[str, typer.Option(help="The project that the task belongs to.")] = "",
+    propose_files: Annotated[
+        bool, typer.Option("--propose-files", help="Propose the files in the answer as artifacts of the project.")
+    ] = False,
     max_tokens: Annotated[int, typer.Option(help="The longest answer, in tokens; 0 is the mesh's default.", min=0)] = 0,
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -54,6 +57,7 @@ def submit(
         project=project,
         max_tokens=max_tokens,
         stream=stream,
+        propose_files=propose_files,
     )
     accepted, outcome, answer = gateway.Accepted(), gateway.Outcome(), []
     with Client(connect()) as client:
