@@ -16,6 +16,8 @@ from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.refusal import conflict, forbidden
 from metaqore_governance_core.task import TaskState
 
+_MINUTE_US: Final = 60_000_000
+
 
 class WorkState(StrEnum):
     """Where a unit of work stands. An `interrupted` one may be claimed again."""
@@ -270,11 +272,8 @@ def _claimed(work: Work, command: Claim) -> list[Event]:
             return [*_expired(work, command), Claimed(by, at_us, until_us)]
         if work.holder == by:
             return [LeaseExtended(by, at_us, max(until_us, work.lease_until_us))]
-        held = (
-            f"by {work.holder} until {work.lease_until_us} microseconds since the Unix epoch"
-            if work.holder
-            else "by a door"
-        )
+        minutes = -(-(work.lease_until_us - at_us) // _MINUTE_US)
+        held = f"by {work.holder}, whose lease ends in {minutes} min" if work.holder else "by a door"
         raise conflict("task_claimed", f"The task is held {held}. Wait until then, or ask for its release.")
     _expect(work, "claim", *_CLAIMABLE)
     return [Claimed(by, at_us, until_us)]
