@@ -26,6 +26,7 @@ def stamp(**before):
         pytest.param({"hours": 23}, "23 h ago", id="hours"),
         pytest.param({"days": 400}, "400 days ago", id="long ago"),
         pytest.param({"minutes": -20}, "in 20 min", id="to come"),
+        pytest.param({"minutes": -9, "seconds": -58}, "in 10 min", id="to come, rounded"),
     ],
 )
 def test_how_long_ago(before, said):

@@ -351,10 +351,10 @@ def test_a_checkpoint_of_a_time_names_the_version_of_then(metaqore, mesh):
 
 
 def test_a_cascade_shows_what_it_ends_and_asks(metaqore, mesh):
-    mesh.answers["ArchiveProject"] = projects.ArchiveProjectResponse(ended=["artifact a", "task t"])
+    mesh.answers["ArchiveProject"] = projects.ArchiveProjectResponse(ended=[f"artifact {MAIN}", "task t"])
     done = metaqore("project", "archive", "garden", "--cascade", *WHY, stdin="n\n")
     assert done.error.code == "not_confirmed"
-    assert "artifact a, task t" in done.out
+    assert "main.py, task t" in done.out
     assert [one.dry_run for one in mesh.requests("ArchiveProject")] == [True]
 
 

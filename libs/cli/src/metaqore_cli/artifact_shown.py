@@ -103,5 +103,6 @@ def requirement(one: pb.Dependency) -> str:
 
 
 def told(one: pb.Artifact) -> str:
-    """`main.py v2 is proposed`, as a sentence's beginning."""
-    return f"[bold]{clean(one.name)}[/] v{one.latest.number} is {phase_markup(one.latest.phase)}"
+    """`main.py v2 is a draft`, as a sentence's beginning."""
+    article = "a " if one.latest.phase == pb.PHASE_DRAFT else ""
+    return f"[bold]{clean(one.name)}[/] v{one.latest.number} is {article}{phase_markup(one.latest.phase)}"

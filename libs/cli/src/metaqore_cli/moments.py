@@ -35,6 +35,12 @@ def said(seconds: float) -> str:
     return f"{int(seconds // 86_400)} days"
 
 
+def _until(seconds: float) -> str:
+    """What is to come, rounded: nine minutes and 58 seconds are ten minutes."""
+    unit = max((each for _, each, _ in _SAID if each <= seconds), default=1)
+    return said(round(seconds / unit) * unit)
+
+
 def ago(moment: Timestamp, now: datetime | None = None) -> str:
     """`3 h ago`, `in 20 min`, or empty where it is not set."""
     if not (moment.seconds or moment.nanos):
@@ -42,7 +48,7 @@ def ago(moment: Timestamp, now: datetime | None = None) -> str:
     seconds = ((now or datetime.now(UTC)) - moment.ToDatetime(UTC)).total_seconds()
     if abs(seconds) < 1:
         return "just now"
-    return f"{said(seconds)} ago" if seconds > 0 else f"in {said(-seconds)}"
+    return f"{said(seconds)} ago" if seconds > 0 else f"in {_until(-seconds)}"
 
 
 def local(moment: Timestamp) -> str:

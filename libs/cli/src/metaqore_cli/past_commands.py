@@ -150,12 +150,12 @@ def tell_changes(changes: list[pb.Change]) -> None:
     for one in changes:
         kind = enum_name(pb.Aggregate.DESCRIPTOR, one.aggregate)
         versions = ""
-        if one.aggregate == pb.AGGREGATE_ARTIFACT:
+        if one.version_before or one.version_after:
             before, after = (
                 f"v{number}" if number else "nothing" for number in (one.version_before, one.version_after)
             )
             versions = f"  {before} -> {after}" if before != after else f"  {after}"
-        fields = f"  [dim]{clean(', '.join(one.fields))}[/]" if one.fields else ""
+        fields = f"  [dim]{clean(', '.join(one.fields))}[/]" if one.kind == pb.CHANGE_KIND_CHANGED else ""
         say(
             f" {_CHANGE_SIGNS.get(one.kind, '[yellow]~[/]')} {kind} "
             f"[bold]{clean(one.name or one.id)}[/]{versions}{fields}"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from metaqore.psmp.v1 import artifact_pb2 as artifacts
 from metaqore.psmp.v1 import project_pb2 as pb
 from metaqore_cli import finding
 from metaqore_cli.labels import Label, label_list, labels_or_none
@@ -15,12 +16,15 @@ from metaqore_cli.options import At, Changing, Json, Limit, Making, ProjectName,
 from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.plain import plain
 from metaqore_cli.project_policy import Wanted
-from metaqore_cli.psmp_client import paged
+from metaqore_cli.psmp_client import PsmpClient, paged
 from metaqore_cli.shown import answered, ask_first, asking, say, tell_lines, tell_next
 
 app = typer.Typer(help="Projects: the frame that artifacts and tasks live in.", no_args_is_help=True)
 
 MODES: Final = enum_names(pb.Mode.DESCRIPTOR)
+SHOWN: Final = 40
+"""How many names a person sees of what ended."""
+
 STATES: Final = enum_names(pb.ProjectState.DESCRIPTOR)
 
 Mode = Annotated[str, typer.Argument(help="strict or flexible.", autocompletion=lambda: MODES)]
@@ -215,12 +219,12 @@ def archive(
             first = pb.ArchiveProjectRequest()
             first.CopyFrom(ask)
             first.dry_run, first.idempotency_key = True, ""
-            ended = client.projects.ArchiveProject(first).ended
-            _tell_ended(list(ended), "it would end")
+            ended = list(client.projects.ArchiveProject(first).ended)
+            _tell_ended(client, ask.id, ended, "it would end")
             ask_first(f"Archive the project {name} and these {len(ended)} for good?", json=how.json)
         done = client.projects.ArchiveProject(ask)
-    if answered(how, done, f"the project [bold]{clean(done.project.name)}[/] is archived") and done.ended:
-        _tell_ended(list(done.ended), "it would end" if how.dry_run else "it ended")
+        if answered(how, done, f"the project [bold]{clean(done.project.name)}[/] is archived"):
+            _tell_ended(client, ask.id, list(done.ended), "it would end" if how.dry_run else "it ended")
 
 
 def state_name(state: int) -> str:
@@ -233,6 +237,11 @@ def mode_name(mode: int) -> str:
     return enum_name(pb.Mode.DESCRIPTOR, mode)
 
 
-def _tell_ended(ended: list[str], what: str) -> None:
-    if ended:
-        say(f"{what} {len(ended)}: [dim]{clean(', '.join(ended))}[/]")
+def _tell_ended(client: PsmpClient, project: str, ended: list[str], what: str) -> None:
+    """What a cascade ends, artifacts by their names."""
+    if not ended:
+        return
+    ask = artifacts.ListArtifactsRequest(project_id=project)
+    names = {f"artifact {one.id}": one.name for one in paged(client.artifacts.ListArtifacts, ask, "artifacts")}
+    shown = ", ".join(names.get(one, one) for one in ended[:SHOWN])
+    say(f"{what} {len(ended)}: [dim]{clean(shown)}{', …' if len(ended) > SHOWN else ''}[/]")

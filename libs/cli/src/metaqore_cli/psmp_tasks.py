@@ -46,7 +46,7 @@ def tell_task(one: pb.Task) -> None:
             "state": f"{task_state(one.state)} since {local(one.state_time)}",
             "held by": clean(one.holder),
             "lease": local(one.lease_time) if one.holder else "",
-            "claimed": f"{one.claims} times" if one.claims else "",
+            "claimed": {0: "", 1: "once"}.get(one.claims, f"{one.claims} times"),
             "error": clean(one.error),
             "revision": str(one.revision),
             "opened": local(one.create_time),
