@@ -170,7 +170,7 @@ class Gateway:
             text = segment.read_bytes().decode("utf-8", "replace")
             for begin in re.finditer(r'\{"count":', text):
                 value, _ = json.JSONDecoder().raw_decode(text, begin.start())
-                found += [SimpleNamespace(**record) for record in value["records"] if record["task"] == task]
+                found += [SimpleNamespace(**record) for record in value["records"] if record.get("task") == task]
         return found
 
     async def rows(self, query, *arguments):
