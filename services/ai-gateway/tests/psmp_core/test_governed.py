@@ -118,6 +118,14 @@ async def test_the_default_project_is_made_when_it_is_needed(world):
     assert (answer.project, answer.project_version) == ("default", 3)
 
 
+async def test_a_project_that_is_not_there_leaves_no_record(world):
+    before = len(await world.records())
+    with pytest.raises(MetaQoreError) as error:
+        await world.do("ann", "artifact.propose", proposals=[{"created": _app("a")}], project="nowhere")
+    assert error.value.code == "project_not_found"
+    assert len(await world.records()) == before
+
+
 async def test_what_another_organization_has_is_not_there(world):
     own = (await world.propose("ann", "a")).changed[0].id
     with pytest.raises(MetaQoreError) as error:

@@ -123,7 +123,11 @@ class DecideCommand:
         receipt_token = token(appended.receipt(receipt, organization, ""))
         if not decision.permitted:
             raise CommandRefusedError(
-                _denial(decision.reasons), state="denied", receipt=receipt, receipt_token=receipt_token
+                _denial(decision.reasons),
+                state="denied",
+                receipt=receipt,
+                receipt_token=receipt_token,
+                project=question.project or "",
             )
         return Recorded(receipt, receipt_token, decision.sensitivity)
 

@@ -119,6 +119,7 @@ def _refused(error: MetaQoreError, given: Given, target: Target, recorded: Recor
         state="failed" if error.kind in _UNTRIED else "refused",
         receipt=recorded.receipt,
         receipt_token=recorded.receipt_token,
+        project=target.project,
         conflicts=conflicts,
         ways_out=ways_out_of(conflicts, given, target),
     )

@@ -62,7 +62,7 @@ class CommandRefusedError(MetaQoreError):
     """A command that was recorded and not done.
 
     `denied`: policy does not permit it. `refused`: policy does, the state or its rules do not. `failed`: it could not
-    be tried. `conflicts` stand in the way, and `ways_out` would help.
+    be tried. It was for `project`. `conflicts` stand in the way, and `ways_out` would help.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class CommandRefusedError(MetaQoreError):
         state: Literal["denied", "refused", "failed"],
         receipt: str,
         receipt_token: str,
+        project: str = "",
         conflicts: tuple[Conflict, ...] = (),
         ways_out: tuple[WayOut, ...] = (),
     ) -> None:
@@ -79,6 +80,7 @@ class CommandRefusedError(MetaQoreError):
         self.state = state
         self.receipt = receipt
         self.receipt_token = receipt_token
+        self.project = project
         self.conflicts = conflicts
         self.ways_out = ways_out
 

@@ -45,6 +45,7 @@ class FindTarget:
         """The target. What a command makes gets its id here; under an idempotency key, always the same."""
         command, organization = given.command, given.caller.organization
         project = given.project or DEFAULT_PROJECT
+        await self._check_project(given)
         match command:
             case projects.CreateProject():
                 made = self._made(given)
@@ -73,6 +74,13 @@ class FindTarget:
                 return Target(at[0], Ref(Kind.PROJECT, at[0]), (named,), checkpoint=at[1])
             case _:
                 return await self._of_existing(given, project)
+
+    async def _check_project(self, given: Given) -> None:
+        """The default project is made when it is needed; another that is named must be there."""
+        if given.project in {"", DEFAULT_PROJECT} or isinstance(given.command, projects.CreateProject):
+            return
+        if await self.places.place(given.caller.organization, Kind.PROJECT, given.project) is None:
+            raise not_found("project")
 
     async def _of_existing(self, given: Given, project: str) -> Target:
         aggregate = given.command.name.partition(".")[0]
