@@ -164,3 +164,13 @@ def test_a_checkpoint_is_restored(metaqore, project, tmp_path):
     active = metaqore("rita", "artifact", "show", "ann/requirements.txt", "-p", project)
     assert active["active_version"] == 3
     assert metaqore("rita", "task", "list", "--project", project) == []
+
+
+def test_a_large_body_goes_in_and_comes_out_as_it_was(mesh, metaqore, people, project, tmp_path):
+    large = tmp_path / "large.bin"
+    large.write_bytes(os.urandom(3 << 20))
+    done = metaqore("ann", "artifact", "propose", large, "--name", "large.bin", "-p", project)
+    assert done["artifacts"][0]["latest"]["body"]["size_bytes"] == 3 << 20
+    given = type(mesh)(mesh.run_dir, {**mesh.environment, "METAQORE_API_KEY": people["ann"]})
+    given.run("artifact", "content", "large.bin", "-p", project, "--out", str(tmp_path / "out.bin"))
+    assert (tmp_path / "out.bin").read_bytes() == large.read_bytes()
