@@ -24,6 +24,7 @@ from metaqore_ai_gateway.adapters.standing import tell_standing
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.bootstrap_core import http_door, new_id, now_us, open_core
 from metaqore_ai_gateway.bootstrap_kafka import kafka_door, topics
+from metaqore_ai_gateway.bootstrap_proposals import proposing
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
 from metaqore_ai_gateway.bootstrap_psmp_kafka import command_topics, psmp_consumers
 from metaqore_ai_gateway.collector import calm_collector
@@ -120,43 +121,53 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         _tell_spool(health, core.spool)
         idempotency = await _idempotency(pool, core.spool.writer)
         auditor = await stack.enter_async_context(_auditor(settings))
-        audit = AuditorClient(auditor)
         bus = Bus(settings.kafka, client_id=NAME, topics=[*topics(), *command_topics(), TopicSpec(PSMP_EVENTS)])
         await bus.start()
         stack.push_async_callback(bus.stop)
-        shipper = Shipper(core.spool, bus.publisher, audit.sealed_through)
+        shipper = Shipper(core.spool, bus.publisher, AuditorClient(auditor).sealed_through)
         if group.durability == "broker":
             core = core.recording_to(BrokerSpool(core.spool, shipper))
+        psmp = await open_psmp(
+            Stores(url, pool, RunDirectory(settings.run_dir), settings.objects),
+            core.governing,
+            bus.publisher.publish_all,
+            NAME,
+        )
+        offers = proposing(psmp, core.digests)
         defaults = TaskDefaults(core.rulebook.default_model, group.default_deadline_s, group.longest_deadline_s)
         kafka = kafka_door(
             settings.kafka,
             bus,
             pool,
             spool=core.spool,
-            auditor=audit,
+            auditor=AuditorClient(auditor),
             keys=keys,
             rulebook=core.rulebook,
             govern=core.govern,
+            around=offers.around,
             record_outcome=core.record_outcome,
             defaults=defaults,
             running_tasks=group.kafka_tasks,
             now_us=now_us,
             new_id=new_id,
         )
-        stores = Stores(url, pool, RunDirectory(settings.run_dir), settings.objects)
-        psmp = await open_psmp(stores, core.governing, bus.publisher.publish_all, NAME)
         psmp_bus = psmp_consumers(settings.kafka, bus, keys, psmp, core.scanner)
         tell_standing(health, bus, keys, lambda: kafka.take.working)
-        tasks, limits = PostgresTaskStore(pool), RestLimits(group.body_bytes, settings.objects.limit_bytes)
+        limits, tasks = RestLimits(group.body_bytes, settings.objects.limit_bytes), PostgresTaskStore(pool)
         get_task, list_tasks = GetTask(tasks), ListTasks(tasks)
         psmp_door = PsmpDoor(psmp.gate, psmp.readings, psmp.uploads, get_task, list_tasks, limits)
-        door = http_door(core, group, keys, idempotency, slow_plane(keys=keys, psmp=psmp_door, health=health))
-        http = serve_http(door, group.host, group.rest_port, connections=group.rest_connections)
+        slow = slow_plane(keys=keys, psmp=psmp_door, health=health)
+        http = serve_http(
+            http_door(core, offers.around(core.govern), group, keys, idempotency, slow),
+            group.host,
+            group.rest_port,
+            connections=group.rest_connections,
+        )
         store = PostgresKeyStore(pool)
         grpc = serve_grpc(
             f"{group.host}:{group.grpc_port}",
             services(
-                TaskServicer(core.govern, idempotency, get_task, list_tasks, defaults, new_id),
+                TaskServicer(offers.around(core.govern), idempotency, get_task, list_tasks, defaults, new_id),
                 KeyServicer(CreateKey(store), ListKeys(store), RevokeKey(store)),
                 AuditServicer(auditor),
             )
@@ -187,6 +198,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
                 finally:
                     await psmp_bus.drain(group.drain_s)
                     await asyncio.gather(core.drain(group), kafka.drain(group.drain_s))
+                    await offers.drain(group.drain_s)
                     await psmp.queues.settled()
                     await core.seal(group)
         finally:

@@ -26,6 +26,7 @@ from metaqore_ai_gateway.service.ports import AuditSpool, Idempotency, Keys, Pro
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.route_call import RouteCall
+from metaqore_ai_gateway.service.run_claim import Govern
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.ids import RANDOM_BYTES, uuid7
@@ -155,8 +156,10 @@ async def open_core(
         yield Core(rulebook, spool, spool, govern, record_outcome, admission, scanner, digests)
 
 
-def http_door(core: Core, group: GatewayGroup, keys: Keys, idempotency: Idempotency, slow: AsgiApp) -> HttpDoor:
-    """The application behind the REST port."""
+def http_door(  # noqa: PLR0917 - each is another part of the port
+    core: Core, govern: Govern, group: GatewayGroup, keys: Keys, idempotency: Idempotency, slow: AsgiApp
+) -> HttpDoor:
+    """The application behind the REST port. `govern` is the core's, or what stands around it."""
     limits = ChatLimits(group.body_bytes, group.default_deadline_s, group.longest_deadline_s)
-    chat = ChatCompletions(core.govern, keys, idempotency, limits, new_id)
+    chat = ChatCompletions(govern, keys, idempotency, limits, new_id)
     return HttpDoor(chat, keys, core.rulebook, slow)

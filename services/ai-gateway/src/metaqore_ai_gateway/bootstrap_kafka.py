@@ -22,7 +22,7 @@ from metaqore_ai_gateway.service.outcome_gate import OutcomeGate
 from metaqore_ai_gateway.service.ports import Keys
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.resume_claim import ResumeClaim
-from metaqore_ai_gateway.service.run_claim import RunClaim
+from metaqore_ai_gateway.service.run_claim import Govern, RunClaim
 from metaqore_ai_gateway.service.take_tasks import TakeTasks
 from metaqore_governance_core.contracts.topics import TASK_LIFECYCLE, TASK_REQUESTS, TASK_RESULTS
 from metaqore_mesh.kafka import BatchConsumer, ConsumerLimits, TopicSpec
@@ -69,20 +69,24 @@ def kafka_door(
     keys: Keys,
     rulebook: Rulebook,
     govern: GovernTask,
+    around: Callable[[Govern], Govern],
     record_outcome: RecordOutcome,
     defaults: TaskDefaults,
     running_tasks: int,
     now_us: Callable[[], int],
     new_id: Callable[[], str],
 ) -> KafkaDoor:
-    """The door of the bus. Its tasks are admitted by its own limit: they are claimed already, and end in a drain."""
+    """The door of the bus. Its tasks are admitted by its own limit: they are claimed already, and end in a drain.
+
+    `around` puts what every door has around its governed task.
+    """
     store = PostgresClaimStore(pool, spool.writer)
     results = KafkaResults(bus.publisher, new_id)
     histories = RecordedHistories(spool, auditor)
     batch = min(LARGEST_BATCH, running_tasks)
     gate = OutcomeGate(record_outcome)
     admitted = replace(govern, admission=Admission(running_tasks + 16 * batch), record_outcome=gate)
-    run = RunClaim(admitted, gate, store, results)
+    run = RunClaim(around(admitted), gate, store, results)
     take = TakeTasks(
         keys=keys,
         rulebook=rulebook,

@@ -42,9 +42,11 @@ models:
   - {{name: stub, routes: [{{provider: stub, model: stub}}]}}
 """
 
+FILE = "**src/a.py**\n```python\nx = 1\n```\n"
+
 
 class Provider:
-    """An OpenAI-compatible server. A prompt with `wait` in it is answered once `go` is set."""
+    """An OpenAI-compatible server. A prompt with `wait` in it is answered once `go` is set, one with `file` by one."""
 
     def __init__(self):
         self.calls = 0
@@ -63,7 +65,8 @@ class Provider:
                 self.calls += 1
                 if "wait" in json.dumps(body["messages"]):
                     await self._hold(reader)
-                self._answer(writer, streaming=body.get("stream"))
+                text = FILE if "file" in json.dumps(body["messages"]) else "hello there"
+                self._answer(writer, text, streaming=body.get("stream"))
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
@@ -81,17 +84,17 @@ class Provider:
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
 
-    def _answer(self, writer, *, streaming):
+    def _answer(self, writer, text, *, streaming):
         usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
         if not streaming:
-            message = {"role": "assistant", "content": "hello there"}
+            message = {"role": "assistant", "content": text}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             raw = json.dumps({"id": "c", "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
             kind = "application/json"
         else:
             chunks = [
-                {"choices": [{"index": 0, "delta": {"content": "hello "}, "finish_reason": None}]},
-                {"choices": [{"index": 0, "delta": {"content": "there"}, "finish_reason": "stop"}]},
+                {"choices": [{"index": 0, "delta": {"content": text[:6]}, "finish_reason": None}]},
+                {"choices": [{"index": 0, "delta": {"content": text[6:]}, "finish_reason": "stop"}]},
                 {"choices": [], "usage": usage},
             ]
             raw = b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"

@@ -37,8 +37,7 @@ PARTS: Final[dict[str, Part]] = {
     "ai-gateway": Part(
         title="MetaQore AI Gateway",
         description="Takes tasks and commands, answers with results, and tells what happens to every task and in every "
-        "project. Ships audit records. Commands, their answers and the events of projects are specified here, and "
-        "not served yet.",
+        "project. Ships audit records.",
         reads=(TaskSubmitted, CommandSubmitted, TaskStarted, TaskFinished),
         sends=(TaskCompleted, TaskStarted, TaskFinished, CommandAnswered, ProjectChanged, AuditRecorded),
     ),
