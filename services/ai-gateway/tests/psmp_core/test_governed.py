@@ -1,5 +1,7 @@
 """A command is decided and recorded before it has any effect; what is refused is on record, too."""
 
+from dataclasses import replace
+
 import pytest
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
@@ -91,6 +93,49 @@ async def test_a_repeat_under_its_key_gets_the_first_answer_and_its_receipt(worl
     with pytest.raises(MetaQoreError) as error:
         await world.propose("ann", "b", key="k")
     assert error.value.code == "idempotency_body_differs"
+
+
+async def test_a_checkpoint_is_taken_once_under_its_key(world):
+    await world.propose("ann", "a")
+    first = await world.do("ann", "checkpoint.take", checkpoint_name="base", key="k")
+    await world.propose("ann", "b")
+    before = len(await world.records())
+    assert await world.do("ann", "checkpoint.take", checkpoint_name="base", key="k") == first
+    assert len(await world.records()) == before
+    other = await world.refused("ann", "checkpoint.take", checkpoint_name="base", key="other")
+    assert other.code == "checkpoint_exists"
+
+
+class SeenLate:
+    """Answers that are not there yet when they are looked for first."""
+
+    def __init__(self, answers):
+        self.answers, self.looked = answers, False
+
+    async def find(self, *key):
+        looked, self.looked = self.looked, True
+        return await self.answers.find(*key) if looked else None
+
+
+@pytest.mark.parametrize(
+    ("command", "fields"),
+    [
+        ("checkpoint.take", {"checkpoint_name": "base"}),
+        ("project.archive", {"cascade": True, "why": "over"}),
+        ("project.freeze", {"why": "release"}),
+    ],
+)
+async def test_a_repeat_that_overtakes_its_first_answer_gets_it_all_the_same(world, command, fields):
+    await world.propose("ann", "a")
+    first = await world.do("bob", command, key="k", **fields)
+    gate = replace(world.psmp.gate, answers=SeenLate(world.psmp.gate.answers))
+    world.psmp = replace(world.psmp, gate=gate)
+    again = await world.do("bob", command, key="k", **fields)
+    assert (again.receipt, again.project_version, again.checkpoint) == (
+        first.receipt,
+        first.project_version,
+        first.checkpoint,
+    )
 
 
 async def test_a_repeat_of_what_was_refused_is_refused_alike(world):

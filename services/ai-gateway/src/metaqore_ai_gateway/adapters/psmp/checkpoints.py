@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
+from metaqore_ai_gateway.adapters.psmp.project_writes import ProjectWrites
 from metaqore_ai_gateway.adapters.psmp.replay import PostgresReplay
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
+from metaqore_ai_gateway.service.psmp.asked import Repeatable
 from metaqore_ai_gateway.service.psmp.ids import checkpoint_id
 from metaqore_ai_gateway.service.psmp.points import AtVersion, Checkpoint
+from metaqore_ai_gateway.service.psmp.ports import Answered, Changes
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError, conflict
 
 _EXISTS: Final = """
@@ -51,6 +54,8 @@ class PostgresCheckpoints:
         description: str = "",
         at_version: int | None = None,
         dry_run: bool = False,
+        repeatable: Repeatable | None = None,
+        receipt_token: str = "",
     ) -> Checkpoint:
         """Name a version; its whole state is folded for the digest."""
         history = PostgresHistory(self.pool)
@@ -66,7 +71,11 @@ class PostgresCheckpoints:
         id_ = checkpoint_id(organization, project, name)
         taken = Checkpoint(id_, name, version, by, at_us, description, digest)
         if not dry_run:
-            await self._keep(organization, project, taken)
+            answers = {}
+            if repeatable is not None:
+                nothing_after = version + 1
+                answers[repeatable.key] = Answered(repeatable.digest, nothing_after, version, None, receipt_token)
+            await self._keep(organization, project, taken, answers)
         return taken
 
     async def find(self, organization: str, checkpoint: str) -> tuple[str, Checkpoint] | None:
@@ -84,11 +93,15 @@ class PostgresCheckpoints:
             rows = await connection.fetch(_PAGE, organization, project, version, name, size)
         return [Checkpoint(*row) for row in rows]
 
-    async def _keep(self, organization: str, project: str, taken: Checkpoint) -> None:
+    async def _keep(self, organization: str, project: str, taken: Checkpoint, answers: Mapping[str, Answered]) -> None:
+        """With what its repeat is answered, in one transaction."""
         row = (taken.name, taken.id, taken.version, taken.by, taken.at_us, taken.description, taken.state_digest)
         try:
             async with of_organization(self.pool, organization) as connection:
                 await connection.execute(_TAKE, organization, project, *row)
+                await ProjectWrites(connection, organization, project).everything(
+                    Changes((), {}, (), {}, answers), taken.version
+                )
         except asyncpg.UniqueViolationError as error:
             raise _exists(taken.name) from error
 

@@ -178,6 +178,8 @@ class CarryOut:
             description=command.description,
             at_version=version,
             dry_run=permitted.given.dry_run,
+            repeatable=permitted.repeatable,
+            receipt_token=permitted.recorded.receipt_token,
         )
         return replace(_bare(permitted, version), checkpoint=taken)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.authenticate import require_scope
@@ -16,10 +16,12 @@ from metaqore_ai_gateway.service.psmp.carry_out import CarryOut, Permitted
 from metaqore_ai_gateway.service.psmp.command_text import texts_of
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, Recorded
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError, Given, actor_of
+from metaqore_ai_gateway.service.psmp.ids import checkpoint_id
 from metaqore_ai_gateway.service.psmp.target import FindTarget, Target
 from metaqore_ai_gateway.service.psmp.ways_out import conflicts_behind, ways_out_of
 from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
 from metaqore_governance_core.contracts import psmp_project_commands as projects
+from metaqore_governance_core.contracts.psmp_commands import TakeCheckpoint
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Scope
 from metaqore_governance_core.receipts import parse_token
@@ -45,10 +47,9 @@ class GovernCommand:
         _check_scopes(given)
         repeatable = _repeatable(given)
         target = await self.find_target(given)
-        if repeatable is not None:
-            kept = await self.answers.find(given.caller.organization, target.project, repeatable.key)
-            if kept is not None:
-                return _again(kept, repeatable, given, target)
+        kept = await self._kept(repeatable, given, target)
+        if kept is not None:
+            return await self._again(kept, given, target)
         self.admission.enter()
         try:
             recorded = await self.decide(_question(given, target), texts_of(given.command), given.raw)
@@ -56,9 +57,35 @@ class GovernCommand:
             try:
                 return await self.carry_out(permitted)
             except MetaQoreError as error:
+                if error.kind not in _UNTRIED:
+                    kept = await self._kept(repeatable, given, target)  # the first may have ended meanwhile
+                    if kept is not None and kept.receipt_token != recorded.receipt_token:
+                        return await self._again(kept, given, target)
                 raise _refused(error, given, target, recorded) from error
         finally:
             self.admission.leave()
+
+    async def _kept(self, repeatable: Repeatable | None, given: Given, target: Target) -> KeptAnswer | None:
+        """What the first command with this key was answered, if there was one. Raises `idempotency_body_differs`."""
+        if repeatable is None:
+            return None
+        kept = await self.answers.find(given.caller.organization, target.project, repeatable.key)
+        if kept is not None and kept.digest != repeatable.digest:
+            raise body_differs()
+        return kept
+
+    async def _again(self, kept: KeptAnswer, given: Given, target: Target) -> Answer:
+        """The first answer. Raises the first refusal."""
+        if isinstance(kept.result, MetaQoreError):
+            receipt = parse_token(kept.receipt_token).id
+            raise _refused(kept.result, given, target, Recorded(receipt, kept.receipt_token, Sensitivity.PUBLIC))
+        of = (given.caller.organization, target.project)
+        answer = answer_of(kept.result, of, target.ref, kept.receipt_token)
+        if isinstance(given.command, TakeCheckpoint):
+            taken = checkpoint_id(*of, given.command.checkpoint_name)
+            found = await self.find_target.places.checkpoint_at(given.caller.organization, taken)
+            return replace(answer, checkpoint=None if found is None else found[1])
+        return answer
 
 
 def _check_scopes(given: Given) -> None:
@@ -101,15 +128,6 @@ def _label(given: Given) -> Sensitivity | None:
             specs = []
     named = [Sensitivity[spec.sensitivity] for spec in specs if spec.sensitivity is not None]
     return max([*named, *([] if given.label is None else [given.label])], default=None)
-
-
-def _again(kept: KeptAnswer, repeatable: Repeatable, given: Given, target: Target) -> Answer:
-    if kept.digest != repeatable.digest:
-        raise body_differs()
-    if isinstance(kept.result, MetaQoreError):
-        receipt = parse_token(kept.receipt_token).id
-        raise _refused(kept.result, given, target, Recorded(receipt, kept.receipt_token, Sensitivity.PUBLIC))
-    return answer_of(kept.result, (given.caller.organization, target.project), target.ref, kept.receipt_token)
 
 
 def _refused(error: MetaQoreError, given: Given, target: Target, recorded: Recorded) -> CommandRefusedError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from metaqore_ai_gateway.service.psmp.asked import Happened, Ref, State
+from metaqore_ai_gateway.service.psmp.asked import Happened, Ref, Repeatable, State
 from metaqore_ai_gateway.service.psmp.points import Checkpoint, Differences, Page, Point
 
 
@@ -56,10 +56,13 @@ class Checkpoints(Protocol):
         description: str = "",
         at_version: int | None = None,
         dry_run: bool = False,
+        repeatable: Repeatable | None = None,
+        receipt_token: str = "",
     ) -> Checkpoint:
         """Name the version of now, or an earlier one; it takes as long as folding the whole state of then.
 
-        A dry run tells what it would be, and takes nothing.
+        A dry run tells what it would be, and takes nothing. With a `repeatable`, its answer is kept in the same
+        transaction: no events, and the receipt.
 
         Raises `checkpoint_exists`, `project_missing`, `version_missing`.
         """
