@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Final
 
-from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.identity import artifact_id, named_id
+
+__all__ = ["DEFAULT_PROJECT", "artifact_id", "checkpoint_id", "delivery_id", "event_id", "read_event_id"]
 
 DEFAULT_PROJECT: Final = "default"
 """The project of everything that names none; made when it is first needed."""
 
-_BYTES: Final = 16
-
-
-def artifact_id(organization: str, project: str, name: str) -> str:
-    """`artifact_` and 26 characters."""
-    return _id("artifact", organization, project, name)
-
 
 def checkpoint_id(organization: str, project: str, name: str) -> str:
     """`checkpoint_` and 26 characters."""
-    return _id("checkpoint", organization, project, name)
+    return named_id("checkpoint", organization, project, name)
+
+
+def delivery_id(organization: str, webhook: str, project: str, version: int) -> str:
+    """`delivery_` and 26 characters: an event for a webhook, however often it is sent."""
+    return named_id("delivery", organization, webhook, event_id(project, version))
 
 
 def event_id(project: str, version: int) -> str:
@@ -36,8 +34,3 @@ def read_event_id(text: str) -> tuple[str, int]:
     if not project or not version.isascii() or not version.isdecimal():
         raise MetaQoreError("event_unknown", "There is no such event. Begin without an id.", kind=ErrorKind.NOT_FOUND)
     return project, int(version)
-
-
-def _id(prefix: str, *parts: str) -> str:
-    digest = hashlib.sha256(canonical([prefix, *parts])).digest()[:_BYTES]
-    return f"{prefix}_{base64.b32encode(digest).decode().rstrip('=').lower()}"

@@ -1,0 +1,192 @@
+"""Webhooks: made, listed, deleted, and what was sent to them."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from metaqore_ai_gateway.domain.webhook import Delivery, DeliveryState, Webhook
+from metaqore_ai_gateway.domain.webhook_target import read_target
+from metaqore_ai_gateway.service.authenticate import require_scope
+from metaqore_ai_gateway.service.psmp.asked import Kind
+from metaqore_ai_gateway.service.psmp.governed import not_found
+from metaqore_ai_gateway.service.psmp.ids import event_id, read_event_id
+from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent, Readings
+from metaqore_ai_gateway.service.psmp.watching import WatchFilter
+from metaqore_ai_gateway.service.psmp.webhook_ports import SealedSecrets, WebhookStore
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Caller, Scope
+from metaqore_governance_core.psmp.event_codec import name_of
+
+MOST_WEBHOOKS: Final = 100
+"""So many an organization may have."""
+MOST_REPLAYED: Final = 2_000
+MOST_SEARCHED: Final = 20_000
+"""So many events are sent again, and looked at for it, with one request."""
+
+SHOWN_PREFIX: Final = "whsec_"
+"""So begins a secret as it is shown, by Standard Webhooks."""
+
+_SECRET_BYTES: Final = 32
+_PAGE: Final = 500
+
+
+class CheckWatched(Protocol):
+    """`Watching.check`."""
+
+    async def __call__(self, caller: Caller, wanted: WatchFilter, after: Sequence[str] = (), /) -> object:
+        """Raises where the caller may not see this, or it is not there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewWebhook:
+    """What a caller asks for. What is empty does not narrow it."""
+
+    url: str
+    description: str = ""
+    projects: tuple[str, ...] = ()
+    aggregate: str = ""
+    aggregate_id: str = ""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many events are sent again, and the last that was looked at: with it, one can go on where there are more."""
+
+    count: int
+    last_event_id: str
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """The use cases behind the door. Reading needs the scope `psmp:read`, everything else `psmp:write` as well.
+
+    What a webhook is sent is what its maker may read: events of its organization.
+    """
+
+    store: WebhookStore
+    sealed: SealedSecrets
+    readings: Readings
+    check: CheckWatched
+    allowed_hosts: Collection[str]
+    now_us: Callable[[], int]
+    new_id: Callable[[], str]
+
+    async def create(self, caller: Caller, asked: NewWebhook) -> tuple[Webhook, str]:
+        """The webhook, and its secret, which is shown this once. Raises `too_many_webhooks` and for what is invalid."""
+        _require_both(caller)
+        read_target(asked.url, self.allowed_hosts)
+        secret = secrets.token_bytes(_SECRET_BYTES)
+        webhook = Webhook(
+            f"webhook_{self.new_id()}",
+            caller.organization,
+            asked.url,
+            asked.description,
+            asked.projects,
+            asked.aggregate,
+            asked.aggregate_id,
+            asked.names,
+            by=caller.name,
+        )
+        await self.check(caller, filter_of(webhook))
+        sealed = self.sealed.seal(caller.organization, webhook.id, secret)
+        kept = await self.store.create(replace(webhook, secret=sealed), MOST_WEBHOOKS)
+        if kept is None:
+            message = f"Your organization has {MOST_WEBHOOKS} webhooks already. Delete one first."
+            raise MetaQoreError("too_many_webhooks", message, kind=ErrorKind.EXHAUSTED)
+        return kept, SHOWN_PREFIX + base64.b64encode(secret).decode("ascii")
+
+    async def get(self, caller: Caller, webhook: str) -> Webhook:
+        """One by its id. Raises `webhook_not_found`."""
+        require_scope(caller, Scope.PSMP_READ)
+        return await self._found(caller, webhook)
+
+    async def page(self, caller: Caller, after: str, size: int) -> Sequence[Webhook]:
+        """By id, behind `after`."""
+        require_scope(caller, Scope.PSMP_READ)
+        return await self.store.page(caller.organization, after, size)
+
+    async def delete(self, caller: Caller, webhook: str) -> None:
+        """Send nothing more to it, and forget what was sent. Raises `webhook_not_found`."""
+        _require_both(caller)
+        if not await self.store.delete(caller.organization, webhook):
+            raise not_found("webhook")
+
+    async def deliveries(
+        self,
+        caller: Caller,
+        webhook: str,
+        *,
+        state: DeliveryState | None,
+        before: tuple[int, str] | None,
+        size: int,
+    ) -> Sequence[Delivery]:
+        """The newest first, behind the time and id of one. Raises `webhook_not_found`."""
+        await self.get(caller, webhook)
+        return await self.store.deliveries(caller.organization, webhook, state=state, before=before, size=size)
+
+    async def replay(self, caller: Caller, webhook: str, delivery: str) -> Replayed:
+        """Send one message again. Raises `webhook_not_found` or `delivery_not_found`."""
+        _require_both(caller)
+        await self._found(caller, webhook)
+        found = await self.store.find_delivery(caller.organization, webhook, delivery)
+        if found is None:
+            raise not_found("delivery")
+        events = [(found.project, found.version, found.name)]
+        await self.store.send_again(caller.organization, webhook, events, self.now_us())
+        return Replayed(1, event_id(found.project, found.version))
+
+    async def replay_after(self, caller: Caller, webhook: str, after: str) -> Replayed:
+        """Send again what its project told behind that event, as far as the webhook wants it.
+
+        Raises `webhook_not_found` or `event_unknown`.
+        """
+        _require_both(caller)
+        found = await self._found(caller, webhook)
+        wanted = filter_of(found)
+        await self.check(caller, WatchFilter(), (after,))
+        project, version = read_event_id(after)
+        events: list[tuple[str, int, str]] = []
+        searched, more = 0, True
+        while more and len(events) < MOST_REPLAYED and searched < MOST_SEARCHED:
+            page = await self.readings.events(caller, project, version, _PAGE)
+            more = bool(page)
+            for event in page:
+                if len(events) >= MOST_REPLAYED:
+                    break
+                version, searched = event.happened.version, searched + 1
+                if wanted.wanted(event):
+                    events.append((project, version, _name(event)))
+        await self.store.send_again(caller.organization, webhook, events, self.now_us())
+        return Replayed(len(events), event_id(project, version), more)
+
+    async def _found(self, caller: Caller, webhook: str) -> Webhook:
+        found = await self.store.find(caller.organization, webhook)
+        if found is None:
+            raise not_found("webhook")
+        return found
+
+
+def filter_of(webhook: Webhook) -> WatchFilter:
+    """What it is sent."""
+    return WatchFilter(
+        frozenset(webhook.projects),
+        Kind(webhook.aggregate) if webhook.aggregate else None,
+        webhook.aggregate_id,
+        frozenset(webhook.names),
+    )
+
+
+def _name(event: PastEvent) -> str:
+    return name_of(event.happened.event)
+
+
+def _require_both(caller: Caller) -> None:
+    require_scope(caller, Scope.PSMP_READ)
+    require_scope(caller, Scope.PSMP_WRITE)
