@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _RETRY_S: Final = 1.0
 _GATED_S: Final = 0.05
+_GATHER_S: Final = 0.05
+"""What is committed within this time is given together: somewhat later, at a fraction of the cost."""
 _log = structlog.get_logger()
 
 _GIVEN: Final = Counter("metaqore_psmp_relayed_events_total", "Events that a consumer has taken.", ["consumer"])
@@ -56,7 +58,13 @@ select * from (
 """
 """The events behind a place, in order: at most so many, and of so many bytes."""
 
-MORE: Final = "select exists(select from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint))"
+# In order, though nobody needs that: else the planner, who expects a third of all events behind any place, reads the
+# whole table to find one, and nearly always none is there.
+MORE: Final = """
+select true from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint)
+order by transaction_id, position limit 1
+"""
+"""Whether any event is behind a place."""
 _TAKEN: Final = """
 insert into psmp_relay_positions (consumer, transaction_id, position) values ($1, $2::text::xid8, $3)
 on conflict (consumer) do update set transaction_id = excluded.transaction_id, position = excluded.position
@@ -102,6 +110,7 @@ class EventRelay:
                 while True:
                     wakeup.reset()
                     place, more = await self._empty(connection, place)
+                    await asyncio.sleep(_GATHER_S)
                     await wakeup.wait(_GATED_S if more else self.interval_s)
 
     async def _place(self, connection: Connection) -> tuple[str, int]:
@@ -118,18 +127,20 @@ class EventRelay:
 
     async def _empty(self, connection: Connection, place: tuple[str, int]) -> tuple[tuple[str, int], bool]:
         """Give all that may be given; whether more waits for a transaction to end."""
+        taken = 0
         while True:
             async with seeing_all(connection):
+                if taken:
+                    await connection.execute(_TAKEN, self.consumer, *place)
                 rows = await connection.fetch(NEXT, *place, self.batch, LARGEST_BATCH_BYTES)
-                if not rows:
-                    _LAG.labels(self.consumer).set(0)
-                    return place, bool(await connection.fetchval(MORE, *place))
+                more = not rows and bool(await connection.fetchval(MORE, *place))
+            _GIVEN.labels(self.consumer).inc(taken)
+            if not rows:
+                _LAG.labels(self.consumer).set(0)
+                return place, more
             _LAG.labels(self.consumer).set(max(rows[0]["age_us"], 0) / 1e6)
             await self.give([relayed(row) for row in rows])
-            place = rows[-1]["transaction_id"], rows[-1]["position"]
-            async with seeing_all(connection):
-                await connection.execute(_TAKEN, self.consumer, *place)
-            _GIVEN.labels(self.consumer).inc(len(rows))
+            place, taken = (rows[-1]["transaction_id"], rows[-1]["position"]), len(rows)
 
 
 def relayed(row: asyncpg.Record) -> Relayed:
