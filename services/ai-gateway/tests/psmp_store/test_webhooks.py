@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import replace
 
 import asyncpg
 import pytest
+from standardwebhooks.webhooks import Webhook as Verifier
 
 from metaqore_ai_gateway.adapters.psmp import webhook_fan_out
 from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
@@ -16,8 +18,12 @@ from metaqore_ai_gateway.adapters.psmp.webhook_fan_out import CONSUMER, WebhookF
 from metaqore_ai_gateway.adapters.psmp.webhook_queue import MOST_LOGGED, PostgresDeliveryQueue
 from metaqore_ai_gateway.adapters.psmp.webhook_roles import prepare_webhook_roles
 from metaqore_ai_gateway.adapters.psmp.webhook_store import PostgresWebhookStore
+from metaqore_ai_gateway.adapters.webhook_post import WebhookPost
+from metaqore_ai_gateway.adapters.webhook_signing import WrappedSecrets, signed
 from metaqore_ai_gateway.domain.webhook import Attempt, DeliveryState, Webhook, WebhookState
+from metaqore_ai_gateway.service.psmp.deliver_webhooks import DeliverWebhooks
 from metaqore_ai_gateway.service.psmp.ids import artifact_id, delivery_id
+from metaqore_mesh.objects.body_keys import BodyKeys
 
 LEASE_US = 60_000_000
 HOOK = Webhook("webhook_1", "acme", "https://example.com/", secret=b"sealed", by="ann")
@@ -255,6 +261,47 @@ async def test_no_organization_reaches_over_to_another(hooks, relay, team, pool)
                 " (organization, webhook, project, version, id, name, due_us, made_us)"
                 " values ('acme', 'webhook_1', 'garden', 9, 'x', 'x', 0, 0)"
             )
+
+
+async def test_what_happens_reaches_a_receiver_that_can_verify_it(hooks, queue, relay, team):
+    taken, statuses = [], iter((b"500 no", b"200 ok"))
+
+    async def receive(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = head.decode().splitlines()[1:]
+        headers = dict(line.split(": ", 1) for line in lines if line)
+        taken.append((headers, await reader.readexactly(int(headers["content-length"]))))
+        writer.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n" % next(statuses))
+        writer.close()
+
+    server = await asyncio.start_server(receive, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sealed, secret = WrappedSecrets(BodyKeys(b"k" * 32)), b"s" * 32
+    url = f"http://127.0.0.1:{port}/hook"
+    await hooks.create(
+        replace(HOOK, url=url, names=("artifact.Proposed",), secret=sealed.seal("acme", "webhook_1", secret)),
+        10,
+    )
+    await team.propose("app")
+    await relay(3)
+    ahead_us = [0]
+    post = WebhookPost((f"127.0.0.1:{port}",), "metaqore-webhooks/1")
+    deliver = DeliverWebhooks(queue, post, signed, sealed, lambda: now_us() + ahead_us[0])
+    async with server:
+        for _ in range(2):
+            assert await deliver.once()
+            await deliver.settled()
+            ahead_us[0] += 10_000_000
+        assert not await deliver.once()
+    told = [json.loads(body) for _, body in taken]
+    assert told[0] == told[1]
+    assert (told[0]["type"], told[0]["data"]["event_id"]) == ("artifact.Proposed", "garden@3")
+    assert len({headers["webhook-id"] for headers, _ in taken}) == 1
+    for headers, body in taken:
+        assert Verifier(secret).verify(body, headers) == told[0]
+    (log,) = await hooks.deliveries("acme", "webhook_1", state=None, before=None, size=10)
+    assert [attempt.status for attempt in log.attempts] == [500, 200]
+    assert log.state is DeliveryState.DELIVERED
 
 
 async def test_the_relay_changes_no_webhook_but_to_disable_it(hooks, pool):
