@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -110,20 +112,42 @@ def psmp_url(postgres_url):
 
 
 @pytest.fixture
-async def world(psmp_url, tmp_path):
+def place(psmp_url, tmp_path):
+    """Where a gateway of the test has what it keeps."""
     config = tmp_path / "metaqore.yaml"
     config.write_text(CONFIG)
-    settings = GatewaySettings(run_dir=tmp_path / "run", config=config, gateway=GatewayGroup(spool_gather_s=0))
-    async with (
-        open_pool(psmp_url, name="test", size=4) as pool,
-        open_core(settings, scanner=HyperscanScanner(), providers={}) as core,
-    ):
-        run = RunDirectory(settings.run_dir)
-        psmp = await open_psmp(Stores(psmp_url, pool, run, ObjectSettings()), core.governing, _published, "test")
-        made = World(psmp, core, run, f"acme-{secrets.token_hex(4)}")
-        made.project = (await made.do("ann", "project.create", project_name="garden")).project
+    return Place(psmp_url, tmp_path / "run", config, f"acme-{secrets.token_hex(4)}")
+
+
+@dataclass(frozen=True)
+class Place:
+    url: str
+    run: Path
+    config: Path
+    organization: str
+
+    @asynccontextmanager
+    async def opened(self, published=None, project=""):
+        """One life of a gateway, in which the organization has, or makes, a project."""
+        settings = GatewaySettings(run_dir=self.run, config=self.config, gateway=GatewayGroup(spool_gather_s=0))
+        async with (
+            open_pool(self.url, name="test", size=4) as pool,
+            open_core(settings, scanner=HyperscanScanner(), providers={}) as core,
+        ):
+            run = RunDirectory(settings.run_dir)
+            stores = Stores(self.url, pool, run, ObjectSettings())
+            psmp = await open_psmp(stores, core.governing, published or _published, "test")
+            made = World(psmp, core, run, self.organization, project)
+            if not project:
+                made.project = (await made.do("ann", "project.create", project_name="garden")).project
+            yield made
+            await psmp.queues.settled()
+
+
+@pytest.fixture
+async def world(place):
+    async with place.opened() as made:
         yield made
-        await psmp.queues.settled()
 
 
 async def _published(*_, **__):

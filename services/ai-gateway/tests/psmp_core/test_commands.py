@@ -174,6 +174,37 @@ async def test_an_upload_is_scanned_decided_and_recorded(world):
     assert len([one for one in world.run.objects.rglob("*") if one.is_file()]) == 1
 
 
+async def test_two_authors_of_one_artifact_do_not_overwrite_each_other(world):
+    own = (await world.propose("ann", "a", text="one\nmid\ntwo\n")).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=own, version=1)
+    assert (await world.propose("ann", "a", text="ONE\nmid\ntwo\n")).conflicts == ()
+    blocked = await world.propose("bob", "a", text="one\nmid\nTWO\n")
+    [open_] = blocked.conflicts
+    assert open_.conflict.type == "version_rival"
+    await world.do("eve", "artifact.activate", artifact=own, version=2)
+    assert await _phase(world, own, 3) == "blocked"
+    merged = await world.do(
+        "bob", "conflict.resolve", artifact=own, version=3, conflict=open_.conflict.id, choice="merge", why="both"
+    )
+    assert [(step.verb, step.version) for step in merged.steps] == [("reject", 3), ("draft", 4)]
+    assert await world.body("ann", own, 4) == b"ONE\nmid\nTWO\n"
+    await world.do("eve", "artifact.activate", artifact=own, version=4)
+    assert await _phase(world, own, 4) == "active"
+
+
+async def test_a_rival_that_gives_way_lets_the_other_go_on(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    await world.propose("bob", "a", text="other")
+    await world.do("eve", "artifact.reject", artifact=own, version=1, why="no")
+    assert await _phase(world, own, 2) == "proposed"
+
+
+async def test_who_names_a_version_as_parent_knows_it(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    answer = await world.propose("bob", "a", text="better", provenance={"parents": [f"{own}@1"]})
+    assert answer.conflicts == ()
+
+
 async def _clash(world):
     a = (await world.propose("ann", "a", text="ours\n", paths=["src/x.py"])).changed[0].id
     await world.do("bob", "artifact.activate", artifact=a, version=1)

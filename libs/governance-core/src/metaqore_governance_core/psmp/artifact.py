@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import reduce
 from typing import assert_never
 
@@ -14,6 +15,7 @@ from metaqore_governance_core.psmp.artifact_state import FINAL_PHASES, OFFERED_P
 from metaqore_governance_core.psmp.project import Project, ProjectState
 from metaqore_governance_core.psmp.refusal import conflict
 from metaqore_governance_core.psmp.review import Review, expect, judged, review
+from metaqore_governance_core.psmp.rivals import rival_conflicts
 
 Command = commands.Command
 Event = events.Event
@@ -42,6 +44,7 @@ def replay(happened: Iterable[Event]) -> Artifact:
     return reduce(evolve, happened, Artifact())
 
 
+_Judged = commands.Propose | commands.Rejudge | commands.Activation
 _Ending = (
     commands.Reject | commands.Withdraw | commands.Lapse | commands.Deprecate | commands.Archive | commands.EraseBody
 )
@@ -57,6 +60,9 @@ def _of_version(
         raise conflict(
             "version_ended", f"Version {version.number} is {version.phase}, and that is final. Draft another."
         )
+    if isinstance(command, _Judged):
+        rivals = rival_conflicts(artifact, version, _author(version, command))
+        command = replace(command, conflicts=(*command.conflicts, *rivals))
     if isinstance(command, Review):
         return review(version, command, project)
     if isinstance(command, commands.Activation):
@@ -73,6 +79,11 @@ def _of_version(
             return [proposed, *judged(evolve(artifact, proposed).versions[number - 1], command)]
         case _:
             return [_ended(version, command)]
+
+
+def _author(version: Version, command: commands.Propose | commands.Rejudge | commands.Activation) -> str:
+    """Who offers it: who does so now, or did before."""
+    return version.proposed_by or command.by.name
 
 
 def _ended(version: Version, command: _Ending) -> Event:

@@ -13,7 +13,10 @@ def evolve(artifact: Artifact, event: events.Event) -> Artifact:
     """`artifact` after `event`. Total: an event that is stored always applies."""
     match event:
         case events.Drafted():
-            version = Version(event.version, event.content, Phase.DRAFT, event.at_us, event.by, drafted_us=event.at_us)
+            base = 0 if artifact.active is None else artifact.active.number
+            version = Version(
+                event.version, event.content, Phase.DRAFT, event.at_us, event.by, drafted_us=event.at_us, base=base
+            )
             return replace(
                 artifact,
                 organization=event.organization,

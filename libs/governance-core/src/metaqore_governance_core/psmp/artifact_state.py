@@ -132,7 +132,8 @@ class OpenConflict:
 class Version:
     """One version. `acknowledged` are the ids of warnings that somebody has answered for.
 
-    `drafted_us` is when it was made, `since_us` since when it is in its phase.
+    `drafted_us` is when it was made, `since_us` since when it is in its phase. `base` is the number of the version that
+    was active then, 0 for none: what its author had to build upon.
     """
 
     number: int
@@ -148,6 +149,7 @@ class Version:
     vetoes: tuple[Veto, ...] = ()
     erased: bool = False
     drafted_us: int = 0
+    base: int = 0
 
     @property
     def blocking(self) -> tuple[OpenConflict, ...]:

@@ -35,7 +35,7 @@ class Step:
     parents: tuple[str, ...] = ()
 
 
-MERGEABLE: Final = frozenset({ConflictType.PATH_SAME})
+MERGEABLE: Final = frozenset({ConflictType.PATH_SAME, ConflictType.VERSION_RIVAL})
 """Texts at one path can be merged; whether they do without marks is for who merges them to say."""
 
 
@@ -48,7 +48,7 @@ def resolution_steps(
     """
     if incoming not in conflict.parties and all(one.artifact != incoming.artifact for one in conflict.parties):
         raise refused("conflict_other", "This version is no party to that conflict. Name one that is.")
-    others = tuple(one for one in standing if one.party.artifact != incoming.artifact)
+    others = tuple(one for one in standing if _is_other(conflict, one.party, incoming))
     why = f"{choice} by {by.name}, {conflict.id}"
     match choice:
         case Choice.KEEP_EXISTING:
@@ -65,6 +65,13 @@ def resolution_steps(
             assert_never(choice)
 
 
+def _is_other(conflict: Conflict, party: Party, incoming: Party) -> bool:
+    """Versions of one artifact are two sides only where they are rivals."""
+    if conflict.type is ConflictType.VERSION_RIVAL:
+        return party.version != incoming.version
+    return party.artifact != incoming.artifact
+
+
 def possible_choices(conflict: Conflict) -> tuple[Choice, ...]:
     """The choices that fit the conflict, what it suggests first."""
     fitting = [Choice.KEEP_EXISTING, Choice.TAKE_INCOMING, Choice.MANUAL]
@@ -72,7 +79,7 @@ def possible_choices(conflict: Conflict) -> tuple[Choice, ...]:
         fitting.append(Choice.SUPERSEDE)
     if conflict.type in MERGEABLE:
         fitting.append(Choice.MERGE)
-    if len({party.artifact for party in conflict.clashing}) == 1:
+    if len({party.artifact for party in conflict.clashing}) == 1 and conflict.type is not ConflictType.VERSION_RIVAL:
         fitting = [Choice.KEEP_EXISTING, Choice.MANUAL]
     return tuple(sorted(fitting, key=lambda one: (one is not conflict.suggestion, fitting.index(one))))
 

@@ -24,6 +24,7 @@ class ConflictType(StrEnum):
     PATH_CASE = "path_case"
     PATH_UNICODE = "path_unicode"
     PATH_RENAME = "path_rename"
+    VERSION_RIVAL = "version_rival"
     TASK_OWNERSHIP = "task_ownership"
     PYTHON_VERSIONS = "python_versions"
     PYTHON_URLS = "python_urls"

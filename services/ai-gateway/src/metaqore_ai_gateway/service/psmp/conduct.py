@@ -105,7 +105,16 @@ class Conduct:
         gone = await self.workspace.record(ref, artifact.decide(state, command, await self.workspace.project()))
         if self.submission.over_proposals and isinstance(command, _OFFERING):
             await self._give_way(ref.id, command)
+        if isinstance(command, commands.Activation):
+            await self._rejudge_rivals(ref.id, command)
         await self._after(gone, command.at_us)
+
+    async def _rejudge_rivals(self, name: str, command: commands.Activation) -> None:
+        """What is offered of the same artifact may not know the version that counts now."""
+        _, state = await self.workspace.artifact(name)
+        for version in state.versions:
+            if version.phase in OFFERED_PHASES and version.number != command.version:
+                await self._rejudge(name, version.number, command.at_us)
 
     async def _check_body(self, digest: str) -> None:
         """A dry run keeps no bodies, and asks for none."""

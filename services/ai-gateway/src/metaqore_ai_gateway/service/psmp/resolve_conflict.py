@@ -53,7 +53,7 @@ class PlanResolution:
                 asked += _offered(step, await self._content(step, command, found, states, who), who)
             else:
                 asked.append(_ended(step, command.why, who))
-        return Resolution(steps, tuple(asked))
+        return Resolution(tuple(_told(step, states) for step in steps), tuple(asked))
 
     async def _artifact(self, name: str, version: int, who: Who) -> Artifact:
         state = await self.history.state(who.organization, who.project, version, Ref(Kind.ARTIFACT, name))
@@ -101,6 +101,11 @@ class PlanResolution:
         return b"".join([piece async for piece in self.bodies.read(organization, version.content.body.digest)])
 
 
+def _told(step: Step, states: dict[str, Artifact]) -> Step:
+    """A version that is drafted gets the next number."""
+    return replace(step, version=len(states[step.artifact].versions) + 1) if step.verb == "draft" else step
+
+
 def _ended(step: Step, why: str, who: Who) -> Asked:
     class_ = commands.Reject if step.verb == "reject" else commands.Deprecate
     return Asked(Ref(Kind.ARTIFACT, step.artifact), class_(who.by, who.at_us, step.version, why))
@@ -142,16 +147,19 @@ def _ancestor(incoming: Version, standing: Version, states: dict[str, Artifact],
         for name, artifact in states.items()
         for version in artifact.versions
     }
-    ours = _lineage(standing, known)
-    return next((one for one in _lineage(incoming, known) if one in ours), None)
+    names = {id(version): name for name, version in known.items()}
+    ours = _lineage(names[id(standing)], known)
+    return next((known[one] for one in _lineage(names[id(incoming)], known) if one in ours), None)
 
 
-def _lineage(version: Version, known: dict[str, Version]) -> list[Version]:
-    """The version and those that it continues, the nearest first."""
-    found, waiting = [version], [version]
+def _lineage(own: str, known: dict[str, Version]) -> dict[str, None]:
+    """A version and those that it continues, the nearest first: its parents, and what was active at its draft."""
+    found, waiting = {own: None}, [own]
     while waiting:
-        parents = waiting.pop(0).content.provenance.parents
-        fresh = [known[one] for one in parents if one in known and known[one] not in found]
-        found += fresh
+        name = waiting.pop(0)
+        version = known[name]
+        base = f"{name.rpartition('@')[0]}@{version.base}"
+        fresh = [one for one in (*version.content.provenance.parents, base) if one in known and one not in found]
+        found |= dict.fromkeys(fresh)
         waiting += fresh
     return found

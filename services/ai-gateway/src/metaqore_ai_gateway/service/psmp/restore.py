@@ -72,7 +72,7 @@ class RestoreCheckpoint:
         offered = (*_ended(found, wanted), *_offered(found, wanted))
         shown = await self.queues.submit(_submission(wanted, offered, version, dry_run=True))
         accepted = _accepted(found, shown, wanted)
-        blocked = _blocked(shown, {one.name for one in found})
+        blocked = tuple(sorted({*_blocked(shown, {one.name for one in found}), *_rivals(found)}))
         return Plan(version, to, found, blocked, _conflicts(shown, blocked), (*offered, *accepted))
 
     async def __call__(
@@ -153,10 +153,17 @@ def _blocked(shown: Outcome, own: set[str]) -> tuple[Holder, ...]:
     return tuple(sorted(one for one in stopped if one.party not in own and _is_blocked(shown, one)))
 
 
+def _rivals(found: Iterable[Difference]) -> Iterable[Holder]:
+    """Proposals of what comes back: their authors did not know that it would."""
+    for one in found:
+        if one.active[0] is not None:
+            yield from (Holder(one.name, each.number) for each in one.after.versions if each.phase is Phase.PROPOSED)
+
+
 def _conflicts(shown: Outcome, blocked: Iterable[Holder]) -> tuple[OpenConflict, ...]:
     found: dict[str, OpenConflict] = {}
     for holder in blocked:
-        state = shown.states[Ref(Kind.ARTIFACT, holder.party)]
+        state = shown.states.get(Ref(Kind.ARTIFACT, holder.party))
         if isinstance(state, Artifact):
             found.update({one.conflict.id: one for one in state.versions[holder.number - 1].blocking})
     return tuple(found.values())

@@ -141,7 +141,7 @@ class TakeCommands:
             else:
                 turn = turns.next(caller.organization, project_of(one.asked))
                 works.append(self._in_turn(one, caller, turn))
-        return await asyncio.gather(*works, return_exceptions=True)  # none runs on when this has returned
+        return list(await asyncio.gather(*works, return_exceptions=True))  # none runs on when this has returned
 
     def _caller(self, authorization: str | None) -> Caller | MetaQoreError:
         try:

@@ -1,0 +1,22 @@
+"""Ids that follow from what they name: the same artifact has the same id for ever, and nobody has to look it up."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Final
+
+from metaqore_governance_core.canonical import canonical
+
+_BYTES: Final = 16
+
+
+def artifact_id(organization: str, project: str, name: str) -> str:
+    """`artifact_` and 26 characters."""
+    return named_id("artifact", organization, project, name)
+
+
+def named_id(prefix: str, *parts: str) -> str:
+    """The prefix and 26 characters of a digest of the parts."""
+    digest = hashlib.sha256(canonical([prefix, *parts])).digest()[:_BYTES]
+    return f"{prefix}_{base64.b32encode(digest).decode().rstrip('=').lower()}"
