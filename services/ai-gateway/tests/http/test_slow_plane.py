@@ -9,7 +9,9 @@ import pytest
 
 from metaqore_ai_gateway.domain.task_view import TaskView
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
+from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor
 from metaqore_ai_gateway.entrypoints.slow import slow_plane
+from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller
 from metaqore_governance_core.task import TaskState
@@ -63,6 +65,11 @@ class OneTask:
         return [view(organization)] if organization == "org_1" else []
 
 
+class NoProjects:
+    async def task(self, _caller, _task, _at):
+        raise not_found("task")
+
+
 @pytest.fixture
 def health():
     health = Health()
@@ -72,7 +79,8 @@ def health():
 
 @pytest.fixture
 async def client(health):
-    app = slow_plane(keys=FixedKeys(), get_task=GetTask(OneTask()), list_tasks=ListTasks(OneTask()), health=health)
+    door = PsmpDoor(None, NoProjects(), None, GetTask(OneTask()), ListTasks(OneTask()))
+    app = slow_plane(keys=FixedKeys(), psmp=door, health=health)
     async with (
         serve_http(app, "127.0.0.1", 0) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as made,

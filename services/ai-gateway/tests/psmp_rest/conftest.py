@@ -207,10 +207,12 @@ class TellingReadings:
         self._ask("checkpoints", project, wanted)
         return Slice((checkpoint(),))
 
-    async def body(self, _caller, artifact, number):
-        self._ask("body", artifact, number)
-        yield b"a"
-        yield b"bc"
+    async def body(self, _caller, artifact, number, offset=0):
+        self._ask("body", artifact, number, offset)
+        for piece in (b"a", b"bc"):
+            if piece[offset:]:
+                yield piece[offset:]
+            offset = max(0, offset - len(piece))
 
 
 def _only(asked, known, what, make):

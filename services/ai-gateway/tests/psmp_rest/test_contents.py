@@ -1,5 +1,8 @@
 """Bodies, as streams in both directions."""
 
+import hashlib
+from base64 import b64encode
+
 import pytest
 
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
@@ -77,3 +80,44 @@ async def test_a_body_is_given_as_it_is_and_never_run(client):
     assert answer.headers["content-disposition"] == "attachment"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body", "told"),
+    [
+        ("bytes=1-", 206, b"bc", "bytes 1-2/3"),
+        ("bytes=0-0", 206, b"a", "bytes 0-0/3"),
+        ("bytes=1-9", 206, b"bc", "bytes 1-2/3"),
+        ("bytes=-1", 206, b"c", "bytes 2-2/3"),
+        ("bytes=3-", 416, b"", "bytes */3"),
+        ("bytes=0-", 200, b"abc", None),
+        ("bytes=0-1,2-2", 200, b"abc", None),
+        ("bytes=2-1", 200, b"abc", None),
+        ("bytes=-", 200, b"abc", None),
+        ("lines=1-", 200, b"abc", None),
+    ],
+)
+async def test_a_download_that_was_cut_off_goes_on(client, asked, status, body, told):
+    answer = await client.get(f"{AT}/1/content", headers={"range": asked})
+    assert (answer.status_code, answer.headers.get("content-range")) == (status, told)
+    if status == 416:
+        assert answer.json()["code"] == "range_not_satisfiable"
+    else:
+        assert (answer.content, answer.headers["accept-ranges"]) == (body, "bytes")
+
+
+async def test_a_range_of_another_body_is_the_whole(client):
+    for tag, status in ((f'"{"d" * 64}"', 206), ('"other"', 200)):
+        answer = await client.get(f"{AT}/1/content", headers={"range": "bytes=1-", "if-range": tag})
+        assert answer.status_code == status
+
+
+async def test_what_differs_from_its_digest_is_not_kept(client, uploads):
+    digest = b64encode(hashlib.sha256(b"x").digest()).decode()
+    for body, status in ((b"x", 201), (b"y", 400)):
+        headers = {"content-digest": f"sha-512=:abc=:, sha-256=:{digest}:"}
+        assert (await client.put("/api/v1/contents", content=body, headers=headers)).status_code == status
+    assert uploads.kept == [(b"x", "application/octet-stream")]
+    for other in ("sha-256=:abc:", "md5=:abcd:", digest):
+        answer = await client.put("/api/v1/contents", content=b"x", headers={"content-digest": other})
+        assert (answer.status_code, answer.json()["code"]) == (400, "content_digest_invalid")

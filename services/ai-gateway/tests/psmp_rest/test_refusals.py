@@ -70,7 +70,13 @@ async def test_a_refusal_says_who_what_and_how_to_resolve(client, gate, conflict
     error = MetaQoreError("artifact_blocked", "Resolve it first.", kind=ErrorKind.PRECONDITION, reasons=(conflict.id,))
     way_out = WayOut(f"metaqore conflict resolve {conflict.id} keep_existing", "anybody but alice")
     gate.refuse = CommandRefusedError(
-        error, state="refused", receipt="r", receipt_token="t", conflicts=(conflict,), ways_out=(way_out,)
+        error,
+        state="refused",
+        receipt="r",
+        receipt_token="t",
+        project="p1",
+        conflicts=(conflict,),
+        ways_out=(way_out,),
     )
     answer = await client.post("/api/v1/artifacts", json=FILE | {"refuse_blocked": True})
     assert problem(answer) == (409, "artifact_blocked")
@@ -78,6 +84,7 @@ async def test_a_refusal_says_who_what_and_how_to_resolve(client, gate, conflict
     told = answer.json()
     (one,) = told["conflicts"]
     assert [party["by"] for party in one["clashing"]] == ["alice", "bob"]
+    assert one["clashing"][0]["artifact_id"] == ARTIFACT
     assert one["choices"][0] == one["suggestion"] == "keep_existing"
     assert one["explanation"] == conflict.explanation
     assert told["ways_out"] == [{"command": way_out.command, "who": way_out.who}]

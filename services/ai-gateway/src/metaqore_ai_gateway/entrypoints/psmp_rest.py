@@ -35,6 +35,5 @@ _PARTS: Final = (
 def with_psmp(app: FastAPI, door: PsmpDoor) -> None:
     """Serve PSMP and tasks under `/api/v1` of `app`."""
     app.state.psmp = door
-    app.state.routers = [part.router for part in _PARTS]
-    for router in app.state.routers:
-        app.include_router(router)
+    for part in _PARTS:
+        app.include_router(part.router)

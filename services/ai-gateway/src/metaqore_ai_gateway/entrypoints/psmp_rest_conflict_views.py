@@ -22,7 +22,7 @@ class Party(BaseModel):
     """One side: the artifact (or `task <id>`) and its version, who proposed it, and what it declares."""
 
     artifact: str
-    artifact_id: str | None = Field(None, description="Null for a task, and in refusals.")
+    artifact_id: str | None = Field(None, description="Null for a task.")
     version: int
     by: str
     declares: str

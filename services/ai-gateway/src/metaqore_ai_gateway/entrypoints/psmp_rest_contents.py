@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import Header, Request, Response
@@ -19,13 +19,15 @@ from metaqore_ai_gateway.entrypoints.psmp_rest_artifact_views import (
     place_of,
     version_view,
 )
+from metaqore_ai_gateway.entrypoints.psmp_rest_digest import checked
 from metaqore_ai_gateway.entrypoints.psmp_rest_door import Door, PsmpDoor
 from metaqore_ai_gateway.entrypoints.psmp_rest_forms import ArtifactPath, NoneAsked, NumberPath
 from metaqore_ai_gateway.entrypoints.psmp_rest_json import strict_router
+from metaqore_ai_gateway.entrypoints.psmp_rest_ranges import pieces_of, span_of
 from metaqore_ai_gateway.entrypoints.psmp_rest_sent import Changing
 from metaqore_ai_gateway.entrypoints.slow_caller import KnownCaller
-from metaqore_ai_gateway.entrypoints.slow_problem import receipt_headers
-from metaqore_ai_gateway.entrypoints.slow_refusals import CHANGE, READ, RECEIPTS, SEND, Responses
+from metaqore_ai_gateway.entrypoints.slow_problem import problem_answer, receipt_headers
+from metaqore_ai_gateway.entrypoints.slow_refusals import CHANGE, READ, RECEIPTS, SEND, Responses, refusals
 from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_ai_gateway.service.psmp.uploads import StoredBody
 from metaqore_governance_core.contracts.psmp_artifact_commands import DraftArtifact, NewVersion
@@ -47,17 +49,19 @@ _INERT: Final = {
 
 _STREAM: Final[dict[str, Any]] = {
     "requestBody": {
-        "required": True,
-        "description": "The bytes, of any media type.",
+        "required": False,
+        "description": "The bytes, of any media type; none are an empty body.",
         "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+_GIVEN: Final[dict[str, Any]] = {
+    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    "headers": {"ETag": {"description": "The digest of the body.", "schema": {"type": "string"}}},
+}
 _BYTES: Final[Responses] = {
-    200: {
-        "description": "The bytes, under the media type of the version",
-        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
-        "headers": {"ETag": {"description": "The digest of the body.", "schema": {"type": "string"}}},
-    }
+    200: {"description": "The bytes, under the media type of the version", **_GIVEN},
+    206: {"description": "The range", **_GIVEN},
+    **refusals(416),
 }
 _KEPT: Final[Responses] = {201: {"description": "Kept", "headers": RECEIPTS}}
 
@@ -72,23 +76,32 @@ class Content(BaseModel):
 
 
 _ContentType = Annotated[str | None, Header(alias="Content-Type", include_in_schema=False)]
+_Digest = Annotated[
+    str | None,
+    Header(
+        alias="Content-Digest",
+        max_length=1024,
+        description="`sha-256=:<base64>:` (RFC 9530); bytes that differ from it are not kept.",
+    ),
+]
 
 
 @router.put("/contents", responses=SEND | _KEPT, status_code=201, openapi_extra=_STREAM)
-async def put_content(
+async def put_content(  # noqa: PLR0917 - FastAPI gives each by its name
     request: Request,
     door: Door,
     caller: KnownCaller,
     response: Response,
     _: NoneAsked,
     content_type: _ContentType = None,
+    content_digest: _Digest = None,
 ) -> Content:
     """Keep a body for versions to come. Verb `upload` of `psmp.artifact`.
 
     It changes no project and needs no idempotency key: the same bytes are kept once. What no version names is removed
     after a day.
     """
-    stored = await _stored(request, door, caller, content_type)
+    stored = await _stored(request, door, caller, (content_type, content_digest))
     response.headers.update(receipt_headers(stored.receipt, stored.receipt_token))
     return Content(
         digest=stored.digest, key_id=stored.key_id, media_type=stored.media_type, size_bytes=stored.size_bytes
@@ -100,13 +113,14 @@ async def put_content(
     responses=CHANGE | created(ChangedArtifact),
     openapi_extra=_STREAM,
 )
-async def put_version_content(
+async def put_version_content(  # noqa: PLR0917 - see above
     request: Request,
     send: Changing,
     artifact_id: ArtifactPath,
     number: NumberPath,
     _: NoneAsked,
     content_type: _ContentType = None,
+    content_digest: _Digest = None,
 ) -> ChangedArtifact:
     """Make the artifact's next version, as a draft with this body. Verbs `upload` and `draft`. Needs `psmp:read`.
 
@@ -116,7 +130,7 @@ async def put_version_content(
     known, _version = await send.door.readings.version(send.caller, artifact_id, 0)
     if number > len(known.artifact.versions) + 1:
         raise _not_next(known)
-    stored = await _stored(request, send.door, send.caller, content_type)
+    stored = await _stored(request, send.door, send.caller, (content_type, content_digest))
     if number <= len(known.artifact.versions):
         send.response.headers.update(receipt_headers(stored.receipt, stored.receipt_token))
         return _there(known, number, stored)
@@ -133,44 +147,54 @@ async def put_version_content(
 
 
 @router.get("/artifacts/{artifact_id}/versions/{number}/content", responses=READ | _BYTES, response_class=Response)
-async def get_version_content(
-    door: Door, caller: KnownCaller, artifact_id: ArtifactPath, number: NumberPath, _: NoneAsked
-) -> StreamingResponse:
-    """The body of a version. An erased one is 409 `body_erased`."""
+async def get_version_content(  # noqa: PLR0917 - see above
+    request: Request,
+    door: Door,
+    caller: KnownCaller,
+    artifact_id: ArtifactPath,
+    number: NumberPath,
+    _: NoneAsked,
+    range_: Annotated[str | None, Header(alias="Range", description="One range of bytes; several give all.")] = None,
+    if_range: Annotated[str | None, Header(alias="If-Range", description="The ETag that the range is of.")] = None,
+) -> Response:
+    """The body of a version, or a range of it. An erased one is 409 `body_erased`."""
     _known, version = await door.readings.version(caller, artifact_id, number)
     body = version.content.body
-    pieces = door.readings.body(caller, artifact_id, number)
+    tag = f'"{body.digest}"'
+    span = span_of(range_, if_range, body.size_bytes, tag)
+    headers = {**_INERT, "accept-ranges": "bytes", "etag": tag}
+    if not span.satisfiable:
+        return problem_answer(
+            request,
+            MetaQoreError("range_not_satisfiable", f"The body has {body.size_bytes} bytes. Ask for some of them."),
+            status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            headers={"content-range": span.content_range},
+        )
+    pieces = door.readings.body(caller, artifact_id, number, span.start)
     try:
         first = await anext(pieces, b"")  # what cannot be read is refused before a status has been sent
     except BaseException:
         await pieces.aclose()
         raise
-    media_type = body.media_type if _MEDIA_TYPE.fullmatch(body.media_type) else OCTETS
-    headers = {
-        **_INERT,
-        "content-length": str(body.size_bytes),
-        "content-type": media_type,
-        "etag": f'"{body.digest}"',
-    }
-    return StreamingResponse(_from(first, pieces), headers=headers)
+    headers["content-type"] = body.media_type if _MEDIA_TYPE.fullmatch(body.media_type) else OCTETS
+    headers["content-length"] = str(span.stop - span.start)
+    if not span.whole:
+        headers["content-range"] = span.content_range
+    given = pieces_of(first, pieces, span.stop - span.start)
+    return StreamingResponse(given, status_code=200 if span.whole else 206, headers=headers)
 
 
-async def _from(first: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    async with aclosing(pieces):
-        yield first
-        async for piece in pieces:
-            yield piece
-
-
-async def _stored(request: Request, door: PsmpDoor, caller: Caller, content_type: str | None) -> StoredBody:
-    media_type = (content_type or OCTETS).strip()
+async def _stored(request: Request, door: PsmpDoor, caller: Caller, said: tuple[str | None, str | None]) -> StoredBody:
+    """Keep the body. `said` are its type and its digest, as the headers have them."""
+    media_type = (said[0] or OCTETS).strip()
     if not _MEDIA_TYPE.fullmatch(media_type):
         raise MetaQoreError("media_type_invalid", "Content-Type is as RFC 6838 has it, such as text/x-python.")
     limit = door.limits.content_bytes
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > limit):
         raise _too_large(limit)
-    return await door.uploads.put(caller, _bounded(request, limit), media_type)
+    text = _bounded(request, limit)
+    return await door.uploads.put(caller, text if said[1] is None else checked(text, said[1]), media_type)
 
 
 async def _bounded(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from metaqore_ai_gateway.service.psmp.reading_ports import Wanted
 from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
 from metaqore_governance_core.errors import MetaQoreError
 
-LONGEST_TOKEN: Final = 16_384
+LONGEST_TOKEN: Final = 8192
 
 _T = TypeVar("_T")
 

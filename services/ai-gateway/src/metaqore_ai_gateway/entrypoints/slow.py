@@ -13,9 +13,7 @@ from metaqore_ai_gateway.entrypoints.slow_docs import with_docs
 from metaqore_ai_gateway.entrypoints.slow_health import with_health
 from metaqore_ai_gateway.entrypoints.slow_openapi import described
 from metaqore_ai_gateway.entrypoints.slow_problem import answer_errors
-from metaqore_ai_gateway.entrypoints.slow_without_psmp import without_psmp
 from metaqore_ai_gateway.service.ports import Keys
-from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_mesh.health import Health
 
 _DESCRIPTION = """\
@@ -31,14 +29,7 @@ is missing.
 """
 
 
-def slow_plane(
-    *,
-    keys: Keys,
-    health: Health,
-    psmp: PsmpDoor | None = None,
-    get_task: GetTask | None = None,
-    list_tasks: ListTasks | None = None,
-) -> FastAPI:
+def slow_plane(*, keys: Keys, health: Health, psmp: PsmpDoor) -> FastAPI:
     """The ASGI application for everything but `/v1`."""
     app = FastAPI(
         title="MetaQore AI Gateway",
@@ -49,9 +40,6 @@ def slow_plane(
         generate_unique_id_function=_operation_id,
     )
     app.state.keys = keys
-    if psmp is None:
-        assert get_task is not None and list_tasks is not None  # noqa: S101, PT018 - until PSMP is served
-        psmp = without_psmp(get_task, list_tasks)
     with_psmp(app, psmp)
     with_health(app, health)
     answer_errors(app)

@@ -21,7 +21,9 @@ def _caller(
     api_key: Annotated[str | None, Security(_api_key)],
 ) -> Caller:
     """Stands at the module's level, as does the name below: FastAPI looks annotations up there and nowhere else."""
-    return authenticate(request.app.state.keys, f"Bearer {bearer.credentials}" if bearer else None, api_key)
+    caller = authenticate(request.app.state.keys, f"Bearer {bearer.credentials}" if bearer else None, api_key)
+    request.state.caller = caller  # for who answers an error
+    return caller
 
 
 KnownCaller = Annotated[Caller, Depends(_caller)]

@@ -119,6 +119,7 @@ _TAGS: Final = (
     ("governance", "What cannot stand together, and what is stuck."),
     ("checkpoints", "Named points of a project that it can be brought back to."),
     ("history", "The past of a project."),
+    ("events", "What happens, as it happens."),
     ("health", "Whether the gateway takes tasks now."),
 )
 _UNREADABLE: Final = "422"

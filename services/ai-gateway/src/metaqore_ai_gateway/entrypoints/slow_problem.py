@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
@@ -12,11 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
-from metaqore_ai_gateway.entrypoints.psmp_rest_conflict_views import Conflict, conflict_view
+from metaqore_ai_gateway.entrypoints.psmp_rest_conflict_views import Conflict, Place, conflict_view
 from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Caller
 from metaqore_mesh.errors import http_headers, internal_error, problem
 
 PROBLEM: Final = "application/problem+json"
@@ -106,7 +107,7 @@ def problem_answer(
         body |= {"status": status.value, "title": status.phrase}
     told = {**http_headers(error), **(headers or {})}
     if isinstance(error, CommandRefusedError):
-        body |= _refused(error)
+        body |= _refused(request, error)
         told |= receipt_headers(error.receipt, error.receipt_token)
     return JSONResponse(body, status_code=body["status"], headers=told, media_type=PROBLEM)
 
@@ -116,10 +117,12 @@ def receipt_headers(receipt: str, token: str) -> dict[str, str]:
     return {"x-metaqore-receipt": token, "x-metaqore-receipt-id": receipt}
 
 
-def _refused(error: CommandRefusedError) -> dict[str, Any]:
+def _refused(request: Request, error: CommandRefusedError) -> dict[str, Any]:
     told: dict[str, Any] = {"state": error.state}
     if error.conflicts:
-        told["conflicts"] = [conflict_view(one).model_dump(mode="json") for one in error.conflicts]
+        caller: Caller = request.state.caller
+        place = Place(organization=caller.organization, project=error.project) if error.project else None
+        told["conflicts"] = [conflict_view(one, place).model_dump(mode="json") for one in error.conflicts]
     if error.ways_out:
         told["ways_out"] = [{"command": one.command, "who": one.who} for one in error.ways_out]
     return told
@@ -127,6 +130,15 @@ def _refused(error: CommandRefusedError) -> dict[str, Any]:
 
 def _methods(request: Request) -> set[str]:
     """All methods of the path, where several routes share it (RFC 9110 section 15.5.6)."""
-    routes = [*request.app.routes, *(route for router in request.app.state.routers for route in router.routes)]
-    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    matching = (route for route in _routes(request.app.routes) if route.matches(request.scope)[0] is not Match.NONE)
     return {method for route in matching for method in getattr(route, "methods", None) or ()}
+
+
+def _routes(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """The routes, those of included routers among them, which FastAPI keeps as one."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is None:
+            yield route
+        else:
+            yield from _routes(included.routes)

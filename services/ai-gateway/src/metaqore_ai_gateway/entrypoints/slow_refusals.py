@@ -15,6 +15,7 @@ _TEXTS: Final = {
     412: "`If-Match` is stale",
     413: "Too large",
     415: "Not a media type that is taken here",
+    416: "A range behind the end; Content-Range tells the size",
     422: "Well formed, and cannot be done",
     428: "`If-Match` is missing",
     429: "At a limit",
