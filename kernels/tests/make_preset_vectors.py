@@ -1,6 +1,6 @@
 """Write tests/vectors/presets.npz: what the routers of `transformers` answer. Needs torch and transformers 5.23.
 
-    python tests/make_preset_vectors.py
+python tests/make_preset_vectors.py
 """
 
 from __future__ import annotations
@@ -9,8 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import DeepseekV2Config, DeepseekV3Config, DeepseekV4Config, GptOssConfig, Llama4TextConfig
-from transformers import MixtralConfig, Qwen3MoeConfig
+from transformers import (
+    DeepseekV2Config,
+    DeepseekV3Config,
+    DeepseekV4Config,
+    GptOssConfig,
+    Llama4TextConfig,
+    MixtralConfig,
+    Qwen3MoeConfig,
+)
 from transformers.models.deepseek_v2.modeling_deepseek_v2 import DeepseekV2TopkRouter
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
 from transformers.models.deepseek_v4.modeling_deepseek_v4 import DeepseekV4TopKRouter

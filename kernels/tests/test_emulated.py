@@ -8,7 +8,6 @@ from cases import STYLES, logits, same
 
 import metaqore_kernels as mk
 from metaqore_kernels import reference
-from metaqore_kernels.cuda.permute_plan import PermuteResults
 from metaqore_kernels.cuda.select_plan import WIDTHS
 from metaqore_kernels.formats import narrow
 from metaqore_kernels.options import RouteOptions
@@ -39,9 +38,15 @@ def test_select_by_logit(emulated, experts, dtype):
                                                          (512, 2, 1), (1024, 128, 5)])  # fmt: skip
 def test_select_by_score(emulated, experts, groups, kept, scoring):
     rng = np.random.default_rng(experts)
-    for style, group_score, biased in zip(STYLES, itertools.cycle(["max", "top2_sum"]), itertools.cycle([0, 1, 1]), strict=False):
+    for style, group_score, biased in zip(
+        STYLES, itertools.cycle(["max", "top2_sum"]), itertools.cycle([0, 1, 1]), strict=False
+    ):
         x = logits(style, 7, experts)
-        bias = np.where(rng.random(experts) < 0.1, -np.inf, rng.normal(0, 0.3, experts)).astype(np.float32) if biased else None
+        bias = (
+            np.where(rng.random(experts) < 0.1, -np.inf, rng.normal(0, 0.3, experts)).astype(np.float32)
+            if biased
+            else None
+        )
         mask = rng.random((7, experts)) < 0.8
         options = RouteOptions(scoring, groups, kept, group_score, renormalize=True, scale=2.5)
         got = emulated.route_select(x, 8, options, bias=bias, mask=mask, num_tokens=6)
@@ -74,11 +79,14 @@ def test_permute_by_each_path(emulated, experts, capacity, path):
     ids[:900, 0] = 0
     got = emulated.route_permute(ids, experts, 16, capacity, path=path)
     assert same(got, reference.route_permute(ids, experts, 16, capacity))
-    assert emulated.device.launched == {
-        "small": ["permute_small"],
-        "composed": ["permute_count", "permute_place"],
-        "together": ["permute_together"],
-    }[path]
+    assert (
+        emulated.device.launched
+        == {
+            "small": ["permute_small"],
+            "composed": ["permute_count", "permute_place"],
+            "together": ["permute_together"],
+        }[path]
+    )
 
 
 def test_the_grid_barrier_serves_launch_after_launch(emulated):
@@ -109,7 +117,9 @@ def test_gather_and_combine(emulated, hidden, dtype):
     rows = emulated.gather_rows(x, permutation)
     assert same([rows], [reference.gather_rows(x, permutation)])
     weights = rng.random((40, 3)).astype(np.float32)
-    assert same([emulated.combine(rows, permutation.inverse, weights)], [reference.combine(rows, permutation.inverse, weights)])
+    assert same(
+        [emulated.combine(rows, permutation.inverse, weights)], [reference.combine(rows, permutation.inverse, weights)]
+    )
 
 
 @pytest.mark.parametrize("values", ["normal", "extreme"])
@@ -159,5 +169,8 @@ def test_search(emulated, dtype, metric, k):
     if metric == "dot":
         extra["scales"] = rng.random(700).astype(np.float32)
     for some in ({}, {"mask": extra["mask"]}, extra):
-        assert same(emulated.masked_topk(queries, rows, k, metric, **some), reference.masked_topk(queries, rows, k, metric, **some))
+        assert same(
+            emulated.masked_topk(queries, rows, k, metric, **some),
+            reference.masked_topk(queries, rows, k, metric, **some),
+        )
     assert same(emulated.masked_topk(queries[:1], rows, k, metric), reference.masked_topk(queries[:1], rows, k, metric))

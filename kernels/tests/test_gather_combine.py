@@ -32,12 +32,19 @@ def test_slots_are_added_first_to_last(path):
 
 
 def test_a_dropped_slot_adds_nothing_even_if_its_weight_is_nan(path):
-    got = path.combine(np.ones((1, 2), np.float32), np.array([[-1, 0], [-1, -1]], np.int32), np.float32([[np.nan, 2], [1, 1]]))
+    got = path.combine(
+        np.ones((1, 2), np.float32), np.array([[-1, 0], [-1, -1]], np.int32), np.float32([[np.nan, 2], [1, 1]])
+    )
     np.testing.assert_array_equal(got, [[2, 2], [0, 0]])
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 20), st.integers(1, 8), st.sampled_from([1, 7, 33]), st.sampled_from([np.float32, np.float16, np.uint16]))
+@given(
+    st.integers(0, 20),
+    st.integers(1, 8),
+    st.sampled_from([1, 7, 33]),
+    st.sampled_from([np.float32, np.float16, np.uint16]),
+)
 def test_every_path_combines_as_the_oracle(tokens, k, hidden, dtype):
     cpu = pytest.importorskip("metaqore_kernels.cpu", exc_type=ImportError)
     rng = np.random.default_rng(tokens)
@@ -54,7 +61,9 @@ def test_bf16_is_rounded_to_nearest_even(bits):
     if np.isnan(value):
         assert np.isnan(got)
     else:
-        around = np.array([bits & 0xFFFF0000, (bits & 0xFFFF0000) + 0x10000], np.uint64).astype(np.uint32).view(np.float32)
+        around = (
+            np.array([bits & 0xFFFF0000, (bits & 0xFFFF0000) + 0x10000], np.uint64).astype(np.uint32).view(np.float32)
+        )
         low, high = (np.float64(v) if np.isfinite(v) else np.copysign(2.0**128, value[0]) for v in around)
         exact = np.float64(value[0]) if np.isfinite(value[0]) else low
         nearest = low if abs(exact - low) < abs(exact - high) else high

@@ -90,7 +90,9 @@ def test_every_path_finds_what_the_oracle_finds(dtype, metric, columns, k, near,
         extra |= {"query_tenants": np.array([0, 1, 2]), "row_tenants": rng.integers(0, 3, 300)}
     if metric == "dot" and seed % 5 == 0:
         extra["scales"] = rng.random(300).astype(np.float32)
-    assert same(cpu.masked_topk(queries, rows, k, metric, **extra), reference.masked_topk(queries, rows, k, metric, **extra))
+    assert same(
+        cpu.masked_topk(queries, rows, k, metric, **extra), reference.masked_topk(queries, rows, k, metric, **extra)
+    )
 
 
 @pytest.mark.parametrize("metric", ["dot", "l2"])
@@ -99,7 +101,10 @@ def test_many_blocks_of_rows(metric):
     queries, rows = vectors(2, 32, np.float16), vectors(20_000, 32, np.float16, 1)
     rows[10_000:] = rows[:10_000]  # every score twice, in two blocks
     mask = mk.pack_mask(np.random.default_rng(2).random((2, 20_000)) < 0.9)
-    assert same(cpu.masked_topk(queries, rows, 50, metric, mask=mask), reference.masked_topk(queries, rows, 50, metric, mask=mask))
+    assert same(
+        cpu.masked_topk(queries, rows, 50, metric, mask=mask),
+        reference.masked_topk(queries, rows, 50, metric, mask=mask),
+    )
 
 
 def test_recall_is_whole_where_the_margin_exceeds_the_error(path):

@@ -10,7 +10,7 @@ VECTORS = np.load(Path(__file__).parent / "vectors" / "presets.npz")
 
 @pytest.mark.parametrize("name", mk.PRESETS)
 def test_a_preset_routes_as_its_model(name):
-    bias = VECTORS[f"{name}.bias"] if f"{name}.bias" in VECTORS else None
+    bias = VECTORS.get(f"{name}.bias")
     got = mk.route_select(VECTORS[f"{name}.logits"], bias=bias, **mk.preset(name))
     order = np.argsort(got.ids, axis=-1)
     np.testing.assert_array_equal(np.take_along_axis(got.ids, order, -1), VECTORS[f"{name}.ids"])

@@ -115,7 +115,9 @@ def test_an_empty_batch(path):
 
 def test_non_contiguous_rows(path):
     x = logits("tied", 40, 64)
-    assert same(path.route_select(x[::3, ::2], 4, RouteOptions()), path.route_select(x[::3, ::2].copy(), 4, RouteOptions()))
+    assert same(
+        path.route_select(x[::3, ::2], 4, RouteOptions()), path.route_select(x[::3, ::2].copy(), 4, RouteOptions())
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.uint16])
@@ -157,7 +159,11 @@ def routings(draw):
     bias = draw(st.sampled_from([None, "small", "broken"]))
     if bias is not None:
         values = rng.normal(0, 0.3, experts).astype(F)
-        bias = np.where(rng.random(experts) < 0.2, rng.choice(F([INF, -INF, NAN, 0])), values) if bias == "broken" else values
+        bias = (
+            np.where(rng.random(experts) < 0.2, rng.choice(F([INF, -INF, NAN, 0])), values)
+            if bias == "broken"
+            else values
+        )
     mask = draw(st.sampled_from([None, "row", "all"]))
     if mask is not None:
         mask = rng.random(x.shape if mask == "row" else experts) < 0.7

@@ -1,4 +1,4 @@
-"""The operations as they are called: arguments checked, arrays taken from any library, the path chosen by their place."""
+"""The operations as they are called: arguments are checked, and arrays go to the path that serves their place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from metaqore_kernels.options import GroupScore, RouteOptions, Scoring
 from metaqore_kernels.placement import as_numpy, backend, on_gpu
-from metaqore_kernels.presets import Preset
+from metaqore_kernels.presets import Scores
 from metaqore_kernels.reference.retrieval import Metric
 from metaqore_kernels.results import Array, Found, Permutation, Routed, Selection
 
@@ -47,10 +47,11 @@ def route_select(
     check_shape("mask", mask, (logits.shape[1],), tuple(logits.shape))
     path = backend(logits, bias, mask, expert_map)
     if on_gpu(logits):
-        return path.route_select(
+        chosen: Selection = path.route_select(
             logits, k, options, bias=bias, mask=mask, expert_map=expert_map, num_tokens=num_tokens,
             id_type=id_type, out=out, stream=stream,
         )  # fmt: skip
+        return chosen
     found = path.route_select(
         as_numpy(logits),
         k,
@@ -72,18 +73,20 @@ def route_permute(
 ) -> Permutation:
     """Rows grouped by expert, stable by token, each group padded to whole blocks; docs/route_permute.md."""
     check_matrix("ids", ids)
-    if not 1 <= num_experts:
+    if num_experts < 1:
         raise ValueError(f"num_experts is at least 1, not {num_experts}.")
     if block < 1 or (capacity is not None and capacity < 0):
         raise ValueError("block is at least 1, capacity at least 0.")
     path = backend(ids)
     if on_gpu(ids):
-        return path.route_permute(ids, num_experts, block, capacity, stream=stream)
-    return path.route_permute(as_numpy(ids), num_experts, block, capacity)
+        placed: Permutation = path.route_permute(ids, num_experts, block, capacity, stream=stream)
+    else:
+        placed = path.route_permute(as_numpy(ids), num_experts, block, capacity)
+    return placed
 
 
 def gather_rows(x: Array, permutation: Permutation, *, stream: Any = None) -> Array:
-    """x [T, H] in the rows of its experts [rows, H], padding 0; docs/gather_combine.md."""
+    """Tokens x [T, H] in the rows of their experts [rows, H], padding 0; docs/gather_combine.md."""
     check_matrix("x", x)
     path = backend(x, permutation.permutation)
     if on_gpu(x):
@@ -121,7 +124,7 @@ def route(
     mask: Array | None = None,
     num_tokens: Array | int | None = None,
     stream: Any = None,
-    **options: Unpack[Preset],
+    **options: Unpack[Scores],
 ) -> Routed:
     """The whole step for x [T, H] and gate [E, H]: logits, selection and permutation; docs/route.md."""
     check_matrix("x", x)
@@ -163,7 +166,7 @@ def masked_topk(
         raise ValueError(f"metric is dot or l2, not {metric!r}.")
     if metric == "l2" and scales is not None:
         raise ValueError("scales multiply inner products; with l2, scale the vectors.")
-    if not 1 <= k:
+    if k < 1:
         raise ValueError(f"k is at least 1, not {k}.")
     check_shape("query_tenants", query_tenants, (q,))
     check_shape("row_tenants", row_tenants, (n,))
@@ -172,15 +175,16 @@ def masked_topk(
     path = backend(queries, vectors, query_tenants, row_tenants, mask, scales)
     named = {"query_tenants": query_tenants, "row_tenants": row_tenants, "mask": mask, "scales": scales}
     if on_gpu(queries):
-        return path.masked_topk(queries, vectors, k, metric, **named, stream=stream)
-    return path.masked_topk(
-        as_numpy(queries), as_numpy(vectors), k, metric, **{name: as_numpy(a) for name, a in named.items()}
-    )
+        found: Found = path.masked_topk(queries, vectors, k, metric, **named, stream=stream)
+    else:
+        there = {name: as_numpy(array) for name, array in named.items()}
+        found = path.masked_topk(as_numpy(queries), as_numpy(vectors), k, metric, **there)
+    return found
 
 
 def check_matrix(name: str, array: Array) -> None:
     """Refuse what has not two dimensions."""
-    if len(array.shape) != 2:  # noqa: PLR2004: a matrix
+    if len(array.shape) != 2:  # noqa: PLR2004 - a matrix has
         raise ValueError(f"{name} has two dimensions, not {len(array.shape)}.")
 
 

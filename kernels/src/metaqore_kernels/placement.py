@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,22 +26,22 @@ def kind_of(array: Any) -> int:
     return CUDA if kind == CUDA_MANAGED else CPU if kind == CPU else kind
 
 
-def backend(*arrays: Any) -> ModuleType:
+def backend(*arrays: Any) -> Any:
     """The path that serves these arrays: CUDA where they are there, else numba, else NumPy."""
     if on_gpu(*arrays):
-        from metaqore_kernels import cuda  # noqa: PLC0415: asks for a driver
+        from metaqore_kernels import cuda
 
         return cuda
     return cpu_backend()
 
 
-def cpu_backend() -> ModuleType:
-    """numba's path where the extra `cpu` is installed, else the oracle."""
+def cpu_backend() -> Any:
+    """The path of numba where the extra `cpu` is installed, else the oracle."""
     if importlib.util.find_spec("numba") is None:
-        from metaqore_kernels import reference  # noqa: PLC0415: not needed beside numba
+        from metaqore_kernels import reference
 
         return reference
-    from metaqore_kernels import cpu  # noqa: PLC0415: compiles
+    from metaqore_kernels import cpu
 
     return cpu
 
@@ -52,7 +51,7 @@ def as_numpy(array: Any) -> Any:
     if array is None or isinstance(array, np.ndarray):
         return array
     if str(getattr(array, "dtype", "")) == "torch.bfloat16":
-        import torch  # noqa: PLC0415: the caller has it
+        import torch
 
         return array.detach().view(torch.int16).numpy().view(np.uint16)
     if hasattr(array, "detach"):

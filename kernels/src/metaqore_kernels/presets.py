@@ -7,10 +7,9 @@ from typing import Final, TypedDict, Unpack
 from metaqore_kernels.options import GroupScore, Scoring
 
 
-class Preset(TypedDict, total=False):
-    """Keyword arguments of `route_select` and `route`."""
+class Scores(TypedDict, total=False):
+    """How experts are scored and weighted: keyword arguments of `route_select` and `route`."""
 
-    k: int
     scoring: Scoring
     n_group: int | None
     topk_group: int | None
@@ -18,6 +17,12 @@ class Preset(TypedDict, total=False):
     renormalize: bool
     scale: float
     softmax_after_topk: bool
+
+
+class Preset(Scores, total=False):
+    """All that a model's configuration says of its router."""
+
+    k: int
 
 
 # k, groups and scale are those of the published checkpoint; another one may differ: preset("qwen3", k=4).

@@ -1,4 +1,4 @@
-"""Rows that broke routers: ties, NaN, infinities, underflow, zeros of both signs, scores that tie where logits do not."""
+"""Rows that broke routers: ties, NaN, infinities, underflow, both zeros, scores that tie where logits do not."""
 
 import numpy as np
 

@@ -28,7 +28,7 @@ def exp_nonpositive(x: np.float32) -> np.float32:
     y = y + r
     y = y + ONE
     half = n >> 1
-    return (y * POWERS[half + 80]) * POWERS[n - half + 80]
+    return np.float32((y * POWERS[half + 80]) * POWERS[n - half + 80])
 
 
 @compiled
@@ -52,7 +52,7 @@ def sigmoid(x: np.float32) -> np.float32:
 @compiled
 def sqrt_softplus(x: np.float32) -> np.float32:
     """sqrt(log(1 + exp(x)))."""
-    return np.sqrt(max(x, ZERO) + log1p_unit(exp_nonpositive(-abs(x))))
+    return np.float32(np.sqrt(max(x, ZERO) + log1p_unit(exp_nonpositive(-abs(x)))))
 
 
 @compiled

@@ -21,7 +21,9 @@ def route_permute(ids: Array, num_experts: int, block: int, capacity: int | None
         np.zeros(num_experts + 1, np.int32),
         np.full(rows // block, -1, np.int32),
     )
-    place(slots, block, slots.size if capacity is None else capacity, *result[:1], result.inverse.reshape(-1), *result[2:])
+    place(
+        slots, block, slots.size if capacity is None else capacity, *result[:1], result.inverse.reshape(-1), *result[2:]
+    )
     return result
 
 

@@ -49,7 +49,9 @@ def masked_topk(
         for q, query in enumerate(queries):
             keep = np.flatnonzero(permitted[q] & could_win(rough[q], slack[q], permitted[q], best.scores[q], k))
             if len(keep):
-                found = exact_scores(query, wide[q], block[keep], floats[keep], metric, None if scale is None else scale[keep])
+                found = exact_scores(
+                    query, wide[q], block[keep], floats[keep], metric, None if scale is None else scale[keep]
+                )
                 merge(best, q, found, keep + start)
     return best
 
@@ -59,7 +61,9 @@ def as_floats(array: Array) -> Floats:
     return np.ascontiguousarray(array.astype(np.float32) if array.dtype == np.int8 else widen(array))
 
 
-def rough_scores(queries: Floats, rows: Floats, metric: Metric, scales: Floats | None) -> tuple[Floats, NDArray[np.float64]]:
+def rough_scores(
+    queries: Floats, rows: Floats, metric: Metric, scales: Floats | None
+) -> tuple[Floats, NDArray[np.float64]]:
     """Scores [Q, n] by a matrix product, and how far off each may be; see docs/masked_topk.md for the bound."""
     products = queries @ rows.T
     terms = 8 * (queries.shape[1] + 8) * UNIT

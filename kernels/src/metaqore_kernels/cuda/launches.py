@@ -71,7 +71,7 @@ class Device(Protocol):
     - `contiguous` copies an array into one piece, or says how to.
     - What `empty` returns belongs to the caller, and is ready for the work launched after it.
     - `workspace` is scratch for the launches that follow on the same stream; a later call may return the same memory.
-    - `counter` is a word that was 0 once and that only kernels change.
+    - `counter` is a word that is 0 and that nothing else uses, now or in the replay of a graph.
     - `launch` returns before the work is done, and the launches run in order.
     """
 
@@ -91,7 +91,7 @@ def pointer(view: View | None) -> int | None:
 
 
 def fields(text: str) -> list[tuple[str, type]]:
-    """The fields of a struct from lines of `type: name name`; `p` is a pointer, `q` 64 bits, `i` an int, `f` a float."""
+    """The fields of a struct from lines of `type: name name`; the types are p(ointer), q (64 bits), i(nt), f(loat)."""
     types = {"p": ctypes.c_void_p, "q": ctypes.c_int64, "i": ctypes.c_int32, "f": ctypes.c_float}
     return [
         (name, types[letter.strip()])

@@ -86,7 +86,7 @@ class Operations:
                 block,
                 results,
                 workspace=device.workspace(size),
-                counter=device.counter(),
+                counter=device.counter() if path == "together" else 0,
                 multiprocessors=device.multiprocessors,
                 **more,
             )

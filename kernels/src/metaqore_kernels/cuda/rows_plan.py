@@ -114,5 +114,5 @@ def plan_gate(x: View, gate: View, logits: View) -> list[Launch]:
         aligned=x.is_aligned(8) and gate.is_aligned(8),
     )
     together = 1 if tokens == 1 else GATE_TOKENS
-    grid = (ceil_div(experts, GATE_THREADS // 32), ceil_div(tokens, together))
+    grid = (ceil_div(tokens, together), ceil_div(experts, GATE_THREADS // 32))
     return [Launch(f"gate_exact_{x.kind}_{together}", arguments, grid, GATE_THREADS)] if logits.size else []

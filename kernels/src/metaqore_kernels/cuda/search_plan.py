@@ -14,6 +14,7 @@ BLOCKS_PER_MULTIPROCESSOR = 8
 SHALLOW, DEEP = 32, 256  # entries that a warp's list holds
 QUERIES_TOGETHER = 4  # that share what is read of a vector
 MOST_ROWS = 2**32 - 1
+MOST_QUERIES = 2**16 - 1  # of the grid's second dimension
 
 
 class SearchArguments(ctypes.Structure):
@@ -67,6 +68,8 @@ def plan_search(
         raise ValueError(f"The GPU path finds at most {DEEP} rows a query, not {k}.")
     if rows > MOST_ROWS:
         raise ValueError(f"The GPU path counts rows in 32 bits; {rows} are too many: search in parts.")
+    if count > MOST_QUERIES:
+        raise ValueError(f"The GPU path takes at most {MOST_QUERIES} queries at a time, not {count}.")
     lists, per_warp = spread(rows, multiprocessors)
     search = SearchArguments(
         queries=queries.pointer,
@@ -88,13 +91,13 @@ def plan_search(
         squared=squared,
         aligned=vectors.is_aligned(8) and queries.is_aligned(8),
     )
-    merge = MergeArguments(
-        found=workspace, scores=scores.pointer, ids=ids.pointer, query_count=count, k=k, lists=lists
-    )
+    merge = MergeArguments(found=workspace, scores=scores.pointer, ids=ids.pointer, query_count=count, k=k, lists=lists)
     deep = 1 if k <= SHALLOW else DEEP // 32
     together = 1 if deep > 1 or count == 1 else QUERIES_TOGETHER
-    shared = MERGE_THREADS * deep * 8
+    if count == 0:
+        return []
+    grid = (lists // WARPS, ceil_div(count, together))
     return [
-        Launch(f"search_{queries.kind}_{together}x{deep}", search, (lists // WARPS, ceil_div(count, together)), THREADS),
-        Launch(f"merge_{deep}", merge, (count, 1), MERGE_THREADS, shared),
-    ] if count else []  # fmt: skip
+        Launch(f"search_{queries.kind}_{together}x{deep}", search, grid, THREADS),
+        Launch(f"merge_{deep}", merge, (count, 1), MERGE_THREADS, MERGE_THREADS * deep * 8),
+    ]

@@ -52,7 +52,8 @@ def exp_nonpositive(x: Floats) -> Floats:
     y = y + r
     y = y + np.float32(1)
     half = n >> 1  # two factors: 2**n alone may be subnormal
-    return (y * power_of_two(half)) * power_of_two(n - half)
+    result: Floats = (y * power_of_two(half)) * power_of_two(n - half)
+    return result
 
 
 def power_of_two(n: NDArray[np.int32]) -> Floats:
@@ -67,13 +68,15 @@ def log1p_unit(u: Floats) -> Floats:
     tail = polynomial(LOG_G, z2) * z2
     tail = tail * z
     z = z + tail
-    return z + z
+    result: Floats = z + z
+    return result
 
 
 def sigmoid(x: Floats) -> Floats:
     """1 / (1 + exp(-x)), from the side on which exp does not overflow."""
     e = exp_nonpositive(-np.abs(x))
-    return np.where(x >= 0, np.float32(1), e) / (e + np.float32(1))
+    result: Floats = np.where(x >= 0, np.float32(1), e) / (e + np.float32(1))
+    return result
 
 
 def sqrt_softplus(x: Floats) -> Floats:

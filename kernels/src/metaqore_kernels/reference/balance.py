@@ -11,4 +11,5 @@ def balance_update(counts: Array, bias: Floats, gamma: float) -> Floats:
     """The bias, raised by gamma for experts under the mean load and lowered for those over it."""
     load = counts.astype(np.int64)
     direction = np.sign(load.sum() - load * load.size)  # of mean - load, without a division
-    return bias + direction.astype(np.float32) * np.float32(gamma)
+    result: Floats = bias + direction.astype(np.float32) * np.float32(gamma)
+    return result

@@ -9,7 +9,7 @@ from metaqore_kernels.reference import arithmetic
 
 
 def gate_logits(x: Array, gate: Array) -> Floats:
-    """x [T, H] times the transpose of gate [E, H], each sum in the order of `arithmetic.dot`."""
+    """Tokens x [T, H] times the transpose of gate [E, H], each sum in the order of `arithmetic.dot`."""
     rows, experts = widen(x), widen(gate)
     with np.errstate(all="ignore"):
         return np.array([arithmetic.dot(row[None], experts) for row in rows], np.float32).reshape(len(x), len(gate))

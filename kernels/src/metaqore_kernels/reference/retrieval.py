@@ -51,7 +51,8 @@ def row_scores(query: Array, rows: Array, metric: Metric, scales: Floats | None 
             score = arithmetic.squared_distance(widen(query)[None], widen(rows))
         if metric == "l2":
             score = -score
-        return (score if scales is None else score * scales) + np.float32(0)
+        result: Floats = (score if scales is None else score * scales) + np.float32(0)
+    return result
 
 
 def permitted_rows(

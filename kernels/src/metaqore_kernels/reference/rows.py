@@ -11,8 +11,10 @@ from metaqore_kernels.results import Permutation
 def gather_rows(x: Array, permutation: Permutation) -> Array:
     """Row r of the result is the token in row r of the permutation; padding is 0."""
     slots = permutation.permutation
-    rows = x[np.maximum(slots, 0) // max(permutation.inverse.shape[1], 1)] if len(x) else np.zeros((len(slots), x.shape[1]), x.dtype)
-    return np.where((slots >= 0)[:, None], rows, np.zeros((), x.dtype))
+    real = slots >= 0
+    rows = np.zeros((len(slots), x.shape[1]), x.dtype)
+    rows[real] = x[slots[real] // permutation.inverse.shape[1]]
+    return rows
 
 
 def combine(y: Array, inverse: Array, weights: Floats) -> Array:

@@ -13,8 +13,8 @@ struct GateArguments {
 template <typename Format, int TOKENS>
 __device__ __forceinline__ void gate_exact(const GateArguments& a) {
   typedef typename Format::Bits Bits;
-  const int expert = blockIdx.x * (blockDim.x / 32) + warp_of();
-  const i64 first = (i64)blockIdx.y * TOKENS;
+  const int expert = blockIdx.y * (blockDim.x / 32) + warp_of();
+  const i64 first = (i64)blockIdx.x * TOKENS;
   if (expert >= a.experts) return;
   float sums[TOKENS][8];
 #pragma unroll
