@@ -13,6 +13,7 @@ from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import Artifact
+from metaqore_governance_core.psmp.canonical_state import state_bytes
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
 from metaqore_governance_core.psmp.conflicts.model import Party
@@ -42,9 +43,10 @@ def test_an_event_is_stored_as_the_core_spells_it_and_by_rfc_8785(event):
 
 @given(st.sampled_from(list(STATES)).flatmap(lambda kind: st.tuples(st.just(kind), st.from_type(STATES[kind]))))
 @settings(max_examples=200, deadline=None)
-def test_a_state_comes_back_as_it_was(given_):
+def test_a_state_comes_back_as_it_was_and_is_written_as_the_core_writes_it(given_):
     kind, state = given_
     assert decode_state(kind, encode_state(state)) == state
+    assert encode_state(state) == state_bytes(state)
 
 
 def test_what_an_older_version_wrote_is_read_with_what_came_since_at_its_default():

@@ -11,7 +11,10 @@ from metaqore_governance_core.canonical import canonical
 
 
 def state_bytes(state: Any) -> bytes:
-    """The canonical form of a state that is made of frozen dataclasses, tuples, sets, mappings and plain values."""
+    """The canonical form of a state that is made of frozen dataclasses, tuples, sets, mappings and plain values.
+
+    A set is a list in order: texts by their code points, anything else by its canonical form.
+    """
     return canonical(_plain(state))
 
 
@@ -23,7 +26,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, frozenset | set):
-        return sorted((_plain(one) for one in value), key=canonical)
+        plain = [_plain(one) for one in value]
+        return sorted(plain) if all(isinstance(one, str) for one in plain) else sorted(plain, key=canonical)
     if isinstance(value, tuple | list):
         return [_plain(one) for one in value]
     return value

@@ -62,10 +62,14 @@ where organization = $1 and project = $2 and version > $3 and version <= $4 and 
 order by kind, aggregate limit $7
 """
 _PROJECTS: Final = """
-select a.kind, a.aggregate, a.id, a.project, a.version, a.state, p.version as project_version
-from psmp_aggregates as a join psmp_projects as p using (organization, project)
-where a.organization = $1 and a.kind = 'project' and a.id > $2
-order by a.id limit $3
+select a.kind, a.aggregate, a.id, a.project, a.version, a.state, p.version as project_version from (
+    select * from psmp_projects where organization = $1 and project > $2 order by project limit $3
+) as p cross join lateral (
+    select * from psmp_aggregates as a
+    where a.organization = p.organization and a.project = p.project and a.kind = 'project' and a.aggregate = p.project
+    limit 1
+) as a
+order by a.id
 """
 _EVENTS: Final = """
 select organization, project, version, kind, aggregate, aggregate_version, type, schema, body, command, recorded_us

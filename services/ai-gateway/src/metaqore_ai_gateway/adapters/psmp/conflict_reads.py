@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = "project, conflict, artifact, number, since_us, since_version, body"
 _ORDER: Final = "since_us, project, conflict, artifact, number, since_version"
+# `+ 0` names the index for all projects, which is none for a single one, whatever the planner believes.
 _FILTER: Final = """
     and ($3::text is null or severity = $3) and ($4::text[] is null or type = any ($4))
     and ($5::text is null or artifact = $5)
-    and (since_us, project, conflict, artifact, number, since_version) > ($6, $7, $8, $9, $10, $11)
+    and (since_us + 0, project, conflict, artifact, number, since_version) > ($6, $7, $8, $9, $10, $11)
 """
 _FILTER_IN_PROJECT: Final = """
     and ($3::text is null or severity = $3) and ($4::text[] is null or type = any ($4))
@@ -35,11 +36,12 @@ _FILTER_IN_PROJECT: Final = """
 _ALL: Final = f"where organization = $1 and $2::text is null {_FILTER}"
 _OF_PROJECT: Final = f"where organization = $1 and project = $2 {_FILTER_IN_PROJECT}"
 _BY_AGE: Final = f"order by {_ORDER} limit $12"
+_ALL_BY_AGE: Final = "order by since_us + 0, project, conflict, artifact, number, since_version limit $12"
 _OPEN: Final = f"select {_COLUMNS}, null::bigint as ended_us from psmp_open_conflicts"  # noqa: S608  constants, here and below
 _PAST: Final = f"select {_COLUMNS}, ended_us from psmp_past_conflicts"  # noqa: S608
 
-_ALL_OPEN: Final = f"{_OPEN} {_ALL} {_BY_AGE}"
-_ALL_PAST: Final = f"{_PAST} {_ALL} {_BY_AGE}"
+_ALL_OPEN: Final = f"{_OPEN} {_ALL} {_ALL_BY_AGE}"
+_ALL_PAST: Final = f"{_PAST} {_ALL} {_ALL_BY_AGE}"
 _OPEN_NOW: Final = f"{_OPEN} {_OF_PROJECT} {_BY_AGE}"
 _PAST_NOW: Final = f"{_PAST} {_OF_PROJECT} {_BY_AGE}"
 _OPEN_THEN: Final = f"{_OPEN} {_OF_PROJECT} and since_version <= $13 {_BY_AGE}"

@@ -17,11 +17,17 @@ from metaqore_governance_core.psmp.conflicts.model import Choice
 if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
+# Here as elsewhere `any` leads to the index: by the rows alone, which it then looks at, a planner that knows no better
+# reads all of a project.
 _CLOSE: Final = """
-delete from psmp_open_conflicts where organization = $1 and project = $2 and (
-    (artifact, number, conflict) in (select * from unnest($3::text[], $4::integer[], $5::text[]))
-    or (artifact, number) in (select * from unnest($6::text[], $7::integer[]))
-) returning artifact, number, conflict, since_version, body
+delete from psmp_open_conflicts where organization = $1 and project = $2 and artifact = any ($3::text[])
+    and (artifact, number, conflict) in (select * from unnest($3::text[], $4::integer[], $5::text[]))
+returning artifact, number, conflict, since_version, body
+"""
+_LEAVE: Final = """
+delete from psmp_open_conflicts where organization = $1 and project = $2 and artifact = any ($3::text[])
+    and (artifact, number) in (select * from unnest($3::text[], $4::integer[]))
+returning artifact, number, conflict, since_version, body
 """
 _KEEP: Final = """
 insert into psmp_past_conflicts (
@@ -43,7 +49,7 @@ select $1, $2, given.* from unnest(
 on conflict (organization, conflict, project, artifact, number) do update set body = excluded.body
 """
 _FORGET_PARTIES: Final = """
-delete from psmp_conflict_parties where organization = $1 and project = $2
+delete from psmp_conflict_parties where organization = $1 and project = $2 and artifact = any ($3::text[])
     and (artifact, number) in (select * from unnest($3::text[], $4::integer[]))
 """
 _PARTIES: Final = """
@@ -143,10 +149,11 @@ class ConflictWrites:
 
     async def _close(self, course: _Course) -> None:
         passed = list(course.passed)
-        if course.ended or course.left:
-            places = [list(each) for each in zip(*course.ended, strict=True)] or [[], [], []]
-            versions = [list(each) for each in zip(*course.left, strict=True)] or [[], []]
-            for row in await self.connection.fetch(_CLOSE, self.organization, self.project, *places, *versions):
+        for statement, places in ((_CLOSE, course.ended), (_LEAVE, course.left)):
+            if not places:
+                continue
+            given = columns_of(list(places))
+            for row in await self.connection.fetch(statement, self.organization, self.project, *given):
                 place = (row["artifact"], row["number"], row["conflict"])
                 end = course.ended.get(place) or course.left[place[:2]]
                 passed.append((place, _Since(decode_open_conflict(row["body"]), row["since_version"]), end))

@@ -11,19 +11,20 @@ from metaqore_ai_gateway.adapters.psmp.tenancy import become_relay
 from metaqore_mesh.database.pool import transaction
 
 _BATCH: Final = 5_000
-# The role sees and deletes nothing younger: see the policies. The last condition is for the index.
-_ANSWERS: Final = """
-delete from psmp_commands where (organization, project, key) in (
-    select organization, project, key from psmp_commands
-    where created_at < now() - interval '24 hours' order by created_at limit $1
-)
+# The role sees and deletes nothing younger: see the policies. Here the condition is for the index.
+_OLD_ANSWERS: Final = """
+select max(created_at) from (
+    select created_at from psmp_commands where created_at < now() - interval '24 hours' order by created_at limit $1
+) as oldest
 """
-_BODIES: Final = """
-delete from psmp_bodies where not is_used and (organization, digest) in (
-    select organization, digest from psmp_bodies
-    where not is_used and kept_at < now() - interval '24 hours' order by kept_at limit $1
-)
+_FORGET_ANSWERS: Final = "delete from psmp_commands where created_at <= $1"
+_OLD_BODIES: Final = """
+select max(kept_at) from (
+    select kept_at from psmp_bodies where not is_used and kept_at < now() - interval '24 hours'
+    order by kept_at limit $1
+) as oldest
 """
+_FORGET_BODIES: Final = "delete from psmp_bodies where not is_used and kept_at <= $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +35,19 @@ class ForgetOld:
 
     async def answers(self) -> int:
         """Forget the first answers of commands; gives how many."""
-        return await self._forget(_ANSWERS)
+        return await self._forget(_OLD_ANSWERS, _FORGET_ANSWERS)
 
     async def unused_bodies(self) -> int:
         """Forget the texts that no version names; gives how many."""
-        return await self._forget(_BODIES)
+        return await self._forget(_OLD_BODIES, _FORGET_BODIES)
 
-    async def _forget(self, statement: str) -> int:
+    async def _forget(self, oldest: str, delete: str) -> int:
+        """Some at a time, so that no statement takes long whatever has gathered."""
         forgotten = 0
         while True:
             async with transaction(self.pool) as connection:
                 await become_relay(connection)
-                done = await connection.execute(statement, _BATCH)
-            count = int(done.rpartition(" ")[2])
-            forgotten += count
-            if count < _BATCH:
-                return forgotten
+                until = await connection.fetchval(oldest, _BATCH)
+                if until is None:
+                    return forgotten
+                forgotten += int((await connection.execute(delete, until)).rpartition(" ")[2])

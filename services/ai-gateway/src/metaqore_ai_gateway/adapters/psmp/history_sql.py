@@ -20,9 +20,12 @@ SNAPSHOT_EVERY: Final = 64
 
 # Since its last event an aggregate is what it is now: of most, nothing has to be folded.
 _UNCHANGED: Final = """
-select kind, aggregate, version, state from psmp_aggregates
-where organization = $1 and project = $2
-    and (kind, aggregate) in (select * from unnest($3::text[], $4::text[])) and changed <= $5
+select found.* from unnest($3::text[], $4::text[]) as asked (kind, aggregate) cross join lateral (
+    select a.kind, a.aggregate, a.version, a.state from psmp_aggregates as a
+    where a.organization = $1 and a.project = $2 and a.kind = asked.kind and a.aggregate = asked.aggregate
+        and a.changed <= $5
+    limit 1
+) as found
 """
 _SNAPSHOTS: Final = """
 select asked.kind, asked.aggregate, found.aggregate_version, found.state
@@ -34,14 +37,18 @@ cross join lateral (
     order by s.project_version desc limit 1
 ) as found
 """
-# `+ 0`, so that they are found by their aggregate and not by counting through the project.
+# `+ 0`, so that they are found by their aggregate and not by counting through the project; `offset 0`, so that each
+# aggregate is looked for by itself.
 _EVENTS: Final = """
-select asked.kind, asked.aggregate, e.aggregate_version, e.type, e.schema, e.body
+select asked.kind, asked.aggregate, found.aggregate_version, found.type, found.schema, found.body
 from unnest($3::text[], $4::text[], $5::bigint[]) as asked (kind, aggregate, after)
-join psmp_events as e on e.organization = $1 and e.project = $2 and e.kind = asked.kind
-    and e.aggregate = asked.aggregate and e.aggregate_version > asked.after
-where e.version + 0 <= $6
-order by e.version
+cross join lateral (
+    select e.version, e.aggregate_version, e.type, e.schema, e.body from psmp_events as e
+    where e.organization = $1 and e.project = $2 and e.kind = asked.kind and e.aggregate = asked.aggregate
+        and e.aggregate_version > asked.after and e.version + 0 <= $6
+    offset 0
+) as found
+order by found.version
 """
 
 

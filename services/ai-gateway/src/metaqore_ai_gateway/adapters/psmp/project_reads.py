@@ -17,10 +17,13 @@ from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey
 if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
+# Each by itself: as one condition a planner that knows no better reads all of a project for them.
 _AGGREGATES: Final = """
-select kind, aggregate, version, born, offered_us, state from psmp_aggregates
-where organization = $1 and project = $2
-    and (kind, aggregate) in (select * from unnest($3::text[], $4::text[]))
+select found.* from unnest($3::text[], $4::text[]) as asked (kind, aggregate) cross join lateral (
+    select a.kind, a.aggregate, a.version, a.born, a.offered_us, a.state from psmp_aggregates as a
+    where a.organization = $1 and a.project = $2 and a.kind = asked.kind and a.aggregate = asked.aggregate
+    limit 1
+) as found
 """
 # A loose index scan: from the first party of each form to that of the next, however many declare it, and of each form
 # its last party, too, where that is another.

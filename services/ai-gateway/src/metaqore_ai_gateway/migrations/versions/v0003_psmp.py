@@ -97,7 +97,7 @@ comment on column psmp_aggregates.offered_us is 'When each version of an artifac
 
 create index psmp_aggregates_by_name on psmp_aggregates (organization, project, kind, aggregate) include (born);
 
-create unique index psmp_aggregates_by_id on psmp_aggregates (organization, kind, id);
+create unique index psmp_aggregates_by_id on psmp_aggregates (organization, id, kind);
 
 create index psmp_tasks_by_standing on psmp_aggregates (organization, project, standing, aggregate)
     where kind = 'task';
@@ -182,7 +182,7 @@ create index psmp_open_conflicts_by_age on psmp_open_conflicts
     (organization, project, since_us, conflict, artifact, number);
 
 create index psmp_open_conflicts_of_all_by_age on psmp_open_conflicts
-    (organization, since_us, project, conflict, artifact, number);
+    (organization, (since_us + 0), project, conflict, artifact, number);
 
 create table psmp_past_conflicts (
     organization text collate "C" not null,
@@ -208,7 +208,7 @@ create index psmp_past_conflicts_by_age on psmp_past_conflicts
     (organization, project, since_us, conflict, artifact, number);
 
 create index psmp_past_conflicts_of_all_by_age on psmp_past_conflicts
-    (organization, since_us, project, conflict, artifact, number);
+    (organization, (since_us + 0), project, conflict, artifact, number);
 
 create table psmp_conflict_parties (
     organization text collate "C" not null,
