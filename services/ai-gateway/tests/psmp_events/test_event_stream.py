@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from metaqore_ai_gateway.entrypoints import http_protocol, http_websocket
+from metaqore_ai_gateway.entrypoints import http_protocol, http_server, http_websocket
 from metaqore_ai_gateway.entrypoints.http import HttpDoor
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
 from metaqore_ai_gateway.entrypoints.psmp_rest_stream import with_event_stream
@@ -197,12 +197,18 @@ async def test_who_talks_is_not_listened_to(serve, mesh, said, end):
     await unwatched(mesh)
 
 
-async def test_the_connection_is_kept_alive_by_pings(serve, mesh, monkeypatch):
-    monkeypatch.setattr(http_websocket, "PING_S", 0.1)
+async def test_who_answers_no_ping_loses_the_connection(serve, mesh, monkeypatch):
+    monkeypatch.setattr(http_server, "PING_S", 1.0)
     url = await serve()
-    async with watch(url, ping_interval=None) as socket:
-        await watched(mesh)
-        assert await asyncio.wait_for(await socket.ping(), 5) >= 0
+    async with watch(url) as socket:
+        await asyncio.sleep(2.5)
+        assert mesh.hub.is_watched
+        await socket.ping()
+    reader, writer = await raw(url)
+    told = await asyncio.wait_for(reader.readuntil(b"keepalive ping timeout"), 10)
+    assert b"\x89\x04" in told
+    writer.close()
+    await unwatched(mesh)
 
 
 async def test_who_reads_nothing_loses_the_connection(serve, mesh, relayed, monkeypatch):

@@ -19,9 +19,6 @@ from metaqore_governance_core.contracts.topics import PSMP_EVENTS
 from metaqore_mesh.kafka.errors import RecordTooLarge
 from metaqore_mesh.kafka.records import Headers, Outgoing
 
-CONSUMER: Final = "feed"
-"""Under this name the relay keeps how far the feed has come."""
-
 MAX_DATA_BYTES: Final = 512 * 1024
 """An event with more goes without its data; topics take a megabyte a message unless their keeper says otherwise."""
 
