@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 
+from metaqore_ai_gateway.adapters.batched_reads import BatchedReads
 from metaqore_ai_gateway.adapters.batched_writes import BatchedWrites
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_governance_core.records import Commitment
 from metaqore_mesh.objects import Body
 
 _KEPT: Final = """
-select digest, key_id, size_bytes, name, wrapped_key from psmp_bodies where organization = $1 and digest = $2
+select digest, key_id, size_bytes, name, wrapped_key from psmp_bodies
+where organization = $1 and digest = any ($2::text[])
 """
 _LIVING: Final = """
 select name from psmp_bodies where organization = $1 and name = any ($2::text[]) and wrapped_key is not null
@@ -39,15 +41,19 @@ where organization = $1 and digest = $2 and wrapped_key is not null
 """
 
 
+_Place: TypeAlias = tuple[str, str]
+
+
 class PostgresKeptBodies:
     """The bodies of all organizations, each in a row behind its organization's wall.
 
-    What is kept at the same time shares a transaction.
+    What is kept at the same time shares a transaction, and so does what is looked for.
     """
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
         self._writes = BatchedWrites("psmp bodies", self._keep_all)
+        self._reads = BatchedReads("psmp bodies", self._all_kept)
 
     async def keep(self, body: Body) -> Body:
         """Return once the row is committed: this body, or what is there where it was erased meanwhile.
@@ -68,12 +74,7 @@ class PostgresKeptBodies:
 
     async def kept(self, organization: str, digest: str) -> Body | None:
         """The body under this address; its `wrapped_key` is empty where it is destroyed."""
-        async with of_organization(self._pool, organization) as connection:
-            row = await connection.fetchrow(_KEPT, organization, digest)
-        if row is None:
-            return None
-        text = Commitment(row["digest"], row["key_id"], row["size_bytes"])
-        return Body(organization, text, row["name"], row["wrapped_key"] or b"")
+        return await self._reads.get((organization, digest))
 
     async def living(self, names: Sequence[str]) -> AbstractSet[str]:
         """Those of `names` whose keys live. An object's name says whose it is."""
@@ -95,6 +96,19 @@ class PostgresKeptBodies:
     async def settled(self) -> None:
         """Return once everything that was given to be kept is."""
         await self._writes.settled()
+
+    async def _all_kept(self, places: Collection[_Place]) -> Mapping[_Place, Body]:
+        by_organization: dict[str, list[str]] = {}
+        for organization, digest in places:
+            by_organization.setdefault(organization, []).append(digest)
+        found: dict[_Place, Body] = {}
+        for organization, digests in by_organization.items():
+            async with of_organization(self._pool, organization) as connection:
+                rows = await connection.fetch(_KEPT, organization, digests)
+            for digest, key_id, size_bytes, name, wrapped_key in rows:
+                text = Commitment(digest, key_id, size_bytes)
+                found[organization, digest] = Body(organization, text, name, wrapped_key or b"")
+        return found
 
     async def _keep_all(self, given: Sequence[_Keeping]) -> None:
         by_organization: dict[str, dict[str, _Keeping]] = {}

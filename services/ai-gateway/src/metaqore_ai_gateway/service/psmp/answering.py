@@ -8,17 +8,19 @@ from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_governance_core.psmp.artifact_events import Proposed
 from metaqore_governance_core.psmp.artifact_state import Artifact, OpenConflict
-from metaqore_governance_core.receipts import parse_token
 
 
-def answer_of(outcome: Outcome, of: tuple[str, str], first: Ref, receipt_token: str) -> Answer:
-    """The answer of an outcome in the organization and project `of`; what the command was sent to comes `first`."""
+def answer_of(outcome: Outcome, of: tuple[str, str], first: Ref, receipt: tuple[str, str]) -> Answer:
+    """The answer of an outcome in the organization and project `of`; what the command was sent to comes `first`.
+
+    `receipt` is its id and its token.
+    """
     organization, project = of
     revisions = {one.of: one.aggregate_version for one in outcome.happened}
     changed = [ref for ref in dict.fromkeys([first, *revisions]) if ref in outcome.states and ref in revisions]
     return Answer(
-        receipt=parse_token(receipt_token).id,
-        receipt_token=receipt_token,
+        receipt=receipt[0],
+        receipt_token=receipt[1],
         project=project,
         project_version=outcome.version,
         changed=tuple(

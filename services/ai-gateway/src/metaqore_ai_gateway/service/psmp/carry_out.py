@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from metaqore_ai_gateway.service.psmp.answering import answer_of
-from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Repeatable, Submission
+from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Outcome, Repeatable, Submission
 from metaqore_ai_gateway.service.psmp.cascade import ended_of, ending
 from metaqore_ai_gateway.service.psmp.conduct import stale
 from metaqore_ai_gateway.service.psmp.contents import MakeContent, declared
@@ -32,6 +32,7 @@ from metaqore_governance_core.psmp import artifact_commands
 from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.artifact_state import Artifact, Content
 from metaqore_governance_core.psmp.refusal import conflict
+from metaqore_governance_core.receipts import parse_token
 
 _CASCADES: Final = 3
 """So often a cascade is planned anew where something was opened meanwhile."""
@@ -110,7 +111,7 @@ class CarryOut:
             )
         )
         of = (permitted.organization, permitted.target.project)
-        return answer_of(outcome, of, permitted.target.ref, outcome.receipt_token or recorded.receipt_token)
+        return answer_of(outcome, of, permitted.target.ref, _receipt(outcome, recorded))
 
     async def _asked(self, permitted: Permitted) -> tuple[Asked, ...]:
         target, who = permitted.target, permitted.who
@@ -206,7 +207,7 @@ class CarryOut:
             )
         outcome = await restore.make(wanted, plan, permitted.repeatable)
         of = (permitted.organization, permitted.target.project)
-        answer = answer_of(outcome, of, permitted.target.ref, outcome.receipt_token or permitted.recorded.receipt_token)
+        answer = answer_of(outcome, of, permitted.target.ref, _receipt(outcome, permitted.recorded))
         return replace(answer, differences=_made_undone(plan.differences), conflicts=plan.conflicts)
 
     async def _resolve(self, permitted: Permitted, command: commands.ResolveConflict) -> Answer:
@@ -248,6 +249,14 @@ class CarryOut:
 def _made_undone(found: Iterable[Difference]) -> tuple[Difference, ...]:
     """What a restore changes: from what is now to what was then."""
     return tuple(Difference(one.name, one.after, one.before) for one in found)
+
+
+def _receipt(outcome: Outcome, recorded: Recorded) -> tuple[str, str]:
+    """This command's, or that of the one which it repeats. To read a token takes longer than the command's decision."""
+    token = outcome.receipt_token
+    if not token or token == recorded.receipt_token:
+        return recorded.receipt, recorded.receipt_token
+    return parse_token(token).id, token
 
 
 def _bare(permitted: Permitted, version: int) -> Answer:

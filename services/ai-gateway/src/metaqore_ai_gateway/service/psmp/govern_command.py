@@ -18,12 +18,13 @@ from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Quest
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError, Given, actor_of
 from metaqore_ai_gateway.service.psmp.ids import checkpoint_id
 from metaqore_ai_gateway.service.psmp.target import FindTarget, Target
-from metaqore_ai_gateway.service.psmp.ways_out import conflicts_behind, ways_out_of
+from metaqore_ai_gateway.service.psmp.ways_out import FindWaysOut, conflicts_behind
 from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
 from metaqore_governance_core.contracts import psmp_project_commands as projects
 from metaqore_governance_core.contracts.psmp_commands import TakeCheckpoint
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Scope
+from metaqore_governance_core.psmp.refusal import PsmpRefusedError
 from metaqore_governance_core.receipts import parse_token
 from metaqore_governance_core.sensitivity import Sensitivity
 
@@ -38,6 +39,7 @@ class GovernCommand:
     find_target: FindTarget
     decide: DecideCommand
     carry_out: CarryOut
+    find_ways_out: FindWaysOut
     answers: Answers
     admission: Admission
     now_us: Callable[[], int]
@@ -61,9 +63,25 @@ class GovernCommand:
                     kept = await self._kept(repeatable, given, target)  # the first may have ended meanwhile
                     if kept is not None and kept.receipt_token != recorded.receipt_token:
                         return await self._again(kept, given, target)
-                raise _refused(error, given, target, recorded) from error
+                raise await self._refused(error, given, target, recorded) from error
         finally:
             self.admission.leave()
+
+    async def _refused(
+        self, error: MetaQoreError, given: Given, target: Target, recorded: Recorded
+    ) -> CommandRefusedError:
+        organization, failed = given.caller.organization, error.kind in _UNTRIED
+        helps = not failed and isinstance(error, PsmpRefusedError)
+        ways_out = await self.find_ways_out(organization, target, given.command, self.now_us()) if helps else ()
+        return CommandRefusedError(
+            error,
+            state="failed" if failed else "refused",
+            receipt=recorded.receipt,
+            receipt_token=recorded.receipt_token,
+            project=target.project,
+            conflicts=conflicts_behind(error),
+            ways_out=ways_out,
+        )
 
     async def _kept(self, repeatable: Repeatable | None, given: Given, target: Target) -> KeptAnswer | None:
         """What the first command with this key was answered, if there was one. Raises `idempotency_body_differs`."""
@@ -76,11 +94,13 @@ class GovernCommand:
 
     async def _again(self, kept: KeptAnswer, given: Given, target: Target) -> Answer:
         """The first answer. Raises the first refusal."""
+        receipt = parse_token(kept.receipt_token).id
         if isinstance(kept.result, MetaQoreError):
-            receipt = parse_token(kept.receipt_token).id
-            raise _refused(kept.result, given, target, Recorded(receipt, kept.receipt_token, Sensitivity.PUBLIC))
+            raise await self._refused(
+                kept.result, given, target, Recorded(receipt, kept.receipt_token, Sensitivity.PUBLIC)
+            )
         of = (given.caller.organization, target.project)
-        answer = answer_of(kept.result, of, target.ref, kept.receipt_token)
+        answer = answer_of(kept.result, of, target.ref, (receipt, kept.receipt_token))
         if isinstance(given.command, TakeCheckpoint):
             taken = checkpoint_id(*of, given.command.checkpoint_name)
             found = await self.find_target.places.checkpoint_at(given.caller.organization, taken)
@@ -128,16 +148,3 @@ def _label(given: Given) -> Sensitivity | None:
             specs = []
     named = [Sensitivity[spec.sensitivity] for spec in specs if spec.sensitivity is not None]
     return max([*named, *([] if given.label is None else [given.label])], default=None)
-
-
-def _refused(error: MetaQoreError, given: Given, target: Target, recorded: Recorded) -> CommandRefusedError:
-    conflicts = conflicts_behind(error)
-    return CommandRefusedError(
-        error,
-        state="failed" if error.kind in _UNTRIED else "refused",
-        receipt=recorded.receipt,
-        receipt_token=recorded.receipt_token,
-        project=target.project,
-        conflicts=conflicts,
-        ways_out=ways_out_of(conflicts, given, target),
-    )
