@@ -41,6 +41,7 @@ from metaqore_ai_gateway.service.psmp.timers import Timers
 from metaqore_ai_gateway.service.psmp.upload_body import UploadBody
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
 from metaqore_ai_gateway.service.psmp.watching import Watching
+from metaqore_ai_gateway.service.psmp.ways_out import FindWaysOut
 from metaqore_governance_core.decision import Policy
 from metaqore_governance_core.scanner import Scanner
 from metaqore_mesh.keys import DigestKeys
@@ -105,6 +106,7 @@ async def open_psmp(stores: Stores, governing: Governing, publish_all: PublishAl
         FindTarget(places, new_id),
         decide,
         CarryOut(queues, history, checkpoints, places, bodies, default_project),
+        FindWaysOut(history),
         PostgresAnswers(pool),
         governing.admission,
         now_us,

@@ -88,6 +88,17 @@ async def test_texts_that_clash_are_for_a_person_to_merge(world):
     assert await _phase(world, b, 1) == "blocked"
 
 
+async def test_a_refusal_says_which_commands_would_help(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    refused = await world.refused("ann", "artifact.activate", artifact=own, version=1)
+    [way] = refused.ways_out
+    assert (way.command, way.who) == ("metaqore artifact activate a@1 --project garden", "anybody who may, but ann")
+    await world.do("bob", "project.freeze", why="audit")
+    refused = await world.refused("bob", "artifact.activate", artifact=own, version=1)
+    assert refused.code == "project_frozen"
+    assert any("project unfreeze" in one.command for one in refused.ways_out)
+
+
 async def test_nobody_resolves_in_its_own_favour(world):
     _, b, conflict = await _clash(world)
     refused = await world.refused(

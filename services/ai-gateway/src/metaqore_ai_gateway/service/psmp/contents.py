@@ -16,7 +16,8 @@ from metaqore_governance_core.psmp.artifact_state import Body, Content, Dependen
 from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
 from metaqore_governance_core.psmp.conflicts.model import Party
-from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json
+from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
+from metaqore_governance_core.psmp.conflicts.python_locks import PYTHON_LOCKS, python_lock
 from metaqore_governance_core.psmp.conflicts.python_manifests import pyproject_toml, requirements_txt
 from metaqore_governance_core.psmp.declared import dependencies_of
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError, conflict
@@ -40,7 +41,9 @@ _Reader = Callable[[Party, str, str], Manifest]
 _READERS: Final[Mapping[str, _Reader]] = {
     "pyproject.toml": lambda party, text, _: pyproject_toml(party, text),
     "package.json": package_json,
+    "package-lock.json": lambda party, text, _: package_lock_peers(party, text),
     "Cargo.toml": lambda party, text, _: cargo_toml(party, text),
+    **dict.fromkeys(PYTHON_LOCKS, lambda party, text, path: python_lock(party, text, path.rpartition("/")[2])),
 }
 _NOBODY: Final = Party("", 0, "", "")
 

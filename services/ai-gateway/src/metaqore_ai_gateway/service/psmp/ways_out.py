@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
+from dataclasses import dataclass
 
-from metaqore_ai_gateway.service.psmp.governed import Given
+from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
+from metaqore_ai_gateway.service.psmp.history_ports import History
 from metaqore_ai_gateway.service.psmp.target import Target
+from metaqore_governance_core.contracts.psmp_commands import Command
 from metaqore_governance_core.errors import MetaQoreError
-from metaqore_governance_core.psmp.blocking_report import WayOut
-from metaqore_governance_core.psmp.conflicts.model import Choice, Conflict
+from metaqore_governance_core.psmp.artifact_state import Artifact
+from metaqore_governance_core.psmp.blocking_report import WayOut, blocking_report
+from metaqore_governance_core.psmp.conflicts.model import Conflict
+from metaqore_governance_core.psmp.project import Project
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError
-from metaqore_governance_core.psmp.resolution import possible_choices
 
 
 def conflicts_behind(error: MetaQoreError) -> tuple[Conflict, ...]:
@@ -18,19 +21,26 @@ def conflicts_behind(error: MetaQoreError) -> tuple[Conflict, ...]:
     return error.conflicts if isinstance(error, PsmpRefusedError) else ()
 
 
-def ways_out_of(conflicts: tuple[Conflict, ...], given: Given, target: Target) -> tuple[WayOut, ...]:
-    """Commands to paste. What was refused as a whole left no version whose conflicts could be resolved."""
-    version = getattr(given.command, "version", None)
-    if not isinstance(version, int):
-        return ()
-    of = f"{target.ref.id}@{version}"
-    return tuple(WayOut(_resolve(one, choice, of), "who may resolve") for one in conflicts for choice in _choices(one))
+@dataclass(frozen=True, slots=True)
+class FindWaysOut:
+    """Commands to paste, as the blocking report has them for the version that a command was sent to.
 
+    What was refused as a whole left no version behind, and has none.
+    """
 
-def _choices(conflict: Conflict) -> tuple[Choice, ...]:
-    return possible_choices(conflict) if conflict.blocks else (Choice.MANUAL,)
+    history: History
 
-
-def _resolve(conflict: Conflict, choice: Choice, of: str) -> str:
-    words = ["metaqore", "conflict", "resolve", conflict.id, choice.value, "--for", of]
-    return shlex.join(words) + ' --why "…"'
+    async def __call__(self, organization: str, target: Target, command: Command, now_us: int) -> tuple[WayOut, ...]:
+        """Nothing where the command is to no version of an artifact."""
+        number = getattr(command, "version", None)
+        if target.ref.kind is not Kind.ARTIFACT or not isinstance(number, int):
+            return ()
+        of = (organization, target.project)
+        version = await self.history.newest(*of)
+        project = await self.history.state(*of, version, Ref(Kind.PROJECT, target.project))
+        artifact = await self.history.state(*of, version, target.ref)
+        if not isinstance(project, Project) or not isinstance(artifact, Artifact):
+            return ()
+        items = {f"artifact {target.ref.id} v{number}", f"project {project.name}"}
+        stuck = blocking_report(project, [artifact], [], now_us)
+        return tuple(dict.fromkeys(way for one in stuck if one.item in items for way in one.ways_out))

@@ -1,0 +1,57 @@
+"""Python lock files as requirements: what they pin is what stands in the environment, transitive packages too."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
+from metaqore_governance_core.psmp.conflicts.model import Party
+from metaqore_governance_core.psmp.conflicts.python_requirements import python_requirement
+
+PYTHON_LOCKS: Final = ("pylock.toml", "poetry.lock", "uv.lock")
+
+
+def python_lock(party: Party, text: str, name: str) -> Manifest:
+    """The packages that a lock file pins: `pylock.toml` (PEP 751), Poetry's or uv's.
+
+    What has no version, such as a project's own directory, is passed over; a package that stands there several times,
+    for different places, is left to its markers where it has them, and else unread. Raises `MetaQoreError`
+    `manifest_invalid`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise manifest_invalid(name, str(error).rstrip(".")) from error
+    pinned = list(_pinned(document, name))
+    counts: dict[str, int] = {}
+    for package, _, _ in pinned:
+        counts[package] = counts.get(package, 0) + 1
+    entries, unread = [], []
+    for package, version, marker in pinned:
+        line = f"{package}=={version}" + (f" ; {marker}" if marker else "")
+        if counts[package] > 1 and not marker:
+            unread.append(line)
+        else:
+            entries.append(python_requirement(replace(party, declares=f"locks {line}"), line))
+    return Manifest(tuple(entries), unread=tuple(unread))
+
+
+def _pinned(document: Mapping[str, Any], name: str) -> Iterator[tuple[str, str, str]]:
+    packages = document.get("packages", document.get("package", []))
+    if not isinstance(packages, list):
+        raise manifest_invalid(name, "its packages are no list")
+    for one in packages:
+        if not isinstance(one, dict):
+            raise manifest_invalid(name, "a package is no table")
+        package, version, marker = one.get("name"), one.get("version"), one.get("marker", "")
+        if isinstance(package, str) and isinstance(version, str) and "directory" not in one and not _is_own(one):
+            yield package, version, marker if isinstance(marker, str) else ""
+
+
+def _is_own(package: Mapping[str, Any]) -> bool:
+    """Whether it is the project itself, as uv's lock file has it among the packages."""
+    source = package.get("source")
+    return isinstance(source, dict) and bool({"editable", "virtual", "directory"} & source.keys())
