@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import socket
 import ssl
 
 import pytest
@@ -115,9 +116,13 @@ async def test_a_body_without_end_is_not_read():
 async def test_nobody_there_is_told_apart_from_nobody_so_named():
     async with answering(OK) as (port, _):
         pass
-    send = post("127.0.0.1", "nowhere.invalid")
-    assert await send(f"http://127.0.0.1:{port}/", [], b"{}") == Posted(error="target_unreachable")
-    assert await send("http://nowhere.invalid/", [], b"{}") == Posted(error="target_unresolved")
+
+    async def unknown(host, _):
+        raise socket.gaierror(socket.EAI_NONAME, host)
+
+    assert await post("127.0.0.1")(f"http://127.0.0.1:{port}/", [], b"{}") == Posted(error="target_unreachable")
+    posted = await post(resolve=unknown)("https://nowhere.example/", [], b"{}")
+    assert posted == Posted(error="target_unresolved")
 
 
 @pytest.mark.parametrize(
