@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import Final
 
-from metaqore_governance_core.canonical import canonical
+from metaqore_governance_core.canonical import canonical_plain
 
 _BYTES: Final = 16
 
@@ -18,5 +18,5 @@ def artifact_id(organization: str, project: str, name: str) -> str:
 
 def named_id(prefix: str, *parts: str) -> str:
     """The prefix and 26 characters of a digest of the parts."""
-    digest = hashlib.sha256(canonical([prefix, *parts])).digest()[:_BYTES]
+    digest = hashlib.sha256(canonical_plain([prefix, *parts])).digest()[:_BYTES]
     return f"{prefix}_{base64.b32encode(digest).decode().rstrip('=').lower()}"
