@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
@@ -19,6 +19,7 @@ from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict
 PLACE: Final = """
 select project, aggregate from psmp_aggregates where organization = $1 and kind = $2 and id = $3
 """
+_REMEMBERED: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,21 @@ class PostgresPlaces:
     """The port `Places` on PostgreSQL."""
 
     pool: asyncpg.Pool[asyncpg.Record]
+    _found: dict[tuple[str, Kind, str], Place] = field(default_factory=dict)
 
     async def place(self, organization: str, kind: Kind, id_: str) -> Place | None:
-        """Where the artifact, task or project with this id is."""
+        """Where the artifact, task or project with this id is. Once found it is remembered: it never moves."""
+        asked = (organization, kind, id_)
+        if asked in self._found:
+            return self._found[asked]
         async with of_organization(self.pool, organization) as connection:
             row = await connection.fetchrow(PLACE, organization, kind.value, id_)
-        return None if row is None else Place(row["project"], Ref(kind, row["aggregate"]))
+        if row is None:
+            return None
+        if len(self._found) >= _REMEMBERED:
+            self._found.clear()
+        place = self._found[asked] = Place(row["project"], Ref(kind, row["aggregate"]))
+        return place
 
     async def conflict_in(self, organization: str, conflict: str, of: Place, number: int) -> FoundConflict | None:
         """The conflict that this version stands in, or stood in last."""
