@@ -4,6 +4,7 @@ import pytest
 
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Ref
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
+from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtTime, AtVersion
 from metaqore_ai_gateway.service.psmp.reading_ports import Wanted
 from metaqore_governance_core.errors import MetaQoreError
@@ -208,6 +209,45 @@ class TestPages:
             assert await refused(readings.artifacts(ann, "garden", Wanted(size=size))) == "invalid_page_size"
             assert await refused(readings.projects(ann, Wanted(size=size))) == "invalid_page_size"
             assert await refused(readings.events(ann, "garden", 0, size)) == "invalid_page_size"
+
+
+@pytest.mark.usefixtures("team")
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "'; drop table psmp_events; --"])
+async def test_what_no_database_holds_is_not_found(readings, ann, text):
+    for reading, code in (
+        (readings.project(ann, text), "project_not_found"),
+        (readings.artifact(ann, text), "artifact_not_found"),
+        (readings.artifact(ann, text, AtVersion(1)), "artifact_not_found"),
+        (readings.task(ann, text), "task_not_found"),
+        (readings.artifacts(ann, text, Wanted()), "project_not_found"),
+        (readings.artifacts(ann, "garden", Wanted(), at=AtCheckpoint(text)), "checkpoint_not_found"),
+        (readings.conflict(ann, text), "conflict_not_found"),
+        (readings.conflicts(ann, "garden", Wanted(), artifact=text), "artifact_not_found"),
+        (readings.conflicts(ann, text, Wanted()), "project_not_found"),
+        (readings.report(ann, text, Wanted()), "project_not_found"),
+        (readings.events(ann, text, 0), "project_not_found"),
+        (readings.checkpoint(ann, text), "checkpoint_not_found"),
+        (readings.checkpoints(ann, text, Wanted()), "project_not_found"),
+        (readings.diff(ann, text, AtVersion(0), None, Wanted()), "project_not_found"),
+        (readings.state_form(ann, text), "project_not_found"),
+    ):
+        assert await refused(reading) == code
+    assert (await readings.artifacts(ann, "garden", Wanted(), prefix=text)).found == ()
+    assert (await readings.conflicts(ann, "garden", Wanted(), types=(text,))).found == ()
+
+
+@pytest.mark.usefixtures("team")
+async def test_numbers_beyond_a_database_are_refused_or_the_last(readings, ann):
+    assert (await readings.project(ann, "garden", AtTime(2**80))).project_version == 1
+    assert await refused(readings.project(ann, "garden", AtTime(-(2**80)))) == "project_not_found"
+    assert await refused(readings.project(ann, "garden", AtVersion(2**80))) == "version_not_found"
+    assert await refused(readings.events(ann, "garden", 2**80)) == "invalid_version"
+    question = Question("artifacts", ("acme", "garden", None, None, (), ""))
+    for place in ((2**80, "a"), (-1, "a"), (1, "a\0"), (True, "a"), (1.5, "a"), ("1", "a")):
+        wanted = Wanted(question.token(*place))
+        assert await refused(readings.artifacts(ann, "garden", wanted)) == "invalid_page_token"
+    far = Question("conflicts", ("acme", "garden", None, (), "", False, None)).token(0, 1, "p", "c", "a", 2**50, 1)
+    assert (await readings.conflicts(ann, "garden", Wanted(far))).found == ()
 
 
 async def test_events_come_in_order_with_what_caused_them(team, readings, ann):

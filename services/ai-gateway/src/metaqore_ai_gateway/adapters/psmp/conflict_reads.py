@@ -26,12 +26,12 @@ _ORDER: Final = "since_us, project, conflict, artifact, number, since_version"
 _FILTER: Final = """
     and ($3::text is null or severity = $3) and ($4::text[] is null or type = any ($4))
     and ($5::text is null or artifact = $5)
-    and (since_us + 0, project, conflict, artifact, number, since_version) > ($6, $7, $8, $9, $10, $11)
+    and (since_us + 0, project, conflict, artifact, number, since_version) > ($6, $7, $8, $9, $10::bigint, $11)
 """
 _FILTER_IN_PROJECT: Final = """
     and ($3::text is null or severity = $3) and ($4::text[] is null or type = any ($4))
     and ($5::text is null or artifact = $5)
-    and (since_us, conflict, artifact, number, since_version) > ($6, $8, $9, $10, $11) and $7::text is not null
+    and (since_us, conflict, artifact, number, since_version) > ($6, $8, $9, $10::bigint, $11) and $7::text is not null
 """
 _ALL: Final = f"where organization = $1 and $2::text is null {_FILTER}"
 _OF_PROJECT: Final = f"where organization = $1 and project = $2 {_FILTER_IN_PROJECT}"

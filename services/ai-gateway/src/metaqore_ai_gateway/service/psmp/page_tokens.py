@@ -9,6 +9,8 @@ from binascii import Error as Base64Error
 from dataclasses import dataclass
 from typing import Any, Final
 
+from metaqore_ai_gateway.service.psmp.storable import storable
+from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
 from metaqore_governance_core.errors import MetaQoreError
 
 LARGEST_PAGE: Final = 1000
@@ -35,7 +37,7 @@ class Question:
         found = _read(token)
         if not isinstance(found, list) or len(found) != len(shape) + 1 or found[0] != self._mark():
             raise _invalid()
-        if any(type(one) is not wanted for one, wanted in zip(found[1:], shape, strict=True)):
+        if not all(_fits(one, wanted) for one, wanted in zip(found[1:], shape, strict=True)):
             raise _invalid()
         return tuple(found[1:])
 
@@ -57,6 +59,13 @@ def _read(token: str) -> object:
         return json.loads(urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode())
     except (Base64Error, ValueError, RecursionError):
         raise _invalid() from None
+
+
+def _fits(one: object, wanted: type[Any]) -> bool:
+    """Whether it could have come from a database: a whole number, or a text that it can hold."""
+    if wanted is int:
+        return type(one) is int and 0 <= one <= MAX_EXACT_INTEGER
+    return isinstance(one, str) and storable(one)
 
 
 def _invalid() -> MetaQoreError:

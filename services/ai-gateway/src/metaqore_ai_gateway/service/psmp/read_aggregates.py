@@ -14,6 +14,7 @@ from metaqore_ai_gateway.service.psmp.page_tokens import Question, check_size
 from metaqore_ai_gateway.service.psmp.points import Point
 from metaqore_ai_gateway.service.psmp.reading_ports import Labels, Slice, Wanted
 from metaqore_ai_gateway.service.psmp.reading_sources import ReadingSources, check_scope
+from metaqore_ai_gateway.service.psmp.storable import storable
 from metaqore_ai_gateway.service.psmp.walk import BATCH, page_of, walk, walk_projects
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.psmp.artifact_state import Phase, Version
@@ -109,6 +110,8 @@ class AggregateReadings(ReadingSources):
     ) -> Slice[Known]:
         size = check_size(wanted.size)
         place = question.place(wanted.token, int, str)
+        if not storable(among.prefix):
+            return Slice(())
         version, after = place or (await self._version_at(caller, among.project, at), "")
         of_then = Among(among.project, version, among.kind, among.prefix)
         batch = _batch(size, matches)

@@ -13,6 +13,7 @@ from metaqore_ai_gateway.service.psmp.points import AtTime, Point
 from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict, Slice, Wanted
 from metaqore_ai_gateway.service.psmp.reading_sources import ReadingSources, check_scope
 from metaqore_ai_gateway.service.psmp.report import Moment, Report, place_of
+from metaqore_ai_gateway.service.psmp.storable import storable
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.psmp.blocking_report import Cause, StuckItem
@@ -49,7 +50,10 @@ class ConflictReadings(ReadingSources):
             version = place[0] if place else await self._version_at(caller, within, at)
         elif within is not None:
             await self._version_at(caller, within, None)
-        asked = ConflictsWanted(within, severity, types, name, ended, version)
+        known = tuple(filter(storable, types))
+        if types and not known:
+            return Slice(())
+        asked = ConflictsWanted(within, severity, known, name, ended, version)
         after = ConflictPlace(*place[1:]) if place else None
         found = await self.conflict_rows.page(organization, asked, after, size + 1)
         shown = tuple(one for _, one in found[:size])
@@ -59,7 +63,7 @@ class ConflictReadings(ReadingSources):
     async def conflict(self, caller: Caller, conflict: str) -> FoundConflict:
         """One conflict, also one that is gone."""
         check_scope(caller)
-        found = await self.conflict_rows.find(caller.organization, conflict)
+        found = await self.conflict_rows.find(caller.organization, conflict) if storable(conflict) else None
         if found is None:
             raise not_found("conflict")
         return found
@@ -85,7 +89,7 @@ class ConflictReadings(ReadingSources):
         within = None if project is None else project or DEFAULT_PROJECT
         if not artifact:
             return within, ""
-        place = await self.catalog.place(caller.organization, Kind.ARTIFACT, artifact)
+        place = await self.catalog.place(caller.organization, Kind.ARTIFACT, artifact) if storable(artifact) else None
         if place is None or within not in {None, place.project}:
             raise not_found("artifact")
         return place.project, place.ref.id

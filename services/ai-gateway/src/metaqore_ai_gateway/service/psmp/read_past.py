@@ -24,7 +24,9 @@ from metaqore_ai_gateway.service.psmp.reading_ports import (
     Wanted,
 )
 from metaqore_ai_gateway.service.psmp.reading_sources import check_scope
+from metaqore_ai_gateway.service.psmp.storable import storable
 from metaqore_ai_gateway.service.psmp.walk import BATCH, LOOKED_AT
+from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.psmp.refusal import conflict as refused
@@ -37,9 +39,11 @@ class PastReadings(AggregateReadings):
     async def events(self, caller: Caller, project: str, after: int, size: int = 100) -> tuple[PastEvent, ...]:
         """What happened behind that version of the project, in order."""
         check_scope(caller)
-        if after < 0:
+        if not 0 <= after <= MAX_EXACT_INTEGER:
             raise MetaQoreError("invalid_version", "Versions are counted from 1; 0 is before the first.")
         id_ = project or DEFAULT_PROJECT
+        if not storable(id_):
+            raise not_found("project")
         found = tuple(await self.catalog.events(caller.organization, id_, after, check_size(size)))
         if not found:
             await self._version_at(caller, id_, None)
@@ -83,7 +87,7 @@ class PastReadings(AggregateReadings):
     async def checkpoint(self, caller: Caller, checkpoint: str) -> tuple[str, Checkpoint]:
         """The project of a checkpoint, and the checkpoint, by its id."""
         check_scope(caller)
-        found = await self.checkpoint_rows.find(caller.organization, checkpoint)
+        found = await self.checkpoint_rows.find(caller.organization, checkpoint) if storable(checkpoint) else None
         if found is None:
             raise not_found("checkpoint")
         return found
@@ -96,6 +100,8 @@ class PastReadings(AggregateReadings):
         question = Question("checkpoints", (caller.organization, id_))
         place = question.place(wanted.token, int, str)
         before = None if place is None else (place[0], place[1])
+        if not storable(id_):
+            raise not_found("project")
         found = await self.checkpoint_rows.page(caller.organization, id_, before=before, size=size + 1)
         if not found:
             await self._version_at(caller, id_, None)

@@ -14,8 +14,10 @@ from metaqore_ai_gateway.service.psmp.history_ports import Checkpoints, History
 from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
 from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_ai_gateway.service.psmp.lookup_ports import Catalog, Conflicts, Provenance, Replay
-from metaqore_ai_gateway.service.psmp.points import Point
+from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtTime, Point
+from metaqore_ai_gateway.service.psmp.storable import storable
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore
+from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller, Scope
 
@@ -37,17 +39,25 @@ class ReadingSources:
 
     async def _version_at(self, caller: Caller, project: str, at: Point | None) -> int:
         """The version of the project there; 0 for a default project that nobody needed yet."""
+        if not storable(project):
+            raise not_found("project")
         if at is None:
             newest = await self.catalog.newest(caller.organization, project)
             if not newest and project != DEFAULT_PROJECT:
                 raise not_found("project")
             return newest
+        if isinstance(at, AtCheckpoint) and not storable(at.name):
+            raise not_found("checkpoint")
+        if isinstance(at, AtTime):
+            at = AtTime(min(max(at.us, 0), MAX_EXACT_INTEGER))
         with _told_as_not_found():
             return await self.history.version_at(caller.organization, project, at)
 
     async def _known(self, caller: Caller, kind: Kind, id_: str, at: Point | None) -> Known:
         """What has this id, now or then. Raises `<kind>_not_found`."""
         organization = caller.organization
+        if not storable(id_):
+            raise not_found(kind.value)
         if at is None:
             known = await self.catalog.named(organization, kind, id_)
         else:
