@@ -36,6 +36,7 @@ from metaqore_ai_gateway.entrypoints.grpc_tasks import TaskServicer
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
 from metaqore_ai_gateway.entrypoints.psmp_grpc import psmp_services
 from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor, RestLimits
+from metaqore_ai_gateway.entrypoints.psmp_websocket import EventStream
 from metaqore_ai_gateway.entrypoints.slow import slow_plane
 from metaqore_ai_gateway.service.keys import CreateKey, ListKeys, RevokeKey
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
@@ -128,7 +129,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         if group.durability == "broker":
             core = core.recording_to(BrokerSpool(core.spool, shipper))
         psmp = await open_psmp(
-            Stores(url, pool, RunDirectory(settings.run_dir), settings.objects),
+            Stores(url, pool, RunDirectory(settings.run_dir), settings.objects, group.webhook_hosts),
             core.governing,
             bus.publisher.publish_all,
             NAME,
@@ -156,7 +157,13 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         limits, tasks = RestLimits(group.body_bytes, settings.objects.limit_bytes), PostgresTaskStore(pool)
         get_task, list_tasks = GetTask(tasks), ListTasks(tasks)
         psmp_door = PsmpDoor(psmp.gate, psmp.readings, psmp.uploads, get_task, list_tasks, limits)
-        slow = slow_plane(keys=keys, psmp=psmp_door, health=health)
+        slow = slow_plane(
+            keys=keys,
+            psmp=psmp_door,
+            health=health,
+            stream=EventStream(psmp.watching, keys),
+            webhooks=psmp.webhooks,
+        )
         http = serve_http(
             http_door(core, offers.around(core.govern), group, keys, idempotency, slow),
             group.host,

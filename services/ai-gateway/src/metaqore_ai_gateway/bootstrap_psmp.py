@@ -28,11 +28,18 @@ from metaqore_ai_gateway.adapters.psmp.provenance import PostgresProvenance
 from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
 from metaqore_ai_gateway.adapters.psmp.replay import PostgresReplay
 from metaqore_ai_gateway.adapters.psmp.roles import prepare_roles
+from metaqore_ai_gateway.adapters.psmp.webhook_fan_out import CONSUMER, WebhookFanOut
+from metaqore_ai_gateway.adapters.psmp.webhook_queue import PostgresDeliveryQueue
+from metaqore_ai_gateway.adapters.psmp.webhook_roles import prepare_webhook_roles
+from metaqore_ai_gateway.adapters.psmp.webhook_store import PostgresWebhookStore
+from metaqore_ai_gateway.adapters.webhook_post import WebhookPost
+from metaqore_ai_gateway.adapters.webhook_signing import WrappedSecrets, signed
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.ports import AuditSpool
 from metaqore_ai_gateway.service.psmp.carry_out import CarryOut
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand
 from metaqore_ai_gateway.service.psmp.default_project import DefaultProject
+from metaqore_ai_gateway.service.psmp.deliver_webhooks import DeliverWebhooks
 from metaqore_ai_gateway.service.psmp.govern_command import GovernCommand
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.readings import ProjectReadings
@@ -42,12 +49,14 @@ from metaqore_ai_gateway.service.psmp.upload_body import UploadBody
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
 from metaqore_ai_gateway.service.psmp.watching import Watching
 from metaqore_ai_gateway.service.psmp.ways_out import FindWaysOut
+from metaqore_ai_gateway.service.psmp.webhooks import Webhooks
 from metaqore_governance_core.decision import Policy
 from metaqore_governance_core.scanner import Scanner
 from metaqore_mesh.keys import DigestKeys
 from metaqore_mesh.objects import Bodies, ObjectSettings, collect_orphans, make_body_keys, open_objects
 from metaqore_mesh.run_directory import RunDirectory
 
+WEBHOOK_AGENT: Final = "metaqore-webhooks/1"
 EVENTS: Final = "events"
 """The consumer that takes events to their topic."""
 
@@ -73,6 +82,7 @@ class Psmp:
     readings: ProjectReadings
     uploads: UploadBody
     watching: Watching
+    webhooks: Webhooks
     queues: ProjectQueues
     places: PostgresPlaces
     chores: tuple[Callable[[], Awaitable[object]], ...]
@@ -81,18 +91,20 @@ class Psmp:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where PSMP is kept: `url` is the database behind `pool`."""
+    """Where PSMP is kept: `url` is the database behind `pool`. Webhooks may go to `webhook_hosts` in any net."""
 
     url: str
     pool: asyncpg.Pool[asyncpg.Record]
     run: RunDirectory
     objects: ObjectSettings
+    webhook_hosts: tuple[str, ...] = ()
 
 
 async def open_psmp(stores: Stores, governing: Governing, publish_all: PublishAll, name: str) -> Psmp:
     """PSMP on its tables, its store of objects and the bus. Raises `psmp_roles_missing`."""
     pool, now_us, new_id = stores.pool, governing.now_us, governing.new_id
     await prepare_roles(pool)
+    await prepare_webhook_roles(pool)
     objects = await open_objects(stores.objects, directory=stores.run.objects, environ=os.environ)
     rows = PostgresKeptBodies(pool)
     keys = make_body_keys(stores.run.body_key)
@@ -122,17 +134,23 @@ async def open_psmp(stores: Stores, governing: Governing, publish_all: PublishAl
         now_us=now_us,
     )
     hub, forget = WatchHub(), ForgetOld(pool)
+    watching, queue, secrets = Watching(hub, readings), PostgresDeliveryQueue(pool), WrappedSecrets(keys)
+    hosts = stores.webhook_hosts
+    store = PostgresWebhookStore(pool)
     return Psmp(
         gate=gate,
         readings=readings,
         uploads=UploadBody(bodies, decide),
-        watching=Watching(hub, readings),
+        watching=watching,
+        webhooks=Webhooks(store, secrets, readings, watching.check, decide, hosts, now_us, new_id),
         queues=queues,
         places=places,
-        chores=(forget.answers, forget.unused_bodies, partial(collect_orphans, objects, rows)),
+        chores=(forget.answers, forget.unused_bodies, partial(collect_orphans, objects, rows), queue.forget_old),
         work=(
             EventRelay(stores.url, EVENTS, EventFeed(publish_all), name).run,
             EventTail(stores.url, hub, name).run,
+            EventRelay(stores.url, CONSUMER, WebhookFanOut(pool, now_us), name).run,
+            DeliverWebhooks(queue, WebhookPost(hosts, WEBHOOK_AGENT), signed, secrets, now_us).run,
             Timers(PostgresDueItems(pool), queues.submit, now_us, new_id).run,
         ),
     )

@@ -37,6 +37,8 @@ class GatewayGroup(SettingsGroup):
     spool_segment_bytes: int = Field(default=16 * _MEBIBYTE, ge=_MEBIBYTE)
     #: While several tasks run, how long a record waits for others to share its sync and signature.
     spool_gather_s: float = Field(default=0.005, ge=0, le=0.1)
+    #: Where webhooks may go beside the public internet, each as host:port; over plain HTTP, too.
+    webhook_hosts: tuple[str, ...] = ()
     #: At the end: how long running tasks have to finish, and then records to be sealed.
     drain_s: float = Field(default=30, ge=0)
     seal_s: float = Field(default=10, ge=0)

@@ -14,12 +14,14 @@ from metaqore_ai_gateway.domain.webhook import Attempt, Delivery, DeliveryState,
 from metaqore_ai_gateway.entrypoints.psmp_rest_webhooks import with_webhooks
 from metaqore_ai_gateway.entrypoints.slow_problem import answer_errors
 from metaqore_ai_gateway.service.psmp import webhooks
+from metaqore_ai_gateway.service.psmp.decide_command import Recorded
 from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.psmp.ids import delivery_id
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
 from metaqore_ai_gateway.service.psmp.watching import Watching
 from metaqore_ai_gateway.service.psmp.webhooks import Webhooks
 from metaqore_governance_core.identity import Caller
+from metaqore_governance_core.sensitivity import Sensitivity
 
 BOTH = frozenset({"psmp:read", "psmp:write"})
 KEYS = {
@@ -83,6 +85,11 @@ class Readings:
         return tuple(self.relayed(version).past() for version in range(after + 1, 10))[:size]
 
 
+async def recorded(question, text, raw):
+    assert text == raw
+    return Recorded(f"{question.tool}.{question.verb}", "token", Sensitivity.PUBLIC)
+
+
 @pytest.fixture
 def store():
     return Store()
@@ -97,6 +104,7 @@ async def client(store, secrets_of, relayed):
         secrets_of,
         readings,
         Watching(WatchHub(), readings).check,
+        recorded,
         ("127.0.0.1:9000",),
         now_us=lambda: 5_000,
         new_id=lambda: next(ids),
@@ -119,6 +127,7 @@ def key(name):
 async def made(client, **fields):
     answer = await client.post("/api/v1/webhooks", json={"url": URL, **fields})
     assert answer.status_code == 201, answer.text
+    assert answer.headers["x-metaqore-receipt-id"] == "psmp.webhook.create"
     return answer.json()
 
 

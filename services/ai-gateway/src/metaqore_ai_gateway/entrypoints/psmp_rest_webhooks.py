@@ -14,7 +14,9 @@ from metaqore_ai_gateway.entrypoints.psmp_rest_forms import Form, NoneAsked
 from metaqore_ai_gateway.entrypoints.psmp_rest_json import strict_router
 from metaqore_ai_gateway.entrypoints.psmp_rest_paging import PageQuery, cut
 from metaqore_ai_gateway.entrypoints.slow_caller import KnownCaller
-from metaqore_ai_gateway.entrypoints.slow_refusals import refusals
+from metaqore_ai_gateway.entrypoints.slow_problem import receipt_headers
+from metaqore_ai_gateway.entrypoints.slow_refusals import RECEIPTS, refusals
+from metaqore_ai_gateway.service.psmp.decide_command import Recorded
 from metaqore_ai_gateway.service.psmp.ids import event_id
 from metaqore_ai_gateway.service.psmp.watching import MOST_NAMED
 from metaqore_ai_gateway.service.psmp.webhooks import NewWebhook, Webhooks
@@ -160,9 +162,20 @@ def _webhooks(request: Request) -> Webhooks:
 Door = Annotated[Webhooks, Depends(_webhooks)]
 
 
-@router.post("/webhooks", responses=_WRITE | refusals(429), status_code=201)
+async def _sent(request: Request) -> bytes:
+    return await request.body()
+
+
+Sent = Annotated[bytes, Depends(_sent)]
+
+
+def _receipt(response: Response, recorded: Recorded) -> None:
+    response.headers.update(receipt_headers(recorded.receipt, recorded.receipt_token))
+
+
+@router.post("/webhooks", responses=_WRITE | refusals(429) | {201: {"headers": RECEIPTS}}, status_code=201)
 async def create_webhook(
-    door: Door, caller: KnownCaller, body: WebhookForm, response: Response, _: NoneAsked
+    door: Door, caller: KnownCaller, body: WebhookForm, sent: Sent, response: Response, _: NoneAsked
 ) -> MadeWebhook:
     """Send events to an address from now on. The answer holds the secret that signs them, once.
 
@@ -178,7 +191,8 @@ async def create_webhook(
         body.aggregate_id or "",
         tuple(dict.fromkeys(body.names)),
     )
-    webhook, secret = await door.create(caller, asked)
+    webhook, secret, recorded = await door.create(caller, asked, sent)
+    _receipt(response, recorded)
     response.headers["location"] = f"/api/v1/webhooks/{webhook.id}"
     response.headers["cache-control"] = "no-store"
     return MadeWebhook(**_view(webhook).model_dump(), secret=secret)
@@ -198,10 +212,12 @@ async def get_webhook(door: Door, caller: KnownCaller, webhook_id: WebhookPath, 
     return _view(await door.get(caller, webhook_id))
 
 
-@router.delete("/webhooks/{webhook_id}", responses=_READ, status_code=204)
-async def delete_webhook(door: Door, caller: KnownCaller, webhook_id: WebhookPath, _: NoneAsked) -> None:
+@router.delete("/webhooks/{webhook_id}", responses=_READ | {204: {"headers": RECEIPTS}}, status_code=204)
+async def delete_webhook(
+    door: Door, caller: KnownCaller, webhook_id: WebhookPath, response: Response, _: NoneAsked
+) -> None:
     """Send nothing more to it, and forget what was sent."""
-    await door.delete(caller, webhook_id)
+    _receipt(response, await door.delete(caller, webhook_id))
 
 
 @router.get("/webhooks/{webhook_id}/deliveries", responses=_READ)
@@ -221,15 +237,23 @@ async def list_deliveries(
     )
 
 
-@router.post("/webhooks/{webhook_id}/replay", responses=_WRITE, status_code=202)
+@router.post("/webhooks/{webhook_id}/replay", responses=_WRITE | {202: {"headers": RECEIPTS}}, status_code=202)
 async def replay_webhook(
-    door: Door, caller: KnownCaller, webhook_id: WebhookPath, body: ReplayForm, _: NoneAsked
+    door: Door,
+    caller: KnownCaller,
+    webhook_id: WebhookPath,
+    *,
+    body: ReplayForm,
+    sent: Sent,
+    response: Response,
+    _: NoneAsked,
 ) -> ReplayView:
     """Send a delivery again, or what came behind an event. A webhook that is disabled is active again."""
     if body.delivery_id is not None:
-        replayed = await door.replay(caller, webhook_id, body.delivery_id)
+        replayed, recorded = await door.replay(caller, webhook_id, body.delivery_id, sent)
     else:
-        replayed = await door.replay_after(caller, webhook_id, body.after_event_id or "")
+        replayed, recorded = await door.replay_after(caller, webhook_id, body.after_event_id or "", sent)
+    _receipt(response, recorded)
     return ReplayView(count=replayed.count, last_event_id=replayed.last_event_id, more=replayed.more)
 
 

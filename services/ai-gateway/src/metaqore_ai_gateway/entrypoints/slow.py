@@ -9,11 +9,15 @@ from fastapi.routing import APIRoute
 
 from metaqore_ai_gateway.entrypoints.psmp_rest import with_psmp
 from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor
+from metaqore_ai_gateway.entrypoints.psmp_rest_stream import with_event_stream
+from metaqore_ai_gateway.entrypoints.psmp_rest_webhooks import with_webhooks
+from metaqore_ai_gateway.entrypoints.psmp_websocket import EventStream
 from metaqore_ai_gateway.entrypoints.slow_docs import with_docs
 from metaqore_ai_gateway.entrypoints.slow_health import with_health
 from metaqore_ai_gateway.entrypoints.slow_openapi import described
 from metaqore_ai_gateway.entrypoints.slow_problem import answer_errors
 from metaqore_ai_gateway.service.ports import Keys
+from metaqore_ai_gateway.service.psmp.webhooks import Webhooks
 from metaqore_mesh.health import Health
 
 _DESCRIPTION = """\
@@ -29,8 +33,15 @@ is missing.
 """
 
 
-def slow_plane(*, keys: Keys, health: Health, psmp: PsmpDoor) -> FastAPI:
-    """The ASGI application for everything but `/v1`."""
+def slow_plane(
+    *,
+    keys: Keys,
+    health: Health,
+    psmp: PsmpDoor,
+    stream: EventStream | None = None,
+    webhooks: Webhooks | None = None,
+) -> FastAPI:
+    """The ASGI application for everything but `/v1`; without `stream` or `webhooks` nothing is told by itself."""
     app = FastAPI(
         title="MetaQore AI Gateway",
         version=version("metaqore-ai-gateway"),
@@ -41,6 +52,10 @@ def slow_plane(*, keys: Keys, health: Health, psmp: PsmpDoor) -> FastAPI:
     )
     app.state.keys = keys
     with_psmp(app, psmp)
+    if stream is not None:
+        with_event_stream(app, stream)
+    if webhooks is not None:
+        with_webhooks(app, webhooks)
     with_health(app, health)
     answer_errors(app)
     described(app)

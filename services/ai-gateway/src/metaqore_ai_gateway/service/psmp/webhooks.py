@@ -12,14 +12,17 @@ from metaqore_ai_gateway.domain.webhook import Delivery, DeliveryState, Webhook
 from metaqore_ai_gateway.domain.webhook_target import read_target
 from metaqore_ai_gateway.service.authenticate import require_scope
 from metaqore_ai_gateway.service.psmp.asked import Kind
+from metaqore_ai_gateway.service.psmp.decide_command import Question, Recorded
 from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.psmp.ids import event_id, read_event_id
 from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent, Readings
 from metaqore_ai_gateway.service.psmp.watching import WatchFilter
 from metaqore_ai_gateway.service.psmp.webhook_ports import SealedSecrets, WebhookStore
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.identity import Caller, Scope
+from metaqore_governance_core.identity import Caller, Door, Scope
 from metaqore_governance_core.psmp.event_codec import name_of
+
+TOOL: Final = "psmp.webhook"
 
 MOST_WEBHOOKS: Final = 100
 """So many an organization may have."""
@@ -39,6 +42,14 @@ class CheckWatched(Protocol):
 
     async def __call__(self, caller: Caller, wanted: WatchFilter, after: Sequence[str] = (), /) -> object:
         """Raises where the caller may not see this, or it is not there."""
+        ...
+
+
+class DecideWebhook(Protocol):
+    """`DecideCommand`."""
+
+    async def __call__(self, question: Question, text: bytes, raw: bytes, /) -> Recorded:
+        """Decide and record. Raises `CommandRefusedError` for a denial."""
         ...
 
 
@@ -67,19 +78,24 @@ class Replayed:
 class Webhooks:
     """The use cases behind the door. Reading needs the scope `psmp:read`, everything else `psmp:write` as well.
 
-    What a webhook is sent is what its maker may read: events of its organization.
+    What a webhook is sent is what its maker may read: events of its organization. To let them out is decided by policy
+    (tool `psmp.webhook`) and recorded before it is done; `raw` is the request as it came, to which the record commits.
     """
 
     store: WebhookStore
     sealed: SealedSecrets
     readings: Readings
     check: CheckWatched
+    decide: DecideWebhook
     allowed_hosts: Collection[str]
     now_us: Callable[[], int]
     new_id: Callable[[], str]
 
-    async def create(self, caller: Caller, asked: NewWebhook) -> tuple[Webhook, str]:
-        """The webhook, and its secret, which is shown this once. Raises `too_many_webhooks` and for what is invalid."""
+    async def create(self, caller: Caller, asked: NewWebhook, raw: bytes) -> tuple[Webhook, str, Recorded]:
+        """The webhook, its secret, which is shown this once, and the receipt.
+
+        Raises `too_many_webhooks` and for what is invalid.
+        """
         _require_both(caller)
         read_target(asked.url, self.allowed_hosts)
         secret = secrets.token_bytes(_SECRET_BYTES)
@@ -95,12 +111,13 @@ class Webhooks:
             by=caller.name,
         )
         await self.check(caller, filter_of(webhook))
+        recorded = await self._decided(caller, "create", webhook.id, raw)
         sealed = self.sealed.seal(caller.organization, webhook.id, secret)
         kept = await self.store.create(replace(webhook, secret=sealed), MOST_WEBHOOKS)
         if kept is None:
             message = f"Your organization has {MOST_WEBHOOKS} webhooks already. Delete one first."
             raise MetaQoreError("too_many_webhooks", message, kind=ErrorKind.EXHAUSTED)
-        return kept, SHOWN_PREFIX + base64.b64encode(secret).decode("ascii")
+        return kept, SHOWN_PREFIX + base64.b64encode(secret).decode("ascii"), recorded
 
     async def get(self, caller: Caller, webhook: str) -> Webhook:
         """One by its id. Raises `webhook_not_found`."""
@@ -112,11 +129,14 @@ class Webhooks:
         require_scope(caller, Scope.PSMP_READ)
         return await self.store.page(caller.organization, after, size)
 
-    async def delete(self, caller: Caller, webhook: str) -> None:
+    async def delete(self, caller: Caller, webhook: str) -> Recorded:
         """Send nothing more to it, and forget what was sent. Raises `webhook_not_found`."""
         _require_both(caller)
+        await self._found(caller, webhook)
+        recorded = await self._decided(caller, "delete", webhook, b"")
         if not await self.store.delete(caller.organization, webhook):
             raise not_found("webhook")
+        return recorded
 
     async def deliveries(
         self,
@@ -131,18 +151,19 @@ class Webhooks:
         await self.get(caller, webhook)
         return await self.store.deliveries(caller.organization, webhook, state=state, before=before, size=size)
 
-    async def replay(self, caller: Caller, webhook: str, delivery: str) -> Replayed:
+    async def replay(self, caller: Caller, webhook: str, delivery: str, raw: bytes) -> tuple[Replayed, Recorded]:
         """Send one message again. Raises `webhook_not_found` or `delivery_not_found`."""
         _require_both(caller)
         await self._found(caller, webhook)
         found = await self.store.find_delivery(caller.organization, webhook, delivery)
         if found is None:
             raise not_found("delivery")
+        recorded = await self._decided(caller, "replay", webhook, raw)
         events = [(found.project, found.version, found.name)]
         await self.store.send_again(caller.organization, webhook, events, self.now_us())
-        return Replayed(1, event_id(found.project, found.version))
+        return Replayed(1, event_id(found.project, found.version)), recorded
 
-    async def replay_after(self, caller: Caller, webhook: str, after: str) -> Replayed:
+    async def replay_after(self, caller: Caller, webhook: str, after: str, raw: bytes) -> tuple[Replayed, Recorded]:
         """Send again what its project told behind that event, as far as the webhook wants it.
 
         Raises `webhook_not_found` or `event_unknown`.
@@ -151,6 +172,7 @@ class Webhooks:
         found = await self._found(caller, webhook)
         wanted = filter_of(found)
         await self.check(caller, WatchFilter(), (after,))
+        recorded = await self._decided(caller, "replay", webhook, raw)
         project, version = read_event_id(after)
         events: list[tuple[str, int, str]] = []
         searched, more = 0, True
@@ -164,7 +186,11 @@ class Webhooks:
                 if wanted.wanted(event):
                     events.append((project, version, _name(event)))
         await self.store.send_again(caller.organization, webhook, events, self.now_us())
-        return Replayed(len(events), event_id(project, version), more)
+        return Replayed(len(events), event_id(project, version), more), recorded
+
+    async def _decided(self, caller: Caller, verb: str, webhook: str, raw: bytes) -> Recorded:
+        question = Question(caller, Door.REST, TOOL, verb, None, (f"webhook:{webhook}",))
+        return await self.decide(question, raw, raw)
 
     async def _found(self, caller: Caller, webhook: str) -> Webhook:
         found = await self.store.find(caller.organization, webhook)
