@@ -6,12 +6,12 @@ import shutil
 import pytest
 
 
-@pytest.fixture(params=["reference", "cpu", "emulated"])
+@pytest.fixture(params=["reference", "cpu", "emulated", pytest.param("gpu", marks=pytest.mark.gpu)])
 def path(request):
-    """The oracle, numba's path, and the CUDA path with its kernels run on this CPU."""
+    """The oracle, numba's path, the CUDA path with its kernels run on this CPU, and on a GPU."""
     match request.param:
-        case "emulated":
-            return request.getfixturevalue("emulated")
+        case "emulated" | "gpu":
+            return request.getfixturevalue(request.param)
         case "cpu" if importlib.util.find_spec("numba") is None:
             pytest.skip("numba is not installed: pip install metaqore-kernels[cpu]")
     return importlib.import_module(f"metaqore_kernels.{request.param}")
@@ -24,3 +24,14 @@ def emulated():
     from emulated import emulated
 
     return emulated()
+
+
+@pytest.fixture
+def gpu():
+    from metaqore_kernels.cuda.driver import driver_version
+
+    if driver_version() is None:
+        pytest.fail("tests of the marker gpu need a CUDA driver; run the others with -m 'not gpu'")
+    from on_gpu import OnGpu
+
+    return OnGpu()

@@ -9,7 +9,7 @@ from cases import STYLES, logits, same
 import metaqore_kernels as mk
 from metaqore_kernels import reference
 from metaqore_kernels.cuda.select_plan import WIDTHS
-from metaqore_kernels.formats import narrow
+from metaqore_kernels.formats import narrow, widen
 from metaqore_kernels.options import RouteOptions
 from metaqore_kernels.reference import layouts
 
@@ -148,7 +148,27 @@ def test_balance(emulated):
 def test_gate(emulated, tokens, hidden, dtype):
     rng = np.random.default_rng(hidden)
     x, gate = (narrow(rng.normal(size=(n, hidden)).astype(np.float32), np.zeros(0, dtype)) for n in (tokens, 9))
-    assert same([emulated.gate_logits(x, gate)], [reference.gate_logits(x, gate)])
+    assert same([emulated.gate_logits(x, gate, path="exact")], [reference.gate_logits(x, gate)])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.uint16])
+@pytest.mark.parametrize(("tokens", "experts", "hidden"), [(1, 1, 8), (130, 70, 136), (33, 64, 32), (5, 9, 264)])
+def test_gate_by_tensor_cores(emulated, tokens, experts, hidden, dtype):
+    rng = np.random.default_rng(hidden)
+    x, gate = (narrow(rng.normal(size=(n, hidden)).astype(np.float32), np.zeros(0, dtype)) for n in (tokens, experts))
+    got = emulated.gate_logits(x, gate, path="tensor")
+    np.testing.assert_allclose(got, widen(x).astype(np.float64) @ widen(gate).astype(np.float64).T, atol=1e-4)
+    assert same([emulated.gate_logits(x[-1:], gate, path="tensor")], [got[-1:]])
+
+
+def test_the_gates_path_is_chosen_by_the_tokens(emulated):
+    gate = np.zeros((8, 64), np.float16)
+    for tokens in (32, 33):
+        emulated.gate_logits(np.zeros((tokens, 64), np.float16), gate)
+    emulated.gate_logits(np.zeros((33, 63), np.float16), gate[:, :63])
+    assert emulated.device.launched == ["gate_exact_fp16_4", "gate_tensor_fp16", "gate_exact_fp16_4"]
+    with pytest.raises(ValueError, match="16 bytes"):
+        emulated.gate_logits(np.zeros((33, 63), np.float16), gate[:, :63], path="tensor")
 
 
 @pytest.mark.parametrize("dtype", [*DTYPES, np.int8])

@@ -139,8 +139,6 @@ def main() -> None:
         for job, entry in zip(left, pool.map(run_nvcc, left), strict=True):
             done[job.name] = entry
             print(f"nvcc   {job.name}: {len(entry['kernels'])} kernels, {entry['bytes']} bytes", flush=True)
-    if bad := wasteful(done):
-        raise SystemExit("Registers spill:\n" + "\n".join(bad))
     checked = dict(manifest.get("nvrtc", {}))
     for job in jobs:
         if job.target.suffix == "cubin" and checked.get(job.name) != prints[job.source] and not chosen.skip_nvrtc:
@@ -153,6 +151,8 @@ def main() -> None:
     compiler = {name: version(f"nvidia-{name}") for name in ("cuda-nvcc", "cuda-nvrtc", "nvvm", "cuda-crt")}
     written = {"compiler": compiler, "flags": FLAGS, "sources": prints, "nvrtc": checked, "files": done}
     MANIFEST.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
+    if bad := wasteful(done):
+        raise SystemExit("Registers spill:\n" + "\n".join(bad))
     total = sum(file["bytes"] for file in done.values())
     print(f"{len(done)} files, {total} bytes, no spills: {BUILT}", file=sys.stderr)
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
+from metaqore_kernels.cuda.rows_plan import GatePath
 from metaqore_kernels.options import GroupScore, RouteOptions, Scoring
 from metaqore_kernels.placement import as_numpy, backend, on_gpu
 from metaqore_kernels.presets import Scores
@@ -123,16 +124,21 @@ def route(
     bias: Array | None = None,
     mask: Array | None = None,
     num_tokens: Array | int | None = None,
+    gate_path: GatePath = "auto",
     stream: Any = None,
     **options: Unpack[Scores],
 ) -> Routed:
-    """The whole step for x [T, H] and gate [E, H]: logits, selection and permutation; docs/route.md."""
+    """The whole step for x [T, H] and gate [E, H]: logits, selection and permutation; docs/route.md.
+
+    `gate_path` matters on a GPU alone: "exact" sums as the CPU does, "tensor" by tensor cores, "auto" chooses by T.
+    A row's result is independent of the batch on a path that is named.
+    """
     check_matrix("x", x)
     check_matrix("gate", gate)
     if x.shape[1] != gate.shape[1]:
         raise ValueError(f"x has {x.shape[1]} columns and gate {gate.shape[1]}; both are the hidden size.")
     path = backend(x, gate)
-    gpu = {"stream": stream} if on_gpu(x) else {}
+    gpu = {"stream": stream, "path": gate_path} if on_gpu(x) else {}
     logits = path.gate_logits(*((x, gate) if gpu else (as_numpy(x), as_numpy(gate))), **gpu)
     selection = route_select(logits, k, bias=bias, mask=mask, num_tokens=num_tokens, stream=stream, **options)
     return Routed(logits, selection, route_permute(selection.ids, gate.shape[0], block, capacity, stream=stream))

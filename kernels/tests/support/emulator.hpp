@@ -40,12 +40,18 @@ struct Block {
   unsigned threads = 0, alive = 0, arrived = 0, round = 0;
 };
 
+struct Copy {
+  void* to;
+  unsigned char bytes[16];
+};
+
 struct Fiber {
   ucontext_t context;
   std::unique_ptr<char[]> stack;
   Block* block;
   Dim thread;
   bool finished = false;
+  std::vector<std::vector<Copy>> groups{1};  // asynchronous copies under way
 };
 
 inline Dim grid_size, block_size;
@@ -178,6 +184,7 @@ T value_of(unsigned long long bits) {
 
 }  // namespace emulator
 
+
 #define threadIdx (emulator::self->thread)
 #define blockIdx (emulator::self->block->index)
 #define blockDim (emulator::block_size)
@@ -256,3 +263,46 @@ inline unsigned __float_as_uint(float x) { return (unsigned)emulator::bits_of(x)
 inline int __float_as_int(float x) { return (int)__float_as_uint(x); }
 inline float __uint_as_float(unsigned x) { return emulator::value_of<float>(x); }
 inline float __int_as_float(int x) { return __uint_as_float((unsigned)x); }
+
+// Copies happen when they are waited for, no sooner: who reads too early finds what was there before.
+inline void copy_async(void* to, const void* from, bool real) {
+  emulator::Copy c{to, {}};
+  if (real) std::memcpy(c.bytes, from, 16);
+  emulator::self->groups.back().push_back(c);
+}
+inline void close_group() { emulator::self->groups.emplace_back(); }
+template <int N>
+void wait_groups() {
+  auto& groups = emulator::self->groups;  // the last one is open
+  while (groups.size() > N + 1) {
+    for (const emulator::Copy& c : groups.front()) std::memcpy(c.to, c.bytes, 16);
+    groups.erase(groups.begin());
+  }
+}
+
+inline void load_matrices(const void* row, unsigned (&to)[4]) {
+  const auto* given = emulator::exchange(8, (unsigned long long)row);
+  const unsigned lane = emulator::lane();
+  for (int i = 0; i < 4; ++i) {
+    const auto* numbers = (const unsigned short*)given[8 * i + lane / 4];
+    if ((size_t)numbers % 16) emulator::fail("a matrix's row is not aligned");
+    std::memcpy(&to[i], numbers + lane % 4 * 2, 4);
+  }
+}
+
+// 16 x 8 x 16; the device adds a step's products in an order of its own, this one in the order of k.
+template <typename Format>
+void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+  unsigned long long low[32], high[32], column[32];
+  std::memcpy(low, emulator::exchange(9, (unsigned long long)a[1] << 32 | a[0]), sizeof(low));
+  std::memcpy(high, emulator::exchange(10, (unsigned long long)a[3] << 32 | a[2]), sizeof(high));
+  std::memcpy(column, emulator::exchange(11, (unsigned long long)b1 << 32 | b0), sizeof(column));
+  auto half = [](unsigned long long words, int i) { return Format::widen((unsigned short)(words >> (16 * i))); };
+  const int lane = (int)emulator::lane();
+  for (int i = 0; i < 4; ++i)
+    for (int k = 0; k < 16; ++k) {
+      const int row = lane / 4, n = lane % 4 * 2 + i % 2, from = k % 8 / 2, part = k % 2;
+      const unsigned long long* side = k < 8 ? low : high;
+      c[i] += half(side[row * 4 + from], part + (i / 2) * 2) * half(column[n * 4 + from], part + (k / 8) * 2);
+    }
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from metaqore_kernels.cuda.operations import Operations
+from metaqore_kernels.cuda.rows_plan import GatePath
 from metaqore_kernels.results import Array, Found, Permutation, Selection
 
 
@@ -35,9 +36,9 @@ def combine(y: Array, inverse: Array, weights: Array, *, stream: Any = None) -> 
     return on(y, stream).combine(y, inverse, weights)
 
 
-def gate_logits(x: Array, gate: Array, *, stream: Any = None) -> Array:
-    """The logits [T, E] in the stated order of sums."""
-    return on(x, stream).gate_logits(x, gate)
+def gate_logits(x: Array, gate: Array, *, path: GatePath = "auto", stream: Any = None) -> Array:
+    """The logits [T, E]: in the stated order of sums, or by tensor cores."""
+    return on(x, stream).gate_logits(x, gate, path=path)
 
 
 def balance_update(counts: Array, bias: Array, gamma: float, *, stream: Any = None) -> Array:

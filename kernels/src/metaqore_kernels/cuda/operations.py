@@ -8,7 +8,7 @@ from typing import Any
 from metaqore_kernels.cuda import permute_plan, search_plan
 from metaqore_kernels.cuda.launches import Device, Kind, View
 from metaqore_kernels.cuda.permute_plan import PermutePath, PermuteResults, plan_permute
-from metaqore_kernels.cuda.rows_plan import plan_balance, plan_combine, plan_gate, plan_gather
+from metaqore_kernels.cuda.rows_plan import GatePath, plan_balance, plan_combine, plan_gate, plan_gather
 from metaqore_kernels.cuda.select_plan import plan_select
 from metaqore_kernels.options import RouteOptions
 from metaqore_kernels.reference.layouts import AlignedBlocks, GroupedRows, MaskedRows
@@ -164,13 +164,13 @@ class Operations:
         self.device.launch(plan_combine(rows, places, shares, self.device.view(out)))
         return out
 
-    def gate_logits(self, x: Array, gate: Array) -> Array:
-        """As `reference.gate_logits`."""
+    def gate_logits(self, x: Array, gate: Array, *, path: GatePath = "auto") -> Array:
+        """As `reference.gate_logits` by the path "exact"; near it by "tensor"."""
         rows, experts = self.rows("x", x, *FLOATS), self.rows("gate", gate, *FLOATS)
         if rows.kind != experts.kind:
             raise TypeError(f"x and gate have one type; got {rows.kind} and {experts.kind}.")
         logits = self.device.empty((rows.shape[0], experts.shape[0]), "fp32")
-        self.device.launch(plan_gate(rows, experts, self.device.view(logits)))
+        self.device.launch(plan_gate(rows, experts, self.device.view(logits), path))
         return logits
 
     def balance_update(self, counts: Array, bias: Array, gamma: float) -> Array:

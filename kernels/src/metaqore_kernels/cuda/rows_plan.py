@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Literal
 
 from metaqore_kernels.cuda.launches import SIZES, VECTOR_BYTES, Launch, View, fields
 from metaqore_kernels.sizes import ceil_div
@@ -11,6 +12,11 @@ THREADS = 256
 MOST_BLOCKS = 2**16
 GATE_THREADS = 64
 GATE_TOKENS = 4
+TENSOR_TOKENS, TENSOR_EXPERTS = 128, 64  # a block's tile
+TENSOR_SHARED = 3 * (TENSOR_TOKENS + TENSOR_EXPERTS) * 40 * 2
+FEW_TOKENS = 32  # for which reading the gate is the cost, and tensor cores have nothing to gain
+
+GatePath = Literal["auto", "exact", "tensor"]
 
 
 class GatherArguments(ctypes.Structure):
@@ -49,6 +55,16 @@ class GateArguments(ctypes.Structure):
         p: x gate logits
         q: x_stride gate_stride
         i: tokens experts hidden aligned
+    """)
+
+
+class GateTensorArguments(ctypes.Structure):
+    """As in gate_tensor.cu."""
+
+    _fields_ = fields("""
+        p: x gate logits
+        q: x_stride gate_stride
+        i: tokens experts hidden
     """)
 
 
@@ -99,8 +115,33 @@ def plan_balance(counts: View, bias: View, out: View, gamma: float) -> list[Laun
     return [Launch("balance_update", arguments, (1, 1), THREADS, THREADS * 8)]
 
 
-def plan_gate(x: View, gate: View, logits: View) -> list[Launch]:
-    """One launch; one token reads the gate once, more share what is read of it."""
+def plan_gate(x: View, gate: View, logits: View, path: GatePath = "auto") -> list[Launch]:
+    """One launch: in the stated order of sums, or by tensor cores."""
+    possible = x.kind != "fp32" and x.is_aligned(x.shape[1]) and gate.is_aligned(x.shape[1])
+    if path == "tensor" and not possible:
+        raise ValueError("The tensor path takes fp16 or bf16 whose rows begin at multiples of 16 bytes.")
+    tensor = path == "tensor" or (path == "auto" and possible and x.shape[0] > FEW_TOKENS)
+    return plan_gate_tensor(x, gate, logits) if tensor else plan_gate_exact(x, gate, logits)
+
+
+def plan_gate_tensor(x: View, gate: View, logits: View) -> list[Launch]:
+    """A tile of tokens and experts to a block."""
+    arguments = GateTensorArguments(
+        x=x.pointer,
+        gate=gate.pointer,
+        logits=logits.pointer,
+        x_stride=x.strides[0],
+        gate_stride=gate.strides[0],
+        tokens=x.shape[0],
+        experts=gate.shape[0],
+        hidden=x.shape[1],
+    )
+    grid = (ceil_div(x.shape[0], TENSOR_TOKENS), ceil_div(gate.shape[0], TENSOR_EXPERTS))
+    return [Launch(f"gate_tensor_{x.kind}", arguments, grid, THREADS, TENSOR_SHARED)] if logits.size else []
+
+
+def plan_gate_exact(x: View, gate: View, logits: View) -> list[Launch]:
+    """One token reads the gate once, more share what is read of it."""
     (tokens, hidden), experts = x.shape, gate.shape[0]
     arguments = GateArguments(
         x=x.pointer,

@@ -8,7 +8,7 @@
 // A kernel takes one struct, so that whoever launches it writes one struct.
 #ifndef EMULATED
 #define KERNEL(THREADS, NAME, ARGUMENTS) \
-  extern "C" __global__ void __launch_bounds__(THREADS) NAME(const __grid_constant__ ARGUMENTS a)
+  extern "C" __global__ void __launch_bounds__(THREADS, 1) NAME(const __grid_constant__ ARGUMENTS a)
 extern __shared__ uint4 shared_bytes[];
 template <typename T>
 __device__ __forceinline__ T* shared_memory() { return (T*)shared_bytes; }
