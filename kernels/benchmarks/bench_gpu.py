@@ -1,0 +1,255 @@
+"""Every row of the table in docs/measurements.md, with its baselines, in under eight minutes: `make bench-gpu`.
+
+Times are medians of replays of a captured graph. Cold rows rotate over inputs of more than twice the L2 cache, warm
+rows use one. Each row prints µs, GB/s and the share of the bandwidth that a large copy reaches. A baseline that is not
+installed, or fails, is said and left out. The last line is one JSON object, row name to figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import baselines
+import torch
+
+import metaqore_kernels as mk
+from metaqore_kernels import cuda
+from metaqore_kernels.cuda.permute_plan import PermutePath
+
+Work = Callable[[Any], Any]
+BLOCK = 64
+
+
+@dataclass
+class Bench:
+    """The measurements of one run."""
+
+    seconds: float
+    rows: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+    copy_bytes_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        properties = torch.cuda.get_device_properties(0)
+        self.l2 = properties.L2_cache_size
+        source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
+        target = torch.empty_like(source)
+        self.copy_bytes_s = 2 * source.numel() / (median_us(lambda: target.copy_(source), 20) * 1e-6)
+        print(f"{properties.name}, {torch.cuda.device_count()} device(s), copy {self.copy_bytes_s / 1e9:.0f} GB/s")
+        print(f"{'row':<58}{'µs':>10}{'GB/s':>8}{'of copy':>9}")
+
+    def row(self, name: str, work: Work, inputs: Sequence[Any], size_bytes: int, *, inner: int = 1) -> float | None:
+        """Time `work` over all inputs in one graph; `size_bytes` is what one call must move."""
+        if time.monotonic() - self.started > self.seconds:
+            self.rows[name] = {"skipped": "out of time"}
+            return None
+        try:
+            us = graph_us(work, list(inputs) * inner)
+        except Exception as error:  # noqa: BLE001 - a baseline that fails is said, and the table goes on
+            self.rows[name] = {"failed": f"{type(error).__name__}: {error}"[:200]}
+            print(f"{name:<58}  failed: {type(error).__name__}: {str(error)[:80]}")
+            return None
+        rate = size_bytes / us * 1e6
+        self.rows[name] = {
+            "us": round(us, 3),
+            "gb_s": round(rate / 1e9, 1),
+            "of_copy": round(rate / self.copy_bytes_s, 3),
+        }
+        print(f"{name:<58}{us:>10.2f}{rate / 1e9:>8.0f}{rate / self.copy_bytes_s:>9.2f}", flush=True)
+        return us
+
+    def copies(self, size_bytes: int) -> int:
+        """How many inputs of this size outlast the cache."""
+        return max(2, min(64, -(-2 * self.l2 // max(size_bytes, 1)) + 1))
+
+
+def median_us(work: Callable[[], Any], rounds: int) -> float:
+    """The median of `rounds` timings by events."""
+    work()
+    events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(rounds)]
+    for start, end in events:
+        start.record()
+        work()
+        end.record()
+    torch.cuda.synchronize()
+    return float(sorted(start.elapsed_time(end) * 1e3 for start, end in events)[rounds // 2])
+
+
+def graph_us(work: Work, inputs: Sequence[Any]) -> float:
+    """Microseconds of one call, from replays of a graph of one call an input."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            work(inputs[0])
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        kept = [work(value) for value in inputs]
+    graph.replay()
+    torch.cuda.synchronize()
+    once = median_us(graph.replay, 3)
+    us = median_us(graph.replay, max(5, min(100, int(2e6 / max(once, 1))))) / len(inputs)
+    del kept
+    return us
+
+
+def random(shape: tuple[int, ...], dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
+    return torch.randn(shape, device="cuda").to(dtype)
+
+
+def bench_select(bench: Bench) -> None:
+    """Selection alone."""
+    for tokens, experts, dtype in [
+        (16384, 256, torch.bfloat16), (8192, 128, torch.bfloat16), (8192, 256, torch.bfloat16),
+        (8192, 256, torch.float32),
+    ]:  # fmt: skip
+        size = tokens * experts * dtype.itemsize
+        moved = size + tokens * 8 * 8
+        inputs = [random((tokens, experts), dtype) for _ in range(bench.copies(size))]
+        name = f"select_{tokens}x{experts}_k8_{'bf16' if dtype == torch.bfloat16 else 'fp32'}"
+        bench.row(f"{name}_cold", lambda x: mk.route_select(x, 8, renormalize=True), inputs, moved)
+        bench.row(f"{name}_warm", lambda x: mk.route_select(x, 8, renormalize=True), inputs[:1], moved, inner=20)
+        bench.row(f"{name}_cold_torch", lambda x: baselines.eager_select(x, 8), inputs, moved)
+        bench.row(f"{name}_cold_torch_compile", lambda x: baselines.compiled_select(x, 8), inputs, moved)
+        bench.row(f"{name}_cold_triton", lambda x: baselines.triton_select(x, 8), inputs, moved)
+    size = 8192 * 256 * 4
+    inputs = [random((8192, 256), torch.float32) for _ in range(bench.copies(size))]
+    bias = torch.rand(256, device="cuda")
+    v3 = mk.preset("deepseek_v3")
+    bench.row("select_8192x256_deepseek_v3_cold", lambda x: mk.route_select(x, bias=bias, **v3), inputs, size)
+    flashinfer_select(bench, inputs, bias, size)
+
+
+def flashinfer_select(bench: Bench, inputs: list[torch.Tensor], bias: torch.Tensor, size: int) -> None:
+    """FlashInfer's fused DeepSeek routing, where it is installed."""
+    if importlib.util.find_spec("flashinfer") is None:
+        print(f"{'select_8192x256_deepseek_v3_cold_flashinfer':<58}  not installed")
+        return
+    from flashinfer.fused_moe import fused_topk_deepseek
+
+    weights = torch.empty((8192, 8), device="cuda")
+    ids = torch.empty((8192, 8), dtype=torch.int32, device="cuda")
+    bench.row(
+        "select_8192x256_deepseek_v3_cold_flashinfer",
+        lambda x: fused_topk_deepseek(x, bias, 8, 4, 8, 2.5, weights, ids),
+        inputs,
+        size,
+    )
+
+
+def bench_permute(bench: Bench) -> None:
+    """Selection with the permutation, and the permutation against its atomic twin."""
+    size = 8192 * 256 * 2
+    inputs = [random((8192, 256)) for _ in range(bench.copies(size))]
+
+    def both(x: torch.Tensor, path: PermutePath) -> Any:
+        chosen = mk.route_select(x, 8, renormalize=True)
+        return chosen, cuda.on(x).route_permute(chosen.ids, 256, BLOCK, path=path)
+
+    def permute(slots: torch.Tensor, path: PermutePath) -> Any:
+        return cuda.on(slots).route_permute(slots, 256, BLOCK, path=path)
+
+    paths: tuple[PermutePath, ...] = ("composed", "together")
+    for path in paths:
+        bench.row(f"select_permute_8192x256_k8_{path}_cold", partial(both, path=path), inputs, size + 8192 * 8 * 16)
+    ids = [mk.route_select(x, 8).ids for x in inputs]
+    moved = 8192 * 8 * 12
+    for path in paths:
+        bench.row(f"permute_8192x8_e256_{path}", partial(permute, path=path), ids, moved)
+    atomic = baselines.AtomicPermute()
+    bench.row("permute_8192x8_e256_atomic", lambda i: atomic(i, 256, BLOCK), ids, moved)
+    bench.row("permute_8192x8_e256_torch_sort", lambda i: torch.sort(i.view(-1), stable=True), ids, moved)
+
+
+def bench_route(bench: Bench) -> None:
+    """The whole step."""
+    for tokens, hidden, experts, k in [(1, 7168, 256, 8), (8192, 2048, 256, 8), (65536, 384, 64, 2)]:
+        size = (tokens + experts) * hidden * 2
+        sets = bench.copies(size)
+        pairs = [(random((tokens, hidden)), random((experts, hidden)) / hidden**0.5) for _ in range(sets)]
+
+        def ours(pair: Any, k: int = k) -> Any:
+            x, gate = pair
+            return mk.route(x, gate, k, BLOCK, renormalize=True)
+
+        def composed(pair: Any, k: int = k) -> Any:
+            chosen = mk.route_select(baselines.cublas_route(*pair), k, renormalize=True)
+            return chosen, mk.route_permute(chosen.ids, pair[1].shape[0], BLOCK)
+
+        name = f"route_{tokens}_h{hidden}_e{experts}_k{k}"
+        bench.row(f"{name}_cold", ours, pairs, size)
+        bench.row(f"{name}_cold_cublas_composed", composed, pairs, size)
+        bench.row(f"{name}_gate_alone_cold", lambda p: cuda.gate_logits(*p), pairs, size)
+        bench.row(f"{name}_gate_alone_cold_cublas", lambda p: baselines.cublas_route(*p), pairs, size)
+
+
+def bench_rows(bench: Bench) -> None:
+    """Gather and combine."""
+    tokens, hidden, k, experts = 8192, 2048, 8, 256
+    x = random((tokens, hidden))
+    chosen = mk.route_select(random((tokens, experts)), k, renormalize=True)
+    permutation = mk.route_permute(chosen.ids, experts, BLOCK)
+    y = mk.gather_rows(x, permutation)
+    written = y.numel() * 2
+    bench.row(
+        "gather_8192x2048_k8", lambda v: mk.gather_rows(v, permutation), [x], tokens * hidden * 2 + written, inner=4
+    )
+    moved = tokens * k * hidden * 2 + tokens * hidden * 2
+    bench.row("combine_8192x2048_k8", lambda v: mk.combine(v, permutation.inverse, chosen.weights), [y], moved, inner=4)
+
+
+def bench_search(bench: Bench, count: int) -> None:
+    """Exact search; the time for all rows, and for what tenants may see."""
+    columns, queries, k = 384, 256, 10
+    rows = torch.empty((count, columns), dtype=torch.float16, device="cuda")
+    for part in rows.split(1 << 20):
+        part.copy_(torch.randn(part.shape, device="cuda"))
+    asked = random((queries, columns), torch.float16)
+    size = rows.numel() * 2
+    name = f"masked_topk_{count // 1_000_000}M_x384_q256"
+    bench.row(f"{name}_all", lambda q: mk.masked_topk(q, rows, k), [asked], size)
+    bench.row(f"{name}_one_query_all", lambda q: mk.masked_topk(q, rows, k), [asked[:1].contiguous()], size)
+    bench.row(f"{name}_torch_matmul_topk", lambda q: torch_search(q, rows, k), [asked], size)
+    own = torch.zeros(queries, dtype=torch.int32, device="cuda")
+    for percent in (10, 1, 0.1):
+        clustered = (torch.arange(count, device="cuda") >= count * percent / 100).int()
+        scattered = (torch.rand(count, device="cuda") >= percent / 100).int()
+        for how, tenants in (("clustered", clustered), ("scattered", scattered)):
+
+            def search(q: torch.Tensor, tenants: torch.Tensor = tenants) -> Any:
+                return mk.masked_topk(q, rows, k, query_tenants=own, row_tenants=tenants)
+
+            bench.row(f"{name}_{percent:g}_percent_{how}", search, [asked], int(size * percent / 100))
+
+
+def torch_search(queries: torch.Tensor, rows: torch.Tensor, k: int) -> list[torch.Tensor]:
+    """A product and a top-k in parts that fit."""
+    parts = [torch.topk(queries @ part.T, k).values for part in rows.split(1 << 20)]
+    return list(torch.topk(torch.cat(parts, 1), k))
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=440, help="after which the rows left are skipped")
+    parser.add_argument("--search-rows", type=int, default=10_000_000)
+    chosen = parser.parse_args()
+    torch.manual_seed(0)
+    bench = Bench(chosen.seconds)
+    for part in (bench_select, bench_permute, bench_route, bench_rows):
+        part(bench)
+    bench_search(bench, chosen.search_rows)
+    device = {"device": torch.cuda.get_device_name(0), "copy_gb_s": round(bench.copy_bytes_s / 1e9, 1)}
+    print(json.dumps({**device, **bench.rows}))
+
+
+if __name__ == "__main__":
+    main()
