@@ -17,6 +17,7 @@ from metaqore_ai_gateway.bootstrap_core import open_core
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
 from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor, RestLimits
+from metaqore_ai_gateway.entrypoints.psmp_websocket import EventStream
 from metaqore_ai_gateway.entrypoints.slow import slow_plane
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
@@ -72,7 +73,9 @@ async def serving(postgres_url, directory):
         tasks = PostgresTaskStore(pool)
         limits = RestLimits(body_bytes=1 << 20, content_bytes=1 << 20)
         door = PsmpDoor(psmp.gate, psmp.readings, psmp.uploads, GetTask(tasks), ListTasks(tasks), limits)
-        app = slow_plane(keys=FixedKeys(), health=Health(), psmp=door)
+        keys = FixedKeys()
+        stream = EventStream(psmp.watching, keys)
+        app = slow_plane(keys=keys, health=Health(), psmp=door, stream=stream, webhooks=psmp.webhooks)
         async with serve_http(app, "127.0.0.1", 0) as port:
             yield Served(f"http://127.0.0.1:{port}")
 
