@@ -34,10 +34,10 @@ from metaqore_ai_gateway.entrypoints.grpc_audit import AuditServicer
 from metaqore_ai_gateway.entrypoints.grpc_keys import KeyServicer
 from metaqore_ai_gateway.entrypoints.grpc_tasks import TaskServicer
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
-from metaqore_ai_gateway.entrypoints.psmp_grpc import psmp_services
-from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor, RestLimits
-from metaqore_ai_gateway.entrypoints.psmp_websocket import EventStream
-from metaqore_ai_gateway.entrypoints.slow import slow_plane
+from metaqore_ai_gateway.entrypoints.psmp_grpc.services import psmp_services
+from metaqore_ai_gateway.entrypoints.psmp_rest.door import PsmpDoor, RestLimits
+from metaqore_ai_gateway.entrypoints.psmp_rest.websocket import EventStream
+from metaqore_ai_gateway.entrypoints.slow.plane import slow_plane
 from metaqore_ai_gateway.service.keys import CreateKey, ListKeys, RevokeKey
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_ai_gateway.settings import GatewaySettings

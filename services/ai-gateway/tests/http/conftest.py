@@ -164,7 +164,7 @@ async def running(directory, scanner, **group):
     settings = settings_in(directory, **group)
     provider, idempotency, disk = Scripted(), MemoryIdempotency(), FailingDisk()
     async with open_core(settings, scanner=scanner, providers={"local": provider}, disk=disk) as core:
-        door = http_door(core, settings.gateway, FixedKeys(), idempotency, nothing_here)
+        door = http_door(core, core.govern, settings.gateway, FixedKeys(), idempotency, nothing_here)
         async with (
             serve_http(door, "127.0.0.1", 0, connections=settings.gateway.rest_connections) as port,
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,

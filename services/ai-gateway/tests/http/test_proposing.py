@@ -1,7 +1,6 @@
 """`X-MetaQore-Propose`: the files of a chat's answer become proposals."""
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 
 import httpx
@@ -41,9 +40,7 @@ async def proposing(gateway):
     proposals = AnswerProposals(gate, lambda _: None)
     govern = ProposeAnswers(gateway.core.govern, gateway.core.govern.digests, proposals)
     keys = gateway_keys()
-    door = http_door(
-        replace(gateway.core, govern=govern), GatewayGroup(rest_port=0), keys, gateway.idempotency, nothing_here
-    )
+    door = http_door(gateway.core, govern, GatewayGroup(rest_port=0), keys, gateway.idempotency, nothing_here)
     async with (
         serve_http(door, "127.0.0.1", 0, connections=9) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as client,

@@ -9,8 +9,8 @@ import pytest
 
 from metaqore_ai_gateway.domain.task_view import TaskView
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
-from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor
-from metaqore_ai_gateway.entrypoints.slow import slow_plane
+from metaqore_ai_gateway.entrypoints.psmp_rest.door import PsmpDoor
+from metaqore_ai_gateway.entrypoints.slow.plane import slow_plane
 from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller

@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from metaqore_ai_gateway.entrypoints import http_protocol, http_server, http_websocket
 from metaqore_ai_gateway.entrypoints.http import HttpDoor
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
-from metaqore_ai_gateway.entrypoints.psmp_rest_stream import with_event_stream
-from metaqore_ai_gateway.entrypoints.psmp_websocket import EventStream
-from metaqore_ai_gateway.entrypoints.slow_problem import answer_errors
+from metaqore_ai_gateway.entrypoints.psmp_rest.stream import with_event_stream
+from metaqore_ai_gateway.entrypoints.psmp_rest.websocket import EventStream
+from metaqore_ai_gateway.entrypoints.slow.problem import answer_errors
 from metaqore_ai_gateway.service.psmp import watch_hub
 from metaqore_governance_core.contracts.psmp import ProjectChanged
 from metaqore_governance_core.identity import Caller

@@ -17,7 +17,7 @@ from metaqore.psmp.v1 import (
     watch_pb2_grpc,
     work_pb2_grpc,
 )
-from metaqore_ai_gateway.entrypoints.psmp_grpc import psmp_services
+from metaqore_ai_gateway.entrypoints.psmp_grpc.services import psmp_services
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_ai_gateway.service.psmp.governed import Answer
 from metaqore_ai_gateway.service.psmp.ids import artifact_id

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from metaqore_ai_gateway.domain.task_view import TaskView
-from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor, RestLimits
-from metaqore_ai_gateway.entrypoints.slow import slow_plane
+from metaqore_ai_gateway.entrypoints.psmp_rest.door import PsmpDoor, RestLimits
+from metaqore_ai_gateway.entrypoints.slow.plane import slow_plane
 from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Ref
 from metaqore_ai_gateway.service.psmp.governed import Answer, not_found
 from metaqore_ai_gateway.service.psmp.ids import artifact_id, event_id

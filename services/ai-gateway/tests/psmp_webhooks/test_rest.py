@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from metaqore_ai_gateway.domain.webhook import Attempt, Delivery, DeliveryState, WebhookState
-from metaqore_ai_gateway.entrypoints.psmp_rest_webhooks import with_webhooks
-from metaqore_ai_gateway.entrypoints.slow_problem import answer_errors
+from metaqore_ai_gateway.entrypoints.psmp_rest.webhooks import with_webhooks
+from metaqore_ai_gateway.entrypoints.slow.problem import answer_errors
 from metaqore_ai_gateway.service.psmp import webhooks
 from metaqore_ai_gateway.service.psmp.decide_command import Recorded
 from metaqore_ai_gateway.service.psmp.governed import not_found

@@ -14,7 +14,7 @@ import pytest_asyncio
 from metaqore.psmp import v1
 from metaqore_ai_gateway.bootstrap_core import open_core
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
-from metaqore_ai_gateway.entrypoints.psmp_grpc import psmp_services
+from metaqore_ai_gateway.entrypoints.psmp_grpc.services import psmp_services
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller, Scope

@@ -16,9 +16,9 @@ from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.bootstrap_core import open_core
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
-from metaqore_ai_gateway.entrypoints.psmp_rest_door import PsmpDoor, RestLimits
-from metaqore_ai_gateway.entrypoints.psmp_websocket import EventStream
-from metaqore_ai_gateway.entrypoints.slow import slow_plane
+from metaqore_ai_gateway.entrypoints.psmp_rest.door import PsmpDoor, RestLimits
+from metaqore_ai_gateway.entrypoints.psmp_rest.websocket import EventStream
+from metaqore_ai_gateway.entrypoints.slow.plane import slow_plane
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller, Scope

@@ -1,0 +1,1 @@
+"""PSMP over gRPC: `metaqore.psmp.v1`."""

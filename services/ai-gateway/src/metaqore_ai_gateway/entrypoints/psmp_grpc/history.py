@@ -1,0 +1,116 @@
+"""`metaqore.psmp.v1.HistoryService`: the past of a project over gRPC."""
+
+# ruff: noqa: N802  names are the contract's
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Final
+
+from metaqore.psmp.v1 import history_pb2 as pb
+from metaqore.psmp.v1 import history_pb2_grpc
+from metaqore_ai_gateway.entrypoints.psmp_grpc.artifact_messages import artifact_message
+from metaqore_ai_gateway.entrypoints.psmp_grpc.enums import AGGREGATES, chosen
+from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import bounded, few, invalid, wanted_page
+from metaqore_ai_gateway.entrypoints.psmp_grpc.history_messages import change_message, event_message
+from metaqore_ai_gateway.entrypoints.psmp_grpc.points import exact, moment_of, timestamp
+from metaqore_ai_gateway.entrypoints.psmp_grpc.project_messages import project_message, task_message
+from metaqore_ai_gateway.entrypoints.psmp_grpc.tokens import foreign_token, pack, unpack
+from metaqore_ai_gateway.service.psmp.known import Known
+from metaqore_ai_gateway.service.psmp.points import AtVersion
+from metaqore_ai_gateway.service.psmp.reading_ports import Readings, Slice, Wanted
+from metaqore_governance_core.psmp.event_codec import name_of
+from metaqore_mesh.grpc.handlers import Context
+from metaqore_mesh.grpc.identity import current_caller
+
+CHUNK_BYTES: Final = 1024 * 1024
+LEAST_READ: Final = 200
+"""How many events are read at least where only some of them are wanted."""
+
+_ARTIFACTS: Final = "a"
+_TASKS: Final = "t"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
+    """Parses, reads, answers."""
+
+    readings: Readings
+
+    async def GetState(self, request: pb.GetStateRequest, context: Context) -> pb.GetStateResponse:  # noqa: ARG002
+        """A page of the project: artifacts first, then tasks, all of the version that the first page was of."""
+        caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
+        version, rest = unpack(wanted.token)
+        moment = await moment_of(self.readings, caller, request.at, "at", project)
+        known = await self.readings.project(caller, project, AtVersion(version) if version else moment.point)
+        at = AtVersion(known.project_version)
+        part, inner = (rest[:1], rest[1:]) if rest else (_ARTIFACTS, "")
+        if part not in {_ARTIFACTS, _TASKS}:
+            raise foreign_token()
+        artifacts: Slice[Known] = Slice(())
+        tasks: Slice[Known] = Slice(())
+        if part == _ARTIFACTS:
+            artifacts = await self.readings.artifacts(caller, project, Wanted(inner, wanted.size), at=at)
+            inner = ""
+        room = wanted.size - len(artifacts.found)
+        if artifacts.next:
+            following = pack(at.version, _ARTIFACTS + artifacts.next)
+        elif not room:
+            following = pack(at.version, _TASKS)
+        else:
+            tasks = await self.readings.tasks(caller, project, Wanted(inner, room), at=at)
+            following = pack(at.version, _TASKS + tasks.next) if tasks.next else ""
+        last = await self.readings.events(caller, project, at.version - 1, 1)
+        return pb.GetStateResponse(
+            project=project_message(known),
+            artifacts=map(artifact_message, artifacts.found),
+            tasks=map(task_message, tasks.found),
+            next_page_token=following,
+            version=at.version,
+            commit_time=timestamp(last[0].recorded_us) if last else None,
+        )
+
+    async def GetStateForm(
+        self,
+        request: pb.GetStateFormRequest,
+        context: Context,  # noqa: ARG002
+    ) -> AsyncGenerator[pb.GetStateFormResponse, None]:
+        """The whole state in the form of RFC 8785."""
+        caller, project = current_caller(), bounded(request.project_id, "project_id")
+        moment = await moment_of(self.readings, caller, request.at, "at", project)
+        version, form = await self.readings.state_form(caller, project, moment.point)
+        head = pb.StateFormHead(version=version, size_bytes=len(form), sha256=hashlib.sha256(form).digest())
+        yield pb.GetStateFormResponse(head=head)
+        for begin in range(0, len(form), CHUNK_BYTES):
+            yield pb.GetStateFormResponse(chunk=form[begin : begin + CHUNK_BYTES])
+
+    async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:  # noqa: ARG002
+        """Events behind a position; where only some are wanted, those among the next that there are."""
+        caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
+        kind, id_ = chosen(AGGREGATES, request.aggregate, "aggregate"), bounded(request.aggregate_id, "aggregate_id")
+        names = frozenset(few(request.names, "names"))
+        after = max(unpack(wanted.token)[0], exact(request.after_version, "after_version"))
+        size = max(wanted.size, LEAST_READ) if kind or id_ or names else wanted.size
+        read = await self.readings.events(caller, project, after, size)
+        found: list[pb.Event] = []
+        for past in read:
+            if len(found) == wanted.size:
+                return pb.ListEventsResponse(events=found, next_page_token=pack(past.happened.version - 1))
+            if kind not in {None, past.happened.of.kind} or id_ not in {"", past.aggregate_id}:
+                continue
+            if not names or name_of(past.happened.event) in names:
+                found.append(event_message(past))
+        more = len(read) == size
+        return pb.ListEventsResponse(events=found, next_page_token=pack(read[-1].happened.version) if more else "")
+
+    async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:  # noqa: ARG002
+        """What changed between two points."""
+        caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
+        low = await moment_of(self.readings, caller, getattr(request, "from"), "from", project)
+        if low.point is None:
+            raise invalid("from", "is missing.")
+        high = await moment_of(self.readings, caller, request.to, "to", project)
+        found = await self.readings.diff(caller, project, low.point, high.point, wanted)
+        return pb.DiffResponse(changes=map(change_message, found.found), next_page_token=found.next)

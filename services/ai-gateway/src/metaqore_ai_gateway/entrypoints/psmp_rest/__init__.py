@@ -1,0 +1,1 @@
+"""PSMP over REST: `/api/v1`."""

@@ -1,0 +1,1 @@
+"""The slow plane: everything over HTTP but `/v1`."""
