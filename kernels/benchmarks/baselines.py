@@ -9,10 +9,9 @@ from typing import Any
 import torch
 import triton
 import triton.language as tl
+from torch import Tensor
 
 from metaqore_kernels.sizes import permutation_rows
-
-Tensor = torch.Tensor
 
 
 def eager_select(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -25,7 +24,7 @@ def eager_select(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
 compiled_select = torch.compile(eager_select, dynamic=False)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def _select(  # noqa: PLR0917 - a kernel takes no keywords
     logits: Any, weights: Any, ids: Any, experts: tl.constexpr, k: tl.constexpr, rows: tl.constexpr, slots: tl.constexpr
 ) -> None:

@@ -38,7 +38,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         properties = torch.cuda.get_device_properties(0)
-        self.l2 = properties.L2_cache_size
+        self.l2 = int(properties.L2_cache_size)
         source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
         target = torch.empty_like(source)
         self.copy_bytes_s = 2 * source.numel() / (median_us(lambda: target.copy_(source), 20) * 1e-6)

@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 import metaqore_kernels as mk
 from metaqore_kernels.options import GroupScore, Scoring
 from metaqore_kernels.reference.retrieval import Metric
 from metaqore_kernels.results import Permutation
 from metaqore_kernels.sizes import permutation_rows
-
-Tensor = torch.Tensor
 
 
 def tensor(array: Any, like: Tensor) -> Tensor:

@@ -39,21 +39,32 @@ def masked_topk(
         words = None if mask is None else mask[:, start // 32 : -(-rows.stop // 32)]
         tenants = None if row_tenants is None else row_tenants[rows]
         permitted = permitted_rows(len(queries), rows.stop - start, query_tenants, tenants, words)
-        some = permitted.any(axis=0)
-        if not some.any():
-            continue
-        block, scale = vectors[rows], None if scales is None else scales[rows]
-        floats = as_floats(block)
-        with np.errstate(all="ignore"):
-            rough, slack = rough_scores(wide, floats, metric, scale)
-        for q, query in enumerate(queries):
-            keep = np.flatnonzero(permitted[q] & could_win(rough[q], slack[q], permitted[q], best.scores[q], k))
-            if len(keep):
-                found = exact_scores(
-                    query, wide[q], block[keep], floats[keep], metric, None if scale is None else scale[keep]
-                )
-                merge(best, q, found, keep + start)
+        seen = np.flatnonzero(permitted.any(axis=0))  # what nobody may see is not even read
+        if len(seen):
+            search(best, queries, wide, vectors[rows][seen], metric, permitted[:, seen], scales, seen + start)
     return best
+
+
+def search(
+    best: Found,
+    queries: Array,
+    wide: Floats,
+    rows: Array,
+    metric: Metric,
+    permitted: NDArray[np.bool_],
+    scales: Floats | None,
+    ids: NDArray[np.int64],
+) -> None:
+    """Put into `best` what the rows of these ids add to it."""
+    floats, factors = as_floats(rows), None if scales is None else scales[ids]
+    with np.errstate(all="ignore"):
+        rough, slack = rough_scores(wide, floats, metric, factors)
+    for q, query in enumerate(queries):
+        near = could_win(rough[q], slack[q], permitted[q], best.scores[q], best.ids.shape[1])
+        keep = np.flatnonzero(permitted[q] & near)
+        if len(keep):
+            own = None if factors is None else factors[keep]
+            merge(best, q, exact_scores(query, wide[q], rows[keep], floats[keep], metric, own), ids[keep])
 
 
 def as_floats(array: Array) -> Floats:
@@ -67,11 +78,13 @@ def rough_scores(
     """Scores [Q, n] by a matrix product, and how far off each may be; see docs/masked_topk.md for the bound."""
     products = queries @ rows.T
     terms = 8 * (queries.shape[1] + 8) * UNIT
-    long, wide = (np.sqrt((side.astype(np.float64) ** 2).sum(-1)) for side in (queries, rows))
+    # squares rounded in fp32 are off by far less than a thousandth
+    long, wide = (np.einsum("ij,ij->i", side, side).astype(np.float64) * 1.001 for side in (queries, rows))
     if metric == "l2":
-        squares = (rows.astype(np.float64) ** 2).sum(-1)[None] + (queries.astype(np.float64) ** 2).sum(-1)[:, None]
-        return (2 * products - squares).astype(np.float32), terms * (long[:, None] + wide[None]) ** 2
-    slack = terms * long[:, None] * wide[None] + np.finfo(np.float32).tiny
+        slack = terms * (np.sqrt(long)[:, None] + np.sqrt(wide)[None]) ** 2
+        squares = (long[:, None] + wide[None]) / 1.001
+        return (2 * products - squares).astype(np.float32), slack
+    slack = terms * np.sqrt(long)[:, None] * np.sqrt(wide)[None] + np.finfo(np.float32).tiny
     if scales is None:
         return products, slack
     return products * scales, slack * np.abs(scales) * (1 + terms) + np.finfo(np.float32).tiny
