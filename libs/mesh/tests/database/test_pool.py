@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import asyncpg
 import pytest
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_mesh.database.errors import database_errors
 from metaqore_mesh.database.pool import open_pool, transaction
 
 
@@ -83,6 +85,27 @@ async def test_a_server_that_ends_the_connection_is_unavailable_and_the_pool_rec
     assert raised.value.code == "database_unavailable"
     async with transaction(pool) as connection:
         assert await connection.fetchval("select 1") == 1
+
+
+async def test_a_session_that_the_server_ended_a_moment_ago_is_unavailable_and_the_pool_recovers(pool):
+    async def ask_a_moment_later():
+        async with pool.acquire() as connection, pool.acquire() as other:
+            await other.execute("select pg_terminate_backend($1)", connection.get_server_pid())
+            time.sleep(0.2)  # until its last words have come  # noqa: ASYNC251
+            for _ in range(2):  # they are heard, and the end of the stream is not
+                await asyncio.sleep(0)
+            with database_errors():
+                await connection.execute("select 1")
+
+    async def cause():
+        with pytest.raises(MetaQoreError) as raised:
+            await ask_a_moment_later()
+        assert raised.value.code == "database_unavailable"
+        async with transaction(pool) as connection:
+            assert await connection.fetchval("select 1") == 1
+        return type(raised.value.__cause__)
+
+    assert asyncpg.InternalClientError in [await cause() for _ in range(3)]
 
 
 async def test_the_end_does_not_wait_for_who_does_not_give_back(database_url, monkeypatch):

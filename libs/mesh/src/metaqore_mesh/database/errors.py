@@ -24,6 +24,8 @@ _UNREACHABLE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InterfaceError,
 )
+_ENDED = "cannot switch to state"
+"""How asyncpg's error begins where the server ended an idle session a moment ago (its issue 1069)."""
 
 
 @contextmanager
@@ -41,5 +43,13 @@ def database_errors() -> Iterator[None]:
     except _UNREACHABLE as error:
         if isinstance(error, ValueError):
             raise  # asyncpg refused an argument or the URL: nothing that a repeat mends
-        message = "The database does not answer. Try again; if it stays, check that it runs and METAQORE_DATABASE__URL."
-        raise MetaQoreError("database_unavailable", message, kind=ErrorKind.UNAVAILABLE, retryable=True) from error
+        raise _unavailable() from error
+    except asyncpg.InternalClientError as error:
+        if not str(error).startswith(_ENDED):
+            raise
+        raise _unavailable() from error
+
+
+def _unavailable() -> MetaQoreError:
+    message = "The database does not answer. Try again; if it stays, check that it runs and METAQORE_DATABASE__URL."
+    return MetaQoreError("database_unavailable", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
