@@ -118,3 +118,5 @@ bench-kafka: setup-dev ## Tasks through Kafka against a bare consume and produce
 
 bench-audit: setup-dev ## Records into the spool and the log, and their verification
 	$(BIN)/python benchmarks/bench_audit.py
+
+include kernels/targets.mk
