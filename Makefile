@@ -109,7 +109,7 @@ test-kafka: setup-dev ## Every suite that speaks to a broker, on Apache Kafka to
 	$(PYTEST) -n 2 --dist loadfile -m "not crash" -q $(KAFKA_TESTS)
 
 ##@ Measure (each prints a table, and as its last line one JSON object)
-.PHONY: bench-gateway bench-kafka bench-audit
+.PHONY: bench-gateway bench-kafka bench-audit bench-psmp
 bench-gateway: setup-dev ## A governed request against the same request straight to the provider
 	$(BIN)/python benchmarks/bench_gateway.py
 
@@ -118,5 +118,8 @@ bench-kafka: setup-dev ## Tasks through Kafka against a bare consume and produce
 
 bench-audit: setup-dev ## Records into the spool and the log, and their verification
 	$(BIN)/python benchmarks/bench_audit.py
+
+bench-psmp: setup-dev ## Proposals into one project, their conflict check, their cost as it grows, and its past
+	$(BIN)/python benchmarks/bench_psmp.py
 
 include kernels/targets.mk
