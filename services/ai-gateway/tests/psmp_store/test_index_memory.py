@@ -2,7 +2,7 @@
 
 import pytest
 
-from metaqore_ai_gateway.adapters.psmp import index_memory
+from metaqore_ai_gateway.adapters.psmp import index_memory, project_reads
 from metaqore_ai_gateway.adapters.psmp.index_memory import IndexMemory, RememberedIndex
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Ref
@@ -143,3 +143,15 @@ def _forms(found):
     for one in found:
         parties.setdefault(one.entries[0].text, set()).add(one.holder.party)
     return {text: len(some) > 1 for text, some in parties.items()}
+
+
+async def test_a_path_that_very_many_share_is_judged_like_any_other(team, store):
+    """More than are read at once: they all wrote below a folder, or moved the same file away."""
+    for at in range(project_reads.FEW + 3):
+        await team.propose(f"below-{at}", paths=[f"docs/{at}.md"])
+    below = ConflictKey(*OF, KeyKind.BELOW, "", "docs")
+    async with store.open(*OF) as opened:
+        sampled, everything = await opened.sample([below]), await opened.complete([below])
+    assert {one.entries[0].path for one in sampled[below]} == {one.entries[0].path for one in everything[below]}
+    outcome = await team.propose("file", paths=["docs"])
+    assert team.phase(outcome, "file") is Phase.BLOCKED

@@ -18,8 +18,8 @@ from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, Key
 
 MOST: Final = 65_536
 """Of the entries that a process remembers, all projects together: some 30 MB."""
-_SHARED: Final = frozenset({KeyKind.PYTHON, KeyKind.NPM, KeyKind.CARGO, KeyKind.CARGO_LINKS})
-"""What many declare again and again. A path is mostly asked for once."""
+SHARED_KINDS: Final = frozenset(KeyKind) - {KeyKind.PATH, KeyKind.BELOW, KeyKind.TASK}
+"""Packages, which many declare again and again. A path or a task is mostly asked for once."""
 
 Stamp: TypeAlias = tuple[int, int]
 """A project's version, and the transaction that wrote it: a database that was restored has others."""
@@ -51,7 +51,7 @@ class RememberedIndex:
 
     def learn(self, key: ConflictKey, rows: Collection[tuple[bytes, Found]]) -> None:
         """A sample as it was read: the form of each, and who declares it."""
-        if key.kind not in _SHARED:
+        if key.kind not in SHARED_KINDS:
             return
         parties: dict[bytes, set[str]] = {}
         for form, one in rows:
