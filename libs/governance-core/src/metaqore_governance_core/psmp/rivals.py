@@ -16,6 +16,7 @@ from metaqore_governance_core.psmp.conflicts.model import (
     Severity,
     listed,
     make_conflict,
+    of_project,
 )
 from metaqore_governance_core.psmp.identity import artifact_id
 
@@ -35,7 +36,8 @@ def rival_conflicts(artifact: Artifact, version: Version, by: str) -> tuple[Conf
         for one in artifact.versions
         if one.phase in _STANDING and one.number not in seen and (one.proposed_by or one.drafted_by) != by
     ]
-    return tuple(_conflict(artifact, version, by, one) for one in standing)
+    found = (_conflict(artifact, version, by, one) for one in standing)
+    return tuple(of_project(one, artifact.organization, artifact.project) for one in found)
 
 
 def _lineage(artifact: Artifact, version: Version) -> set[int]:

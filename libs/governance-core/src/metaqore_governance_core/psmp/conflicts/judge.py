@@ -9,7 +9,7 @@ from typing import TypeVar
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink, link_conflicts
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, Declaration, Entry, KeyKind
-from metaqore_governance_core.psmp.conflicts.model import Conflict
+from metaqore_governance_core.psmp.conflicts.model import Conflict, of_project
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement, npm_conflicts
 from metaqore_governance_core.psmp.conflicts.own_clashes import includes, own_clashes
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold, ownership_conflicts
@@ -36,7 +36,8 @@ def conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable
     ]
     for key, entries in sorted(mine.items()):
         found += _of_package(own, key, standing.get(key, ()), entries)
-    return tuple(sorted({one.id: one for one in found}.values(), key=lambda one: one.id))
+    ours = [of_project(one, declaration.organization, declaration.project) for one in found]
+    return tuple(sorted({one.id: one for one in ours}.values(), key=lambda one: one.id))
 
 
 def _of_paths(own: str, declaration: Declaration, standing: Mapping[ConflictKey, Sequence[Entry]]) -> list[Conflict]:

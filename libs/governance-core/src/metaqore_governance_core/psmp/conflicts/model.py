@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from metaqore_governance_core.canonical import canonical
@@ -64,8 +64,8 @@ class Party:
 class Conflict:
     """`parties` are all that share `key`; `clashing` is a smallest part of them that already cannot stand together.
 
-    `id` depends on type, severity, key and the clashing parties alone: the same clash, found again, is the same
-    conflict, however many others share its key.
+    `id` depends on the project, type, severity, key and the clashing parties alone: the same clash, found again, is the
+    same conflict, however many others share its key.
     """
 
     id: str
@@ -98,6 +98,12 @@ def make_conflict(
     form = [type_.value, severity.value, key, [[one.artifact, one.version, one.by, one.declares] for one in core]]
     id_ = "conflict_" + hashlib.sha256(canonical(form)).hexdigest()[:24]
     return Conflict(id_, type_, severity, key, tuple(sorted(set(parties))), core, suggestion, explanation)
+
+
+def of_project(conflict: Conflict, organization: str, project: str) -> Conflict:
+    """The same clash, as a conflict of this project and of no other."""
+    form = [organization, project, conflict.id]
+    return replace(conflict, id="conflict_" + hashlib.sha256(canonical(form)).hexdigest()[:24])
 
 
 def listed(parties: tuple[Party, ...]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from metaqore_ai_gateway.service.psmp.standing import STANDING_PHASES, Found, Holder, Standing, declared
+from metaqore_ai_gateway.service.psmp.standing import STANDING_PHASES, Found, Standing, declared
 from metaqore_ai_gateway.service.psmp.workspace import Workspace, entries_of
 from metaqore_governance_core.psmp.artifact_commands import Activation, Propose, ProposeAndActivate, Rejudge
 from metaqore_governance_core.psmp.artifact_state import Artifact, Content, Phase, Version
@@ -68,26 +68,7 @@ async def clashing_proposals(workspace: Workspace, conflicts: Iterable[Conflict]
 
 
 def _judged(declaration: Declaration, shared: Shared) -> tuple[Conflict, ...]:
-    found = [one for generation in _generations(shared) for one in conflicts_of(declaration, entries_of(generation))]
-    return tuple(sorted({one.id: one for one in reversed(found)}.values(), key=lambda one: one.id))
-
-
-def _generations(shared: Shared) -> Iterator[Shared]:
-    """Each with one version of each artifact: the first that stand, then the next where there are any, to the newest.
-
-    An active version and the proposal that is to take its place may clash with each other. Judged together they would
-    be found to clash by themselves, and that would hide what one of them has against a third.
-    """
-    standing: dict[str, set[int]] = {}
-    for party, number in {one.holder for some in shared.values() for one in some}:
-        standing.setdefault(party, set()).add(number)
-    if all(len(numbers) == 1 for numbers in standing.values()):
-        yield shared
-        return
-    ordered = {party: sorted(numbers) for party, numbers in standing.items()}
-    for at in range(max(map(len, ordered.values()), default=1)):
-        chosen = {Holder(party, numbers[min(at, len(numbers) - 1)]) for party, numbers in ordered.items()}
-        yield {key: [one for one in some if one.holder in chosen] for key, some in shared.items()}
+    return conflicts_of(declaration, entries_of(shared))
 
 
 async def _is_proposal(workspace: Workspace, one: Found) -> bool:
