@@ -8,6 +8,8 @@ from cases import STYLES, logits, same
 
 import metaqore_kernels as mk
 from metaqore_kernels import reference
+from metaqore_kernels.cuda.launches import View
+from metaqore_kernels.cuda.search_plan import Search, by_tensor_cores
 from metaqore_kernels.cuda.select_plan import WIDTHS
 from metaqore_kernels.formats import narrow, widen
 from metaqore_kernels.options import RouteOptions
@@ -194,3 +196,57 @@ def test_search(emulated, dtype, metric, k):
             reference.masked_topk(queries, rows, k, metric, **some),
         )
     assert same(emulated.masked_topk(queries[:1], rows, k, metric), reference.masked_topk(queries[:1], rows, k, metric))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.uint16])
+@pytest.mark.parametrize(("metric", "k"), [("dot", 1), ("l2", 2), ("dot", 40)])
+def test_search_by_tensor_cores(emulated, dtype, metric, k):
+    rng = np.random.default_rng(k)
+    queries, rows = (narrow(rng.normal(size=(n, 72)).astype(np.float32), np.zeros(0, dtype)) for n in (66, 600))
+    rows[300:] = rows[:300]  # ties
+    rows[7, 3], rows[8, 3] = narrow(np.float32([np.nan, np.inf]), rows)
+    scales = {} if metric == "l2" else {"scales": rng.normal(size=600).astype(np.float32)}
+    masked = {
+        "mask": mk.pack_mask(rng.random((66, 600)) < 0.5),
+        "query_tenants": np.arange(66) % 4,
+        "row_tenants": np.sort(rng.integers(0, 3, 600)),
+    }
+    for some in ({}, scales | masked):
+        got = emulated.masked_topk(queries, rows, k, metric, **some, path="tensor")
+        assert same(got, reference.masked_topk(queries, rows, k, metric, **some))
+
+
+def test_rows_beyond_the_filters_room_are_searched_whole(emulated):
+    rows = np.ones((4500, 8), np.float16)  # all tie, so none can be left out
+    rows[4321] *= 2
+    queries = np.float16([[1] * 8, [-1] * 8])
+    mask = mk.pack_mask(np.random.default_rng(0).random((2, 4500)) < 0.98)
+    got = emulated.masked_topk(queries, rows, 3, mask=mask, path="tensor")
+    assert same(got, reference.masked_topk(queries, rows, 3, mask=mask))
+
+
+def test_the_filter_keeps_little_of_much(emulated):
+    rng = np.random.default_rng(0)
+    queries, rows = (rng.normal(size=(n, 64)).astype(np.float16) for n in (3, 8000))
+    got = emulated.masked_topk(queries, rows, 2, path="tensor")
+    assert same(got, reference.masked_topk(queries, rows, 2))
+    assert emulated.device.launched[2:5] == ["start_filter", "filter_fp16", "refine_fp16_1"]
+
+
+def test_the_searchs_path_is_chosen_by_size():
+    def chosen(queries, rows, columns, kind="fp16", path="auto"):
+        views = [View(0, (n, columns), (columns, 1), kind) for n in (queries, rows)]
+        unused = View(0, (queries, 1), (1, 1), "fp32")
+        search = Search(
+            queries=views[0], vectors=views[1], scores=unused, ids=unused, squared=False, query_tenants=None,
+            row_tenants=None, mask=None, scales=None, multiprocessors=4,
+        )  # fmt: skip
+        return by_tensor_cores(search, path)
+
+    assert chosen(256, 10_000_000, 384)
+    assert not chosen(1, 10_000_000, 384)
+    assert not chosen(256, 1000, 384)
+    assert not chosen(256, 10_000_000, 383)
+    assert not chosen(256, 10_000_000, 384, "int8")
+    with pytest.raises(ValueError, match="16 bytes"):
+        chosen(256, 100, 383, path="tensor")

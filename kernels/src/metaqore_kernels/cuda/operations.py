@@ -9,6 +9,7 @@ from metaqore_kernels.cuda import permute_plan, search_plan
 from metaqore_kernels.cuda.launches import Device, Kind, View
 from metaqore_kernels.cuda.permute_plan import PermutePath, PermuteResults, plan_permute
 from metaqore_kernels.cuda.rows_plan import GatePath, plan_balance, plan_combine, plan_gate, plan_gather
+from metaqore_kernels.cuda.search_plan import Search, SearchPath
 from metaqore_kernels.cuda.select_plan import plan_select
 from metaqore_kernels.options import RouteOptions
 from metaqore_kernels.reference.layouts import AlignedBlocks, GroupedRows, MaskedRows
@@ -191,32 +192,31 @@ class Operations:
         row_tenants: Array | None = None,
         mask: Array | None = None,
         scales: Array | None = None,
+        path: SearchPath = "auto",
     ) -> Found:
         """As `reference.masked_topk`."""
         asked = self.whole("queries", queries, *FLOATS, "int8")
         rows = self.rows("vectors", vectors, *FLOATS, "int8")
         count = asked.shape[0]
         result = Found(self.device.empty((count, k), "fp32"), self.device.empty((count, k), "int64"))
-        size = search_plan.workspace_bytes(count, rows.shape[0], k, self.device.multiprocessors)
         tenants = self.maybe("row_tenants", row_tenants, *INTEGERS)
         own = self.maybe("query_tenants", query_tenants, *INTEGERS)
         if tenants is not None and own is not None and tenants.kind != own.kind:
             raise TypeError(f"Tenants have one type; got {own.kind} and {tenants.kind}.")
-        self.device.launch(
-            search_plan.plan_search(
-                asked,
-                rows,
-                self.device.view(result.scores),
-                self.device.view(result.ids),
-                squared=metric == "l2",
-                query_tenants=own,
-                row_tenants=tenants,
-                mask=self.maybe("mask", mask, "uint32"),
-                scales=self.maybe("scales", scales, "fp32"),
-                workspace=self.device.workspace(size),
-                multiprocessors=self.device.multiprocessors,
-            )
+        search = Search(
+            queries=asked,
+            vectors=rows,
+            scores=self.device.view(result.scores),
+            ids=self.device.view(result.ids),
+            squared=metric == "l2",
+            query_tenants=own,
+            row_tenants=tenants,
+            mask=self.maybe("mask", mask, "uint32"),
+            scales=self.maybe("scales", scales, "fp32"),
+            multiprocessors=self.device.multiprocessors,
         )
+        workspace = self.device.workspace(search_plan.workspace_bytes(search, path))
+        self.device.launch(search_plan.plan_search(search, workspace, path))
         return result
 
     def rows(self, name: str, array: Array, *kinds: Kind) -> View:

@@ -1,8 +1,10 @@
-"""How masked_topk is launched: warps search their rows, then a block a query merges what they found."""
+"""How masked_topk is launched: a search as stated, or a filter by tensor cores and a refinement."""
 
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
+from typing import Literal
 
 from metaqore_kernels.cuda.launches import Launch, View, fields, pointer
 from metaqore_kernels.sizes import ceil_div
@@ -15,6 +17,14 @@ SHALLOW, DEEP = 32, 256  # entries that a warp's list holds
 QUERIES_TOGETHER = 4  # that share what is read of a vector
 MOST_ROWS = 2**32 - 1
 MOST_QUERIES = 2**16 - 1  # of the grid's second dimension
+MANY_QUERIES, MANY_ROWS = 32, 2**16  # from which the tensor cores are worth a sample
+ROOM = 4096  # rows kept for a query
+MOST_STEP = 256
+REFINING_WARPS = 64  # for each query
+TILE_ROWS, TILE_QUERIES = 128, 64
+FILTER_SHARED = 3 * (TILE_ROWS + TILE_QUERIES) * 40 * 2 + (TILE_ROWS + TILE_QUERIES) * 4 + 16
+
+SearchPath = Literal["auto", "exact", "tensor"]
 
 
 class SearchArguments(ctypes.Structure):
@@ -22,7 +32,7 @@ class SearchArguments(ctypes.Structure):
 
     _fields_ = fields("""
         p: queries vectors query_tenants row_tenants mask scales found
-        q: stride row_count rows_per_warp
+        q: stride row_count rows_per_warp step
         i: query_count columns mask_words k lists wide_tenants squared aligned
     """)
 
@@ -36,6 +46,67 @@ class MergeArguments(ctypes.Structure):
     """)
 
 
+class FilterArguments(ctypes.Structure):
+    """As in retrieval_tensor.cu."""
+
+    _fields_ = (
+        ("search", SearchArguments),
+        *fields("""
+            p: sampled floors counts kept
+            i: room
+        """),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A search as it was asked for, its arrays in place."""
+
+    queries: View
+    vectors: View
+    scores: View
+    ids: View
+    squared: bool
+    query_tenants: View | None
+    row_tenants: View | None
+    mask: View | None
+    scales: View | None
+    multiprocessors: int
+
+    @property
+    def k(self) -> int:
+        return self.scores.shape[1]
+
+    @property
+    def deep(self) -> int:
+        """How many entries of a list each lane holds."""
+        return 1 if self.k <= SHALLOW else DEEP // 32
+
+    def arguments(self, found: int, lists: int, rows_per_warp: int = 32, step: int = 1) -> SearchArguments:
+        """What a kernel is given to search every `step`-th row."""
+        return SearchArguments(
+            queries=self.queries.pointer,
+            vectors=self.vectors.pointer,
+            query_tenants=pointer(self.query_tenants),
+            row_tenants=pointer(self.row_tenants),
+            mask=pointer(self.mask),
+            scales=pointer(self.scales),
+            found=found,
+            stride=self.vectors.strides[0],
+            row_count=ceil_div(self.vectors.shape[0], step),
+            rows_per_warp=rows_per_warp,
+            step=step,
+            query_count=self.queries.shape[0],
+            columns=self.queries.shape[1],
+            mask_words=0 if self.mask is None else self.mask.strides[0],
+            k=self.k,
+            lists=lists,
+            wide_tenants=self.row_tenants is not None and self.row_tenants.kind == "int64",
+            squared=self.squared,
+            aligned=self.vectors.is_aligned(8) and self.queries.is_aligned(8),
+        )
+
+
 def spread(rows: int, multiprocessors: int) -> tuple[int, int]:
     """How many warps search, and how many rows each has: a multiple of 32."""
     most = multiprocessors * BLOCKS_PER_MULTIPROCESSOR * WARPS
@@ -43,61 +114,100 @@ def spread(rows: int, multiprocessors: int) -> tuple[int, int]:
     return ceil_div(max(ceil_div(rows, per_warp), 1), WARPS) * WARPS, per_warp
 
 
-def workspace_bytes(queries: int, rows: int, k: int, multiprocessors: int) -> int:
-    """The size of all warps' lists."""
-    return queries * spread(rows, multiprocessors)[0] * k * 8
+def sample_step(k: int) -> int:
+    """Every how many rows are sampled: so that the rows kept, about k times as many, take half the room at most."""
+    return max(1, min(MOST_STEP, ROOM // 2 // k))
 
 
-def plan_search(
-    queries: View,
-    vectors: View,
-    scores: View,
-    ids: View,
-    *,
-    squared: bool,
-    query_tenants: View | None,
-    row_tenants: View | None,
-    mask: View | None,
-    scales: View | None,
-    workspace: int,
-    multiprocessors: int,
-) -> list[Launch]:
-    """Two launches, or none without queries."""
-    (count, columns), rows, k = queries.shape, vectors.shape[0], scores.shape[1]
-    if k > DEEP:
-        raise ValueError(f"The GPU path finds at most {DEEP} rows a query, not {k}.")
+def by_tensor_cores(search: Search, path: SearchPath) -> bool:
+    """Whether the filter serves; raises where it is asked for and cannot."""
+    columns = search.queries.shape[1]
+    aligned = search.vectors.is_aligned(columns) and search.queries.is_aligned(columns)
+    possible = search.queries.kind in {"fp16", "bf16"} and aligned
+    if path == "tensor" and not possible:
+        raise ValueError("The tensor path takes fp16 or bf16 whose rows begin at multiples of 16 bytes.")
+    many = search.queries.shape[0] >= MANY_QUERIES and search.vectors.shape[0] >= MANY_ROWS
+    return path == "tensor" or (path == "auto" and possible and many)
+
+
+def sections(search: Search, path: SearchPath) -> dict[str, int]:
+    """The sizes in bytes of the parts of the workspace."""
+    queries, rows = search.queries.shape[0], search.vectors.shape[0]
+    if not by_tensor_cores(search, path):
+        return {"found": queries * spread(rows, search.multiprocessors)[0] * search.k * 8}
+    sampled = spread(ceil_div(rows, sample_step(search.k)), search.multiprocessors)[0]
+    return {
+        "found": queries * max(sampled, REFINING_WARPS) * search.k * 8,
+        "scores": queries * search.k * 4,
+        "ids": queries * search.k * 8,
+        "floors": queries * 4,
+        "counts": queries * 4,
+        "kept": queries * ROOM * 4,
+    }
+
+
+def workspace_bytes(search: Search, path: SearchPath) -> int:
+    """The size of the workspace, each part at a multiple of 16 bytes."""
+    return sum(ceil_div(size, 16) * 16 for size in sections(search, path).values())
+
+
+def plan_search(search: Search, workspace: int, path: SearchPath = "auto") -> list[Launch]:
+    """Two launches, or six by tensor cores; none without queries."""
+    queries, rows = search.queries.shape[0], search.vectors.shape[0]
+    if search.k > DEEP:
+        raise ValueError(f"The GPU path finds at most {DEEP} rows a query, not {search.k}.")
     if rows > MOST_ROWS:
         raise ValueError(f"The GPU path counts rows in 32 bits; {rows} are too many: search in parts.")
-    if count > MOST_QUERIES:
-        raise ValueError(f"The GPU path takes at most {MOST_QUERIES} queries at a time, not {count}.")
-    lists, per_warp = spread(rows, multiprocessors)
-    search = SearchArguments(
-        queries=queries.pointer,
-        vectors=vectors.pointer,
-        query_tenants=pointer(query_tenants),
-        row_tenants=pointer(row_tenants),
-        mask=pointer(mask),
-        scales=pointer(scales),
-        found=workspace,
-        stride=vectors.strides[0],
-        row_count=rows,
-        rows_per_warp=per_warp,
-        query_count=count,
-        columns=columns,
-        mask_words=0 if mask is None else mask.strides[0],
-        k=k,
-        lists=lists,
-        wide_tenants=row_tenants is not None and row_tenants.kind == "int64",
-        squared=squared,
-        aligned=vectors.is_aligned(8) and queries.is_aligned(8),
-    )
-    merge = MergeArguments(found=workspace, scores=scores.pointer, ids=ids.pointer, query_count=count, k=k, lists=lists)
-    deep = 1 if k <= SHALLOW else DEEP // 32
-    together = 1 if deep > 1 or count == 1 else QUERIES_TOGETHER
-    if count == 0:
+    if queries > MOST_QUERIES:
+        raise ValueError(f"The GPU path takes at most {MOST_QUERIES} queries at a time, not {queries}.")
+    if queries == 0:
         return []
-    grid = (lists // WARPS, ceil_div(count, together))
+    if not by_tensor_cores(search, path):
+        return plan_exact(search, workspace, search.scores.pointer, search.ids.pointer)
+    places, place = {}, workspace
+    for name, size in sections(search, path).items():
+        places[name] = place
+        place += ceil_div(size, 16) * 16
+    return plan_filtered(search, places)
+
+
+def plan_exact(search: Search, found: int, scores: int, ids: int, step: int = 1) -> list[Launch]:
+    """Every `step`-th row, scored as stated."""
+    queries = search.queries.shape[0]
+    lists, per_warp = spread(ceil_div(search.vectors.shape[0], step), search.multiprocessors)
+    together = 1 if search.deep > 1 or queries == 1 else QUERIES_TOGETHER
+    kernel = f"search_{search.queries.kind}_{together}x{search.deep}"
+    grid = (lists // WARPS, ceil_div(queries, together))
     return [
-        Launch(f"search_{queries.kind}_{together}x{deep}", search, grid, THREADS),
-        Launch(f"merge_{deep}", merge, (count, 1), MERGE_THREADS, MERGE_THREADS * deep * 8),
+        Launch(kernel, search.arguments(found, lists, per_warp, step), grid, THREADS),
+        plan_merge(search, found, scores, ids, lists),
+    ]
+
+
+def plan_merge(search: Search, found: int, scores: int, ids: int, lists: int) -> Launch:
+    """The warps' lists become answers."""
+    queries = search.queries.shape[0]
+    arguments = MergeArguments(found=found, scores=scores, ids=ids, query_count=queries, k=search.k, lists=lists)
+    return Launch(f"merge_{search.deep}", arguments, (queries, 1), MERGE_THREADS, MERGE_THREADS * search.deep * 8)
+
+
+def plan_filtered(search: Search, places: dict[str, int]) -> list[Launch]:
+    """A sample gives floors, the filter keeps what may reach them, the refinement scores that as stated."""
+    queries, rows = search.queries.shape[0], search.vectors.shape[0]
+    arguments = FilterArguments(
+        search=search.arguments(places["found"], REFINING_WARPS),
+        sampled=places["scores"],
+        floors=places["floors"],
+        counts=places["counts"],
+        kept=places["kept"],
+        room=ROOM,
+    )
+    tiles = ceil_div(rows, TILE_ROWS) * ceil_div(queries, TILE_QUERIES)
+    kind = search.queries.kind
+    return [
+        *plan_exact(search, places["found"], places["scores"], places["ids"], sample_step(search.k)),
+        Launch("start_filter", arguments, (ceil_div(queries, MERGE_THREADS), 1), MERGE_THREADS),
+        *([Launch(f"filter_{kind}", arguments, (tiles, 1), MERGE_THREADS, FILTER_SHARED)] if tiles else []),
+        Launch(f"refine_{kind}_{search.deep}", arguments, (REFINING_WARPS // WARPS, queries), THREADS),
+        plan_merge(search, places["found"], search.scores.pointer, search.ids.pointer, REFINING_WARPS),
     ]

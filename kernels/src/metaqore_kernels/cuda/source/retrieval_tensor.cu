@@ -1,0 +1,230 @@
+// masked_topk for many queries: tensor cores find the few rows that can win, the stated arithmetic says which do.
+//
+// A sample's k-th best score is a floor under the true k-th best. The filter computes all scores roughly, with a bound of
+// how far off they are, and keeps the rows whose score may reach the floor, in whatever order; refining scores those as
+// stated, so the answer is the exact one. Where more rows are kept than there is room for, that query is searched whole.
+#include "search.cuh"
+#include "tensor.cuh"
+
+struct FilterArguments {
+  SearchArguments search;   // of all rows; `found` takes the lists of the refinement
+  const float* sampled;     // [query_count, k]: the scores of the sample, best first
+  float* floors;            // [query_count]
+  u32* counts;              // [query_count]: rows kept
+  u32* kept;                // [query_count, room]
+  int room;
+};
+
+constexpr int TILE_ROWS = 128, TILE_QUERIES = 64, STEP = 32, STAGES = 3;
+constexpr int PITCH = STEP + 8;  // 80 bytes: eight rows of 16 bytes fall on different banks
+constexpr int CHUNKS = STEP / 8;
+constexpr int FILTER_THREADS = 256;
+
+KERNEL(256, start_filter, FilterArguments) {
+  const int query = blockIdx.x * blockDim.x + threadIdx.x;
+  if (query >= a.search.query_count) return;
+  a.floors[query] = a.sampled[(i64)query * a.search.k + a.search.k - 1];
+  a.counts[query] = 0;
+}
+
+__device__ __forceinline__ bool may_see(const SearchArguments& s, int query, i64 row) {
+  if (s.row_tenants && !(s.wide_tenants ? ((const i64*)s.query_tenants)[query] == ((const i64*)s.row_tenants)[row]
+                                        : ((const int*)s.query_tenants)[query] == ((const int*)s.row_tenants)[row]))
+    return false;
+  return !s.mask || (s.mask[(i64)query * s.mask_words + row / 32] >> (row % 32) & 1u);
+}
+
+// Whether some query of the tile may see some row of it; where none may, its vectors are not read.
+__device__ bool anyone_sees(const SearchArguments& s, i64 first_row, int first_query, u32* flag) {
+  if (threadIdx.x == 0) *flag = 0;
+  __syncthreads();
+  bool any = false;
+  for (int i = threadIdx.x; !any && i < TILE_ROWS * TILE_QUERIES; i += FILTER_THREADS) {
+    const i64 row = first_row + i % TILE_ROWS;
+    const int query = first_query + i / TILE_ROWS;
+    any = row < s.row_count && query < s.query_count && may_see(s, query, row);
+  }
+  if (any) *flag = 1;
+  __syncthreads();
+  return *flag != 0;
+}
+
+__device__ __forceinline__ void copy_rows(
+    u16* to, const u16* from, i64 stride, int rows, i64 first, i64 count, int column, int columns) {
+  for (int i = threadIdx.x; i < rows * CHUNKS; i += FILTER_THREADS) {
+    const int row = i / CHUNKS, chunk = i % CHUNKS * 8;
+    const bool real = first + row < count && column + chunk < columns;
+    copy_async(to + row * PITCH + chunk, from + (real ? (first + row) * stride + column + chunk : 0), real);
+  }
+}
+
+// The squares of a thread's part of each row of the stage: chunk lane % 4 of every 64th row.
+template <typename Format, int ROWS>
+__device__ __forceinline__ void add_squares(const u16* stage, float (&squares)[ROWS / 64]) {
+#pragma unroll
+  for (int i = 0; i < ROWS / 64; ++i) {
+    Eight<u16> numbers;
+    numbers.words[0] = *(const uint4*)(stage + (i * 64 + threadIdx.x / 4) * PITCH + threadIdx.x % 4 * 8);
+#pragma unroll
+    for (int j = 0; j < 8; ++j) {
+      float x = Format::widen(numbers.bits[j]);
+      squares[i] = add(squares[i], mul(x, x));
+    }
+  }
+}
+
+template <int ROWS>
+__device__ __forceinline__ void store_squares(float (&squares)[ROWS / 64], float* to) {
+#pragma unroll
+  for (int i = 0; i < ROWS / 64; ++i) {
+    float sum = lanes_sum<4>(squares[i]);
+    if (threadIdx.x % 4 == 0) to[i * 64 + threadIdx.x / 4] = sum;
+  }
+}
+
+// How far a rough score may be from the stated one: both sums' rounding, the tensor cores' cut-off bits included, and a
+// thousandth for the squares' own.
+__device__ __forceinline__ float slack_of(const SearchArguments& s, float q2, float v2) {
+  const float terms = mul((float)(s.columns + 64), 4.76837158e-7f);  // 2**-21
+  if (!s.squared) return add(mul(terms, __fsqrt_rn(mul(mul(q2, 1.001f), mul(v2, 1.001f)))), 1e-30f);
+  const float length = add(__fsqrt_rn(q2), __fsqrt_rn(v2));
+  return add(mul(mul(terms, 1.01f), mul(length, length)), 1e-30f);
+}
+
+template <typename Format>
+__device__ __forceinline__ void filter(const FilterArguments& a) {
+  const SearchArguments& s = a.search;
+  u16* rows = shared_memory<u16>();
+  u16* queries = rows + STAGES * TILE_ROWS * PITCH;
+  float* row_squares = (float*)(queries + STAGES * TILE_QUERIES * PITCH);
+  float* query_squares = row_squares + TILE_ROWS;
+  u32* flag = (u32*)(query_squares + TILE_QUERIES);
+  // neighbouring blocks share their rows, which then come from L2
+  const int query_tiles = (s.query_count + TILE_QUERIES - 1) / TILE_QUERIES;
+  const int first_query = (int)(blockIdx.x % query_tiles) * TILE_QUERIES;
+  const i64 first_row = (i64)(blockIdx.x / query_tiles) * TILE_ROWS;
+  if ((s.row_tenants || s.mask) && !anyone_sees(s, first_row, first_query, flag)) return;
+
+  const int steps = (s.columns + STEP - 1) / STEP;
+  const int row_part = warp_of() % 4 * 32, query_part = warp_of() / 4 * 32;  // a warp has 32 x 32 scores
+  const int lane = lane_of();
+  float sums[2][4][4], row_part_squares[TILE_ROWS / 64], query_part_squares[TILE_QUERIES / 64];
+#pragma unroll
+  for (int i = 0; i < 32; ++i) sums[i / 16][i / 4 % 4][i % 4] = 0.0f;
+#pragma unroll
+  for (int i = 0; i < TILE_ROWS / 64; ++i) row_part_squares[i] = 0.0f;
+#pragma unroll
+  for (int i = 0; i < TILE_QUERIES / 64; ++i) query_part_squares[i] = 0.0f;
+
+  for (int t = 0; t < steps + STAGES - 1; ++t) {  // step t is copied, step t - (STAGES - 1) is used
+    if (t >= STAGES - 1) {
+      wait_groups<STAGES - 2>();
+      __syncthreads();  // it has arrived for all, and all have left the stage that is filled next
+    }
+    if (t < steps) {
+      copy_rows(rows + t % STAGES * TILE_ROWS * PITCH, (const u16*)s.vectors, s.stride, TILE_ROWS, first_row, s.row_count,
+                t * STEP, s.columns);
+      copy_rows(queries + t % STAGES * TILE_QUERIES * PITCH, (const u16*)s.queries, s.columns, TILE_QUERIES, first_query,
+                s.query_count, t * STEP, s.columns);
+    }
+    close_group();
+    if (t < STAGES - 1) continue;
+    const u16* here = rows + (t - STAGES + 1) % STAGES * TILE_ROWS * PITCH;
+    const u16* there = queries + (t - STAGES + 1) % STAGES * TILE_QUERIES * PITCH;
+    add_squares<Format, TILE_ROWS>(here, row_part_squares);
+    add_squares<Format, TILE_QUERIES>(there, query_part_squares);
+#pragma unroll
+    for (int k = 0; k < STEP; k += 16) {
+      u32 upper[2][4], lower[2][4];
+#pragma unroll
+      for (int m = 0; m < 2; ++m)
+        load_matrices(here + (row_part + m * 16 + lane % 16) * PITCH + k + lane / 16 * 8, upper[m]);
+#pragma unroll
+      for (int n = 0; n < 2; ++n)
+        load_matrices(there + (query_part + n * 16 + lane / 16 * 8 + lane % 8) * PITCH + k + lane / 8 % 2 * 8, lower[n]);
+#pragma unroll
+      for (int m = 0; m < 2; ++m)
+#pragma unroll
+        for (int n = 0; n < 4; ++n)
+          multiply_add<Format>(sums[m][n], upper[m], lower[n / 2][n % 2 * 2], lower[n / 2][n % 2 * 2 + 1]);
+    }
+  }
+  store_squares<TILE_ROWS>(row_part_squares, row_squares);
+  store_squares<TILE_QUERIES>(query_part_squares, query_squares);
+  __syncthreads();
+#pragma unroll
+  for (int m = 0; m < 2; ++m)
+#pragma unroll
+    for (int n = 0; n < 4; ++n)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int r = row_part + m * 16 + lane / 4 + i / 2 * 8, q = query_part + n * 8 + lane % 4 * 2 + i % 2;
+        const i64 row = first_row + r;
+        const int query = first_query + q;
+        if (row >= s.row_count || query >= s.query_count) continue;
+        const float q2 = query_squares[q], v2 = row_squares[r];
+        float score = s.squared ? sub(add(sums[m][n][i], sums[m][n][i]), add(q2, v2)) : sums[m][n][i];
+        float slack = slack_of(s, q2, v2);
+        if (s.scales) {
+          score = mul(score, s.scales[row]);
+          slack = add(mul(mul(slack, 1.001f), magnitude(s.scales[row])), 1e-30f);
+        }
+        if (add(score, slack) < a.floors[query] || !may_see(s, query, row)) continue;  // NaN goes on
+        const u32 place = atomicAdd(&a.counts[query], 1u);
+        if (place < (u32)a.room) a.kept[(i64)query * a.room + place] = (u32)row;
+      }
+}
+
+// The stated score of one row, by a warp.
+template <typename Format>
+__device__ __forceinline__ float stated_score(const SearchArguments& s, int query, i64 row) {
+  typedef typename Format::Bits Bits;
+  Score<Format, 1> score;
+  score.clear();
+  for (int h = lane_of() * 8; h < s.columns; h += 256) {
+    Eight<Bits> numbers, asked;
+    load_eight((const Bits*)s.vectors + row * s.stride, (i64)h, (i64)s.columns, s.aligned, numbers);
+    load_eight((const Bits*)s.queries + (i64)query * s.columns, (i64)h, (i64)s.columns, s.aligned, asked);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) score.take(0, asked.bits[i], numbers.bits[i], i, s.squared);
+  }
+  float value = score.result(0);
+  if (s.squared) value = -value;
+  return s.scales ? mul(value, s.scales[row]) : value;
+}
+
+// A warp's share of the rows kept for a query, or of all rows where there was no room for them.
+template <typename Format, int DEEP>
+__device__ __forceinline__ void refine(const FilterArguments& a) {
+  const SearchArguments& s = a.search;
+  const int query = blockIdx.y, list = blockIdx.x * (blockDim.x / 32) + warp_of();
+  const u32 count = a.counts[query];
+  const bool whole = count > (u32)a.room;
+  const i64 rows = whole ? s.row_count : (i64)count;
+  Best<DEEP> best;
+  best.clear();
+  for (i64 first = (i64)list * 32; first < rows; first += (i64)s.lists * 32) {
+    const i64 mine = first + lane_of();
+    const i64 own = mine >= rows ? 0 : whole ? mine : (i64)a.kept[(i64)query * a.room + mine];
+    u64 key = 0;
+    u32 left = whole ? permitted(s, query, first) : __ballot_sync(WHOLE_WARP, mine < rows);
+    for (; left; left &= left - 1) {
+      const int turn = __ffs(left) - 1;
+      const i64 row = __shfl_sync(WHOLE_WARP, own, turn);
+      const float value = stated_score<Format>(s, query, row);
+      if (lane_of() == turn) key = search_key(value, row);
+    }
+    best.offer(key, s.k);
+  }
+#pragma unroll
+  for (int i = 0; i < DEEP; ++i)
+    if (i * 32 + lane_of() < s.k) s.found[((i64)query * s.lists + list) * s.k + i * 32 + lane_of()] = best.keys[i];
+}
+
+#define FILTER(FORMAT, NAME)                                                          \
+  KERNEL(256, filter_##NAME, FilterArguments) { filter<FORMAT>(a); }                  \
+  KERNEL(128, refine_##NAME##_1, FilterArguments) { refine<FORMAT, 1>(a); }           \
+  KERNEL(128, refine_##NAME##_8, FilterArguments) { refine<FORMAT, 8>(a); }
+
+FILTER(Fp16, fp16)
+FILTER(Bf16, bf16)
