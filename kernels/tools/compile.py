@@ -46,9 +46,15 @@ def toolkit() -> Path:
     return Path(str(distribution("nvidia-cuda-nvcc").locate_file("nvidia/cu13")))
 
 
+def included(path: Path) -> set[Path]:
+    """A source and all that it includes."""
+    direct = re.findall(r'^#include "(.+)"', path.read_text(), re.MULTILINE)
+    return {path}.union(*(included(SOURCE / name) for name in direct))
+
+
 def fingerprint(source: str) -> str:
     """A checksum of all that a source's output depends on."""
-    texts = [path.read_bytes() for path in (*sorted(SOURCE.glob("*.cuh")), SOURCE / f"{source}.cu")]
+    texts = [path.read_bytes() for path in sorted(included(SOURCE / f"{source}.cu"))]
     tools = "".join(version(f"nvidia-{name}") for name in ("cuda-nvcc", "nvvm", "cuda-nvrtc", "cuda-runtime"))
     return hashlib.sha256(b"\0".join([*texts, tools.encode(), " ".join(FLAGS).encode()])).hexdigest()
 
