@@ -62,6 +62,9 @@ def test_older_devices_are_refused():
 
 
 def test_a_process_forked_from_one_with_cuda_is_told(monkeypatch):
+    monkeypatch.setattr(driver, "_users", set())
+    driver.require_same_process()
+    driver.require_same_process()
     monkeypatch.setattr("metaqore_kernels.cuda.driver.os.getpid", lambda: -1)
     with pytest.raises(driver.CudaUnavailableError, match="spawn"):
         driver.require_same_process()

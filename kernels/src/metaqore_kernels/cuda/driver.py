@@ -42,10 +42,12 @@ def require_driver() -> None:
         )
 
 
-_process = os.getpid()
+_users: set[int] = set()
 
 
 def require_same_process() -> None:
-    """Raise in a process forked from one that used CUDA: the driver does not survive a fork."""
-    if os.getpid() != _process:
+    """Raise in a process forked from one that used CUDA: the driver does not survive a fork. Importing is no use."""
+    if not _users:
+        _users.add(os.getpid())
+    elif os.getpid() not in _users:
         raise CudaUnavailableError("CUDA does not survive a fork; start workers with multiprocessing's 'spawn'.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
@@ -36,17 +37,12 @@ class CudaDevice:
     def __init__(self, like: Any, stream: Any = None) -> None:
         require_driver()
         require_same_process()
-        from cuda.core import Device
-
         self._library = library_of(like)
         self.index = int(like.__dlpack_device__()[1])
-        self._device = Device(self.index)
-        self._device.set_current()
+        self._facts = facts_of(self.index)
         self._stream = self._library.stream_handle(self.index) if stream is None else stream_handle(stream)
         self._own_stream = stream is None
-        self.multiprocessors = int(self._device.properties.multiprocessor_count)
-        capability = self._device.compute_capability
-        self._target = built.target_for(int(capability.major), int(capability.minor))
+        self.multiprocessors = self._facts.multiprocessors
 
     def view(self, array: Any) -> View:
         """See Device."""
@@ -59,7 +55,7 @@ class CudaDevice:
 
     def empty(self, shape: tuple[int, ...], kind: Kind) -> Any:
         """See Device."""
-        with self._library.on_stream(self._stream, own=self._own_stream):
+        with self._library.on_stream(self._stream, own=self._own_stream), self._facts.current():
             return self._library.empty(shape, kind, self.index, self._stream)
 
     def workspace(self, size_bytes: int) -> int:
@@ -70,7 +66,8 @@ class CudaDevice:
             return self.view(scratch).pointer
         kept = self.workspaces.setdefault((self.index, self._stream), [])
         if not kept or kept[-1].size < size_bytes:
-            kept.append(self._device.allocate(max(2 * size_bytes, 1 << 20)))
+            with self._facts.current():
+                kept.append(ForeignArrays().buffer(max(2 * size_bytes, 1 << 20), self.index, self._stream))
         return int(kept[-1].handle)
 
     def counter(self) -> int:
@@ -79,20 +76,63 @@ class CudaDevice:
         self._counter = word
         pointer = self.view(word).pointer
         driver = bindings()
-        check(driver.cuMemsetD32Async(pointer, 0, 4, self._stream))
+        with self._facts.current():
+            check(driver.cuMemsetD32Async(pointer, 0, 4, self._stream))
         return pointer
 
     def launch(self, launches: Sequence[Launch]) -> None:
         """See Device."""
         driver = bindings()
-        for launch in launches:
-            function = load(launch.kernel, self.index, self._target)
-            parameters = (ctypes.c_void_p * 1)(ctypes.addressof(launch.arguments))
-            shape = (*launch.grid, 1, launch.threads, 1, 1, launch.shared_bytes, self._stream)
-            if launch.together:
-                check(driver.cuLaunchCooperativeKernel(function, *shape, ctypes.addressof(parameters)))
-            else:
-                check(driver.cuLaunchKernel(function, *shape, ctypes.addressof(parameters), 0))
+        with self._facts.current():
+            for launch in launches:
+                function = load(launch.kernel, self.index, self._facts.target)
+                parameters = (ctypes.c_void_p * 1)(ctypes.addressof(launch.arguments))
+                shape = (*launch.grid, 1, launch.threads, 1, 1, launch.shared_bytes, self._stream)
+                if launch.together:
+                    check(driver.cuLaunchCooperativeKernel(function, *shape, ctypes.addressof(parameters)))
+                else:
+                    check(driver.cuLaunchKernel(function, *shape, ctypes.addressof(parameters), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What there is to know of a device; a MIG slice is a device of its own."""
+
+    context: int
+    multiprocessors: int
+    target: built.Target
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Work on this device; whichever the thread worked on before is current again afterwards."""
+        driver = bindings()
+        before = int(check(driver.cuCtxGetCurrent()))
+        if before == self.context:
+            yield
+            return
+        check(driver.cuCtxSetCurrent(driver.CUcontext(self.context)))
+        try:
+            yield
+        finally:
+            check(driver.cuCtxSetCurrent(driver.CUcontext(before)))
+
+
+@cache
+def facts_of(index: int) -> Facts:
+    """The facts of a device, with its primary context: the one that torch and CuPy use."""
+    driver = bindings()
+    check(driver.cuInit(0))
+    device = check(driver.cuDeviceGet(index))
+    names = driver.CUdevice_attribute
+
+    def attribute(name: str) -> int:
+        return int(check(driver.cuDeviceGetAttribute(getattr(names, f"CU_DEVICE_ATTRIBUTE_{name}"), device)))
+
+    return Facts(
+        int(check(driver.cuDevicePrimaryCtxRetain(device))),
+        attribute("MULTIPROCESSOR_COUNT"),
+        built.target_for(attribute("COMPUTE_CAPABILITY_MAJOR"), attribute("COMPUTE_CAPABILITY_MINOR")),
+    )
 
 
 def bindings() -> Any:
@@ -111,27 +151,37 @@ def check(result: tuple[Any, ...]) -> Any:
 
 
 @cache
-def load(kernel: str, index: int, target: built.Target) -> Any:  # noqa: ARG001 - a function belongs to a device
-    """The function of a kernel on the current device. Loading is done here, so that no launch does it in a capture."""
+def module(source: str, target: built.Target) -> Any:
+    """A file's code, kept for ever: a captured graph may hold its kernels."""
     from cuda.core import ObjectCode
 
-    source = built.source_of(kernel, target)
     make = ObjectCode.from_ptx if target.suffix == "ptx" else ObjectCode.from_cubin
-    handle = int(make(built.code(source, target), name=source).get_kernel(kernel).handle)
+    return make(built.code(source, target), name=source)
+
+
+@cache
+def kernel_of(name: str, target: built.Target) -> Any:
+    """A kernel of a module, for all devices."""
+    return module(built.source_of(name, target), target).get_kernel(name)
+
+
+@cache
+def load(name: str, index: int, target: built.Target) -> Any:  # noqa: ARG001 - a function belongs to a device
+    """The function of a kernel on the current device. Loading is done here, so that no launch does it in a capture."""
     driver = bindings()
-    KEPT.append(handle)
-    return check(driver.cuKernelGetFunction(driver.CUkernel(handle)))
+    return check(driver.cuKernelGetFunction(driver.CUkernel(int(kernel_of(name, target).handle))))
 
 
-KEPT: list[int] = []
-
-
-def load_all(index: int, target: built.Target) -> None:
-    """Load every kernel, as a service does before it captures graphs."""
-    for file in built.manifest()["files"].values():
-        if file["target"] == target.name:
-            for kernel in file["kernels"]:
-                load(kernel, index, target)
+def load_all(index: int = 0) -> None:
+    """Load every kernel for a device, as a service does before it captures graphs."""
+    require_driver()
+    require_same_process()
+    facts = facts_of(index)
+    with facts.current():
+        for file in built.manifest()["files"].values():
+            if file["target"] == facts.target.name:
+                for name in file["kernels"]:
+                    load(name, index, facts.target)
 
 
 def stream_handle(stream: Any) -> int:
@@ -221,13 +271,20 @@ class ForeignArrays:
         raise ValueError(f"{type(array).__name__} must be contiguous on a GPU: copy it first.")
 
     def empty(self, shape: tuple[int, ...], kind: Kind, index: int, stream: int) -> Any:
-        from cuda.core import Device, Stream
         from cuda.core.utils import StridedMemoryView
 
         name = "uint16" if kind == "bf16" else TYPES.get(kind, kind)
-        size = int(np.prod(shape)) * SIZES[kind]
-        buffer = Device(index).allocate(max(size, 16), stream=Stream.from_handle(stream) if stream else None)
+        buffer = self.buffer(int(np.prod(shape)) * SIZES[kind], index, stream)
         return StridedMemoryView.from_buffer(buffer, shape, dtype=np.dtype(name))
+
+    def buffer(self, size_bytes: int, index: int, stream: int) -> Any:
+        """Memory of the device, ready for what follows on the stream."""
+        from cuda.core import Device, Stream
+
+        device = Device(index)
+        device.set_current()
+        ordered = Stream.from_handle(stream) if stream else device.default_stream
+        return device.allocate(max(size_bytes, 16), stream=ordered)
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
