@@ -43,7 +43,10 @@ from metaqore_ai_gateway.service.psmp.deliver_webhooks import DeliverWebhooks
 from metaqore_ai_gateway.service.psmp.govern_command import GovernCommand
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.readings import ProjectReadings
+from metaqore_ai_gateway.service.psmp.resolve_conflict import PlanResolution
+from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint
 from metaqore_ai_gateway.service.psmp.target import FindTarget
+from metaqore_ai_gateway.service.psmp.tell_again import TellAgain
 from metaqore_ai_gateway.service.psmp.timers import Timers
 from metaqore_ai_gateway.service.psmp.upload_body import UploadBody
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
@@ -120,6 +123,7 @@ async def open_psmp(stores: Stores, governing: Governing, publish_all: PublishAl
         CarryOut(queues, history, checkpoints, places, bodies, default_project),
         FindWaysOut(history),
         PostgresAnswers(pool),
+        TellAgain(places, PlanResolution(history, bodies), RestoreCheckpoint(history, queues)),
         governing.admission,
         now_us,
     )

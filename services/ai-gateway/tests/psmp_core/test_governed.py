@@ -106,6 +106,29 @@ async def test_a_checkpoint_is_taken_once_under_its_key(world):
     assert other.code == "checkpoint_exists"
 
 
+async def test_a_repeat_of_what_does_more_than_one_thing_is_told_all_of_it(world):
+    first = (await world.propose("ann", "a", text="one", paths=["x.py"])).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=first, version=1)
+    point = (await world.do("ann", "checkpoint.take", checkpoint_name="base")).checkpoint.id
+    await world.do("bob", "artifact.deprecate", artifact=first, version=1, why="w")
+    second = (await world.propose("ann", "b", text="two", paths=["x.py"])).changed[0].id
+    given = [
+        ("bob", "checkpoint.restore", {"checkpoint": point, "why": "back"}),
+        ("eve", "conflict.resolve", {"artifact": second, "version": 1, "choice": "supersede", "why": "w"}),
+        ("eve", "project.archive", {"cascade": True, "why": "over"}),
+    ]
+    answers = []
+    for who, name, fields in given:
+        if name == "conflict.resolve":
+            fields["conflict"] = answers[0].conflicts[0].conflict.id
+        answers.append(await world.do(who, name, key=name, **fields))
+    assert answers[0].differences
+    assert answers[1].steps
+    assert answers[2].ended
+    for (who, name, fields), answer in zip(given, answers, strict=True):
+        assert await world.do(who, name, key=name, **fields) == answer
+
+
 class SeenLate:
     """Answers that are not there yet when they are looked for first."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,10 +16,10 @@ from metaqore_ai_gateway.service.psmp.governed import Answer, Given
 from metaqore_ai_gateway.service.psmp.history_ports import Checkpoints, History
 from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
 from metaqore_ai_gateway.service.psmp.places import Places
-from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtVersion, Difference
+from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtVersion
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.resolve_conflict import PlanResolution
-from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint, Restored
+from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint, Restored, made_undone
 from metaqore_ai_gateway.service.psmp.target import Target
 from metaqore_ai_gateway.service.psmp.translate import Who, of_artifact, of_new_version, of_project, of_task
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore
@@ -203,12 +202,12 @@ class CarryOut:
             raise stale(permitted.target.ref, plan.version, command.expected_version)
         if permitted.given.dry_run:
             return replace(
-                _bare(permitted, plan.version), differences=_made_undone(plan.differences), conflicts=plan.conflicts
+                _bare(permitted, plan.version), differences=made_undone(plan.differences), conflicts=plan.conflicts
             )
         outcome = await restore.make(wanted, plan, permitted.repeatable)
         of = (permitted.organization, permitted.target.project)
         answer = answer_of(outcome, of, permitted.target.ref, _receipt(outcome, permitted.recorded))
-        return replace(answer, differences=_made_undone(plan.differences), conflicts=plan.conflicts)
+        return replace(answer, differences=made_undone(plan.differences), conflicts=plan.conflicts)
 
     async def _resolve(self, permitted: Permitted, command: commands.ResolveConflict) -> Answer:
         found = permitted.target.conflict
@@ -244,11 +243,6 @@ class CarryOut:
         digest = versions[command.version - 1].content.body.digest
         async with self.bodies.erasing(permitted.organization, digest):
             return await self._submit(permitted, asked)
-
-
-def _made_undone(found: Iterable[Difference]) -> tuple[Difference, ...]:
-    """What a restore changes: from what is now to what was then."""
-    return tuple(Difference(one.name, one.after, one.before) for one in found)
 
 
 def _receipt(outcome: Outcome, recorded: Recorded) -> tuple[str, str]:

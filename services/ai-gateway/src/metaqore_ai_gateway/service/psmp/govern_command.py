@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.authenticate import require_scope
@@ -16,12 +16,11 @@ from metaqore_ai_gateway.service.psmp.carry_out import CarryOut, Permitted
 from metaqore_ai_gateway.service.psmp.command_text import texts_of
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, Recorded
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError, Given, actor_of
-from metaqore_ai_gateway.service.psmp.ids import checkpoint_id
 from metaqore_ai_gateway.service.psmp.target import FindTarget, Target
+from metaqore_ai_gateway.service.psmp.tell_again import TellAgain
 from metaqore_ai_gateway.service.psmp.ways_out import FindWaysOut, conflicts_behind
 from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
 from metaqore_governance_core.contracts import psmp_project_commands as projects
-from metaqore_governance_core.contracts.psmp_commands import TakeCheckpoint
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Scope
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError
@@ -41,6 +40,7 @@ class GovernCommand:
     carry_out: CarryOut
     find_ways_out: FindWaysOut
     answers: Answers
+    tell_again: TellAgain
     admission: Admission
     now_us: Callable[[], int]
 
@@ -101,11 +101,7 @@ class GovernCommand:
             )
         of = (given.caller.organization, target.project)
         answer = answer_of(kept.result, of, target.ref, (receipt, kept.receipt_token))
-        if isinstance(given.command, TakeCheckpoint):
-            taken = checkpoint_id(*of, given.command.checkpoint_name)
-            found = await self.find_target.places.checkpoint_at(given.caller.organization, taken)
-            return replace(answer, checkpoint=None if found is None else found[1])
-        return answer
+        return await self.tell_again(answer, kept.result, given, target)
 
 
 def _check_scopes(given: Given) -> None:

@@ -40,11 +40,8 @@ class PlanResolution:
     async def __call__(self, command: ResolveConflict, found: FoundConflict, who: Who) -> Resolution:
         """Raises `PsmpRefusedError` where the choice does not fit, or the texts cannot be merged."""
         version = await self.history.newest(who.organization, who.project)
-        names = sorted({party.artifact for party in found.opened.conflict.parties} | {found.artifact})
-        states = {name: await self._artifact(name, version, who) for name in names}
-        choice = Choice(command.choice)
-        incoming = _party(found, states[found.artifact])
-        steps = resolution_steps(found.opened.conflict, incoming, _standing(found, states), choice, who.by)
+        choice, states = Choice(command.choice), await self._parties(found, who, version)
+        steps = _steps(found, states, choice, who)
         ref = Ref(Kind.ARTIFACT, found.artifact)
         chosen = commands.Resolve(who.by, who.at_us, command.version, found.opened.conflict.id, choice, command.why)
         asked = [Asked(ref, chosen, command.expected_revision)]
@@ -54,6 +51,15 @@ class PlanResolution:
             else:
                 asked.append(_ended(step, command.why, who))
         return Resolution(tuple(_told(step, states) for step in steps), tuple(asked))
+
+    async def told(self, command: ResolveConflict, found: FoundConflict, who: Who, version: int) -> tuple[Step, ...]:
+        """The steps of a choice that was made at this version of the project, as they were told then."""
+        states = await self._parties(found, who, version)
+        return tuple(_told(step, states) for step in _steps(found, states, Choice(command.choice), who))
+
+    async def _parties(self, found: FoundConflict, who: Who, version: int) -> dict[str, Artifact]:
+        names = sorted({party.artifact for party in found.opened.conflict.parties} | {found.artifact})
+        return {name: await self._artifact(name, version, who) for name in names}
 
     async def _artifact(self, name: str, version: int, who: Who) -> Artifact:
         state = await self.history.state(who.organization, who.project, version, Ref(Kind.ARTIFACT, name))
@@ -104,6 +110,11 @@ class PlanResolution:
 def _told(step: Step, states: dict[str, Artifact]) -> Step:
     """A version that is drafted gets the next number."""
     return replace(step, version=len(states[step.artifact].versions) + 1) if step.verb == "draft" else step
+
+
+def _steps(found: FoundConflict, states: dict[str, Artifact], choice: Choice, who: Who) -> tuple[Step, ...]:
+    incoming = _party(found, states[found.artifact])
+    return resolution_steps(found.opened.conflict, incoming, _standing(found, states), choice, who.by)
 
 
 def _ended(step: Step, why: str, who: Who) -> Asked:

@@ -6,7 +6,7 @@ of the project stays in force. What is restored is judged against what is active
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Outcome, Ref, Repeatable, Submission
@@ -72,8 +72,16 @@ class RestoreCheckpoint:
         offered = (*_ended(found, wanted), *_offered(found, wanted))
         shown = await self.queues.submit(_submission(wanted, offered, version, dry_run=True))
         accepted = _accepted(found, shown, wanted)
-        blocked = tuple(sorted({*_blocked(shown, {one.name for one in found}), *_rivals(found)}))
+        blocked = _all_blocked(shown, found)
         return Plan(version, to, found, blocked, _conflicts(shown, blocked), (*offered, *accepted))
+
+    async def made(
+        self, wanted: Restored, outcome: Outcome, version: int
+    ) -> tuple[tuple[Difference, ...], tuple[OpenConflict, ...]]:
+        """What a restore at this version changed, and the conflicts of those that it blocked, as its plan had it."""
+        to = await self.history.version_at(wanted.organization, wanted.project, wanted.point)
+        found = tuple([one async for one in self._differing(wanted, to, version)])
+        return found, _conflicts(outcome, _all_blocked(outcome, found))
 
     async def __call__(
         self, wanted: Restored, *, shown_at: int | None = None, repeatable: Repeatable | None = None
@@ -98,6 +106,11 @@ class RestoreCheckpoint:
                 if _content(one.active[0]) != _content(one.active[1]):
                     yield one
             after = page.after
+
+
+def made_undone(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """What a restore changes: from what is now to what was then."""
+    return tuple(Difference(one.name, one.after, one.before) for one in found)
 
 
 def _content(version: Version | None) -> object:
@@ -146,6 +159,10 @@ def _accepted(found: Iterable[Difference], shown: Outcome, wanted: Restored) -> 
             id_ = open_.conflict.id
             yield Asked(_ref(one), commands.Resolve(wanted.by, wanted.at_us, NEWEST, id_, Choice.MANUAL, wanted.why))
         yield Asked(_ref(one), commands.Activate(wanted.by, wanted.at_us, NEWEST, ()))
+
+
+def _all_blocked(shown: Outcome, found: Collection[Difference]) -> tuple[Holder, ...]:
+    return tuple(sorted({*_blocked(shown, {one.name for one in found}), *_rivals(found)}))
 
 
 def _blocked(shown: Outcome, own: set[str]) -> tuple[Holder, ...]:
