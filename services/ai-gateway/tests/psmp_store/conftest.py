@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import secrets
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -28,7 +31,7 @@ from metaqore_governance_core.psmp.project import Mode, ProjectPolicy
 from metaqore_governance_core.records import Commitment
 from metaqore_mesh.database.migrations import migrate
 from metaqore_mesh.database.pool import open_pool
-from metaqore_mesh.embedded.databases import make_working_roles, with_database, working_roles
+from metaqore_mesh.embedded.databases import make_databases, make_working_roles, with_database, working_roles
 from metaqore_mesh.objects import Body as SealedBody
 
 
@@ -40,21 +43,58 @@ def database_of(url: str) -> str:
 async def roles(postgres_url, database_url):
     """Makes both roles as an administrator; gone again before the database is."""
     name = database_of(database_url)
-    await make_working_roles(postgres_url, name, owner=name)
-    made = working_roles(name)
+    async with working(postgres_url, name, owner=name) as made:
+        yield made
+
+
+@asynccontextmanager
+async def working(postgres_url, name, owner):
+    await make_working_roles(postgres_url, name, owner=owner)
     admin = await asyncpg.connect(with_database(postgres_url, name))
-    yield made
-    for role in made:
+    yield working_roles(name)
+    for role in working_roles(name):
         await admin.execute(f'drop owned by "{role}"')
         await admin.execute(f'drop role "{role}"')
     await admin.close()
 
 
+@pytest.fixture(scope="session")
+def template(postgres_url):
+    """The name of a database with all tables and no rows, to be copied: that takes a tenth of migrating anew."""
+    name, password = f"template_{secrets.token_hex(6)}", secrets.token_hex(8)
+
+    async def make():
+        await make_databases(postgres_url, [name], password=password)
+        await migrate(owned(postgres_url, name, password), "metaqore_ai_gateway.migrations")
+        admin = await asyncpg.connect(postgres_url)
+        await admin.execute(f'alter database "{name}" owner to current_user')
+        await admin.close()
+
+    asyncio.run(make())
+    return name
+
+
 @pytest.fixture
-async def psmp_url(database_url, roles):
-    assert roles
-    await migrate(database_url, "metaqore_ai_gateway.migrations")
-    return database_url
+async def psmp_url(postgres_url, template):
+    """A copy for one test, its owner's like every database."""
+    name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(8)
+    admin = await asyncpg.connect(postgres_url)
+    await admin.execute(f"create role \"{name}\" login nosuperuser nocreatedb nocreaterole password '{password}'")
+    await admin.execute(f'create database "{name}" template "{template}" owner "{name}"')
+    copy = await asyncpg.connect(with_database(postgres_url, name))
+    await copy.execute(f'reassign owned by "{template}" to "{name}"')
+    await copy.close()
+    async with working(postgres_url, name, name):
+        yield owned(postgres_url, name, password)
+    await admin.execute(f'drop database "{name}" with (force)')
+    await admin.execute(f'drop role "{name}"')
+    await admin.close()
+
+
+def owned(url, name, password):
+    """The database `name`, for its owner."""
+    scheme, _, rest = with_database(url, name).partition("://")
+    return f"{scheme}://{name}:{password}@{rest.rpartition('@')[2]}"
 
 
 @pytest.fixture
