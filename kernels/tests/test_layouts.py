@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaqore_kernels.reference.layouts import grouped_rows, masked_rows, moe_align_block_size
+from metaqore_kernels import grouped_rows, masked_rows, moe_align_block_size
 
 
 def test_the_example_in_vllms_docstring():

@@ -1,5 +1,6 @@
 """MetaQore's kernels: expert routing and masked retrieval, exact and deterministic, on the CPU and on NVIDIA GPUs."""
 
+from metaqore_kernels.layouts import grouped_rows, masked_rows, moe_align_block_size
 from metaqore_kernels.operations import (
     balance_update,
     combine,
@@ -22,7 +23,10 @@ __all__ = [
     "balance_update",
     "combine",
     "gather_rows",
+    "grouped_rows",
+    "masked_rows",
     "masked_topk",
+    "moe_align_block_size",
     "pack_mask",
     "preset",
     "route",
