@@ -29,7 +29,7 @@ story: setup ## A team and its agents in one project: conflicts, forty files at 
 	@$(BIN)/python examples/psmp_story.py
 
 test: setup-dev ## All tests but the slow suites (about five minutes)
-	$(PYTEST) -n 2 --dist loadfile -m "not crash and not kafka" -q
+	$(PYTEST) -n 2 --dist loadfile -m "not crash and not kafka and not slow" -q
 
 ##@ Set up
 .PHONY: check setup setup-dev lock clean
@@ -96,7 +96,10 @@ build: setup-dev ## Build every member's wheel into dist/
 	@for member in $(MEMBERS); do $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist $$member; done; ls dist
 
 ##@ Slow suites
-.PHONY: test-crash test-kafka
+.PHONY: test-crash test-kafka test-slow
+test-slow: setup-dev ## Stories through whole meshes, every call by strangers, the API called at random (under ten minutes)
+	$(PYTEST) -n 2 --dist loadfile -m slow -q
+
 test-crash: setup-dev ## kill -9 every part at random points, 200 rounds and more, and count (under 30 minutes)
 	$(PYTEST) tests/crash -m crash -q -s
 

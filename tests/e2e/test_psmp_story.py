@@ -12,6 +12,8 @@ import pytest
 
 from running_mesh import eventually
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STORY = ROOT / "examples" / "psmp_story.py"
 BLOCKED = 4

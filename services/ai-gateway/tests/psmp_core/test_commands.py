@@ -99,6 +99,15 @@ async def test_a_refusal_says_which_commands_would_help(world):
     assert any("project unfreeze" in one.command for one in refused.ways_out)
 
 
+async def test_a_choice_for_a_person_to_make_good_tells_that_the_conflict_stands(world):
+    _, b, conflict = await _clash(world)
+    answer = await world.do(
+        "eve", "conflict.resolve", artifact=b, version=1, conflict=conflict, choice="manual", why="I will move it"
+    )
+    assert [one.conflict.id for one in answer.conflicts] == [conflict]
+    assert await _phase(world, b, 1) == "blocked"
+
+
 async def test_nobody_resolves_in_its_own_favour(world):
     _, b, conflict = await _clash(world)
     refused = await world.refused(

@@ -15,6 +15,8 @@ from metaqore_governance_core.psmp.artifact_state import Phase
 from metaqore_governance_core.psmp.project import ProjectState
 from metaqore_governance_core.psmp.work import WorkState
 
+pytestmark = pytest.mark.slow
+
 OF = ("acme", "garden")
 
 

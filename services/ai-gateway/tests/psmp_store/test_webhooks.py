@@ -25,6 +25,8 @@ from metaqore_ai_gateway.service.psmp.deliver_webhooks import DeliverWebhooks
 from metaqore_ai_gateway.service.psmp.ids import artifact_id, delivery_id
 from metaqore_mesh.objects.body_keys import BodyKeys
 
+pytestmark = pytest.mark.slow
+
 LEASE_US = 60_000_000
 HOOK = Webhook("webhook_1", "acme", "https://example.com/", secret=b"sealed", by="ann")
 

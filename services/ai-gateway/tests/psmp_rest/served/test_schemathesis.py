@@ -7,6 +7,8 @@ import schemathesis
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.run import PhaseName
 
+pytestmark = pytest.mark.slow
+
 API = "/api/v1"
 LONGEST_S = 45
 

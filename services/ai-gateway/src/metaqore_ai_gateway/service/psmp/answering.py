@@ -6,8 +6,7 @@ from metaqore_ai_gateway.service.psmp.asked import Kind, Outcome, Ref
 from metaqore_ai_gateway.service.psmp.governed import Answer
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.known import Known
-from metaqore_governance_core.psmp.artifact_events import Proposed
-from metaqore_governance_core.psmp.artifact_state import Artifact, OpenConflict
+from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact, OpenConflict
 
 
 def answer_of(outcome: Outcome, of: tuple[str, str], first: Ref, receipt: tuple[str, str]) -> Answer:
@@ -36,10 +35,10 @@ def _id(organization: str, project: str, ref: Ref) -> str:
 
 
 def _conflicts(outcome: Outcome) -> tuple[OpenConflict, ...]:
-    """Those of the versions that were offered."""
+    """Those of the proposals to which anything happened."""
     found: dict[str, OpenConflict] = {}
     for one in outcome.happened:
-        state = outcome.states.get(one.of)
-        if isinstance(one.event, Proposed) and isinstance(state, Artifact):
-            found.update({open_.conflict.id: open_ for open_ in state.versions[one.event.version - 1].conflicts})
+        state, number = outcome.states.get(one.of), getattr(one.event, "version", None)
+        if isinstance(state, Artifact) and number is not None and state.versions[number - 1].phase in OFFERED_PHASES:
+            found.update({open_.conflict.id: open_ for open_ in state.versions[number - 1].conflicts})
     return tuple(found.values())

@@ -42,8 +42,9 @@ class Answer:
     """What came of a command that was done, or would be where it was a dry run.
 
     `changed` is each aggregate that the command changed, first what it was sent to. `conflicts` are those that the
-    versions it offered stand in. `steps` belong to a resolution, `ended` to a cascade (`artifact <id>`, `task <id>`),
-    `differences` to a restore, from what was to what is now, with those of the proposals that it blocks in `conflicts`.
+    proposals stand in which it made or touched. `steps` belong to a resolution, `ended` to a cascade (`artifact <id>`,
+    `task <id>`), `differences` to a restore, from what was to what is now, with those of the proposals that it blocks
+    in `conflicts`.
     """
 
     receipt: str
