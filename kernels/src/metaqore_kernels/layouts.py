@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metaqore_kernels.placement import as_numpy, on_gpu
 from metaqore_kernels.reference import layouts
 from metaqore_kernels.reference.layouts import AlignedBlocks, GroupedRows, MaskedRows
 from metaqore_kernels.results import Array
+
+if TYPE_CHECKING:
+    from metaqore_kernels.cuda.operations import Operations
 
 __all__ = ["AlignedBlocks", "GroupedRows", "MaskedRows", "grouped_rows", "masked_rows", "moe_align_block_size"]
 
@@ -56,7 +59,7 @@ def masked_rows(ids: Array, num_experts: int, max_m: int, *, stream: Any = None)
     return layouts.masked_rows(as_numpy(ids), num_experts, max_m)
 
 
-def on_its_gpu(ids: Array, stream: Any) -> Any:
+def on_its_gpu(ids: Array, stream: Any) -> Operations:
     """The operations on the device of an array."""
     from metaqore_kernels import cuda
 
