@@ -217,6 +217,7 @@ def test_what_it_declares_and_where_it_comes_from(metaqore, mesh, files):
         pytest.param(["missing.py"], "There is no missing.py", id="no such file"),
         pytest.param(["*.none"], "no file", id="a glob that means nothing"),
         pytest.param(["a.py", "--requires", "numpy"], "python:numpy>=2", id="a requirement without its ecosystem"),
+        pytest.param(["a.py", "--requires", "maven:g:a"], "names no version", id="a requirement without its version"),
         pytest.param(["a.py", "--rename", "x"], "old/path=new/path", id="a rename to nowhere"),
         pytest.param(["a.py", "--label", "x"], "name=value", id="a label without value"),
         pytest.param(["a.py", "b.py", "--name", "x"], "one file", id="one name for two"),

@@ -12,7 +12,8 @@ import typer
 from metaqore.psmp.v1 import artifact_pb2 as pb
 from metaqore_cli.names import sensitivity_value
 
-ECOSYSTEMS: Final = ("python", "npm", "cargo")
+ECOSYSTEMS: Final = ("python", "npm", "cargo", "maven", "go")
+_VERSION_NEEDED: Final = frozenset({"maven", "go"})
 _PYTHON_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 SENSITIVITIES: Final = ["PUBLIC", "INTERNAL", "SENSITIVE", "CRITICAL"]
@@ -24,7 +25,8 @@ _Requires = Annotated[
     list[str] | None,
     typer.Option(
         "--requires",
-        help="What it needs beyond its manifest: 'python:numpy>=2', npm:react@^18, cargo:serde@1.2. May be repeated.",
+        help="What it needs beyond its manifest: 'python:numpy>=2', npm:react@^18, cargo:serde@1.2, "
+        "'maven:group:artifact@[1,2)', go:example.com/module@v1.2.0. May be repeated.",
     ),
 ]
 _Environment = Annotated[
@@ -107,7 +109,8 @@ def _dependency(text: str) -> pb.Dependency:
     ecosystem, _, wanted = text.partition(":")
     if ecosystem not in ECOSYSTEMS or not wanted:
         raise typer.BadParameter(
-            f"{text!r} is no requirement. Write python:numpy>=2, npm:react@^18 or cargo:serde@1.2."
+            f"{text!r} is no requirement. Write python:numpy>=2, npm:react@^18, cargo:serde@1.2, "
+            "maven:group:artifact@1.2 or go:example.com/module@v1.2.0."
         )
     declared: dict[str, Any] = {"ecosystem": ecosystem, "declares": wanted}
     if ecosystem == "python":
@@ -117,4 +120,6 @@ def _dependency(text: str) -> pb.Dependency:
         return pb.Dependency(name=name[0], text=wanted, **declared)
     # The @ of npm's scopes, as in @types/node@20, begins no range.
     name_, at, range_ = wanted[1:].partition("@")
+    if ecosystem in _VERSION_NEEDED and not at:
+        raise typer.BadParameter(f"{text!r} names no version. Write it behind an @.")
     return pb.Dependency(name=wanted[0] + name_, text=range_ if at else "*", **declared)

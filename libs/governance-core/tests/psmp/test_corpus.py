@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
+from metaqore_governance_core.psmp.conflicts.go_manifests import go_mod, go_work
+from metaqore_governance_core.psmp.conflicts.go_requirements import go_conflicts
+from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_conflicts
+from metaqore_governance_core.psmp.conflicts.maven_versions import maven_version
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
 from metaqore_governance_core.psmp.conflicts.npm_ranges import npm_range
@@ -16,6 +20,8 @@ CORPUS = Path(__file__).resolve().parents[4] / "tests" / "corpus" / "conflicts"
 PYTHON = json.loads((CORPUS / "python.json").read_text(encoding="utf-8"))
 NPM = json.loads((CORPUS / "npm.json").read_text(encoding="utf-8"))
 CARGO = json.loads((CORPUS / "cargo.json").read_text(encoding="utf-8"))
+MAVEN = json.loads((CORPUS / "maven.json").read_text(encoding="utf-8"))
+GO = json.loads((CORPUS / "go.json").read_text(encoding="utf-8"))
 FALSE_BLOCKS_ALLOWED = 0.01
 
 
@@ -47,11 +53,37 @@ def cargo_blocks(case):
     return any(one.blocks for one in cargo_conflicts("cargo:foo", requirements))
 
 
+def maven_blocks(case):
+    requirements = [
+        MavenRequirement(Party(f"module-{number}", 1, f"agent-{number}", text), "group:foo", text)
+        for number, text in enumerate(case["requirements"])
+    ]
+    return any(one.blocks for one in maven_conflicts("maven:group:foo", requirements))
+
+
+def go_blocks(case):
+    entries = []
+    for number, lines in enumerate(case["modules"]):
+        path = f"m{number}/go.mod"
+        text = "\n".join([f"module example.com/m{number}", *lines])
+        entries += go_mod(Party(path, 1, f"agent-{number}", ""), text, path).entries
+    entries += go_work(Party("go.work", 1, "agent", ""), "\n".join(case["work"])).entries
+    names = {one.name for one in entries}
+    judged = (go_conflicts(f"go:{name}", [one for one in entries if one.name == name]) for name in sorted(names))
+    return any(one.blocks for found in judged for one in found)
+
+
 @pytest.mark.parametrize("held_back", [False, True], ids=["developed on", "held back"])
 @pytest.mark.parametrize(
     ("corpus", "blocks"),
-    [(PYTHON, python_blocks), (NPM, npm_blocks), (CARGO, cargo_blocks)],
-    ids=["python", "npm", "cargo"],
+    [
+        (PYTHON, python_blocks),
+        (NPM, npm_blocks),
+        (CARGO, cargo_blocks),
+        (MAVEN, maven_blocks),
+        (GO, go_blocks),
+    ],
+    ids=["python", "npm", "cargo", "maven", "go"],
 )
 def test_every_conflict_is_found_and_hardly_any_is_made_up(corpus, blocks, held_back):
     cases = [case for case in corpus["cases"] if case["held_back"] is held_back]
@@ -62,7 +94,7 @@ def test_every_conflict_is_found_and_hardly_any_is_made_up(corpus, blocks, held_
     assert len(made_up) <= FALSE_BLOCKS_ALLOWED * len(compatible), made_up
 
 
-@pytest.mark.parametrize("corpus", [PYTHON, NPM, CARGO], ids=["python", "npm", "cargo"])
+@pytest.mark.parametrize("corpus", [PYTHON, NPM, CARGO, MAVEN, GO], ids=["python", "npm", "cargo", "maven", "go"])
 def test_the_corpus_is_large_and_balanced(corpus):
     for compatible in (True, False):
         assert sum(case["compatible"] is compatible for case in corpus["cases"]) >= 50
@@ -81,3 +113,10 @@ def test_a_range_holds_what_node_semver_says(text, satisfied):
 
 def holds(allowed, version):
     return not allowed.meet(npm_range(version)).is_empty
+
+
+@pytest.mark.parametrize(("one", "other", "order"), MAVEN["order"], ids=str)
+def test_versions_of_maven_are_in_its_order(one, other, order):
+    this, that = maven_version(one), maven_version(other)
+    assert (this > that) - (this < that) == order
+    assert (this == that) is (order == 0)

@@ -16,6 +16,8 @@ from metaqore_governance_core.psmp.artifact_state import Artifact
 from metaqore_governance_core.psmp.canonical_state import state_bytes
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
+from metaqore_governance_core.psmp.conflicts.go_requirements import GoKind, GoRequirement
+from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
@@ -79,6 +81,8 @@ ENTRIES = [
     NpmRequirement(party("one"), "left-pad", "^1", NpmKind.PEER, "package.json", root=True, via="via", selector="sel"),
     CargoRequirement(party("one"), "serde", "1"),
     CargoLink(party("one"), "z", "libz-sys"),
+    MavenRequirement(party("one"), "g:a", "[1,2)"),
+    GoRequirement(party("one"), "example.com/a", "v1.0.0", GoKind.REPLACE, "folder b"),
     TaskHold(party("one"), "task-1", "ann", 1, 2),
 ]
 

@@ -11,7 +11,10 @@ from metaqore_governance_core.psmp.artifact_state import Artifact, Dependency, V
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
 from metaqore_governance_core.psmp.conflicts.declaration import Declaration, Entry
+from metaqore_governance_core.psmp.conflicts.go_requirements import GO, GoKind, GoRequirement
+from metaqore_governance_core.psmp.conflicts.go_versions import go_version, module_version
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, PackageEntry
+from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_range
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
@@ -21,6 +24,9 @@ from metaqore_governance_core.psmp.work import Work
 
 LINKS: Final = "links"
 """The kind of a dependency of Cargo that is a native library, whose name stands in its text."""
+
+ALL_VERSIONS: Final = "*"
+"""The text of a replacement in Go that holds for all versions of the module."""
 
 
 def dependencies_of(manifest: Manifest) -> tuple[Dependency, ...]:
@@ -60,6 +66,11 @@ def _dependency(entry: PackageEntry) -> Dependency:
             return Dependency("cargo", entry.name, entry.text, declares)
         case CargoLink():
             return Dependency("cargo", entry.crate, entry.library, declares, kind=LINKS)
+        case MavenRequirement():
+            return Dependency("maven", entry.name, entry.text, declares)
+        case GoRequirement():
+            text = entry.text or ALL_VERSIONS
+            return Dependency("go", entry.name, text, declares, kind=entry.kind.value, selector=entry.target)
         case NpmRequirement():
             return Dependency(
                 "npm",
@@ -82,8 +93,7 @@ def _entries(party: Party, version: Version, at_us: int) -> Iterator[Entry]:
         yield _entry(Party(party.artifact, party.version, party.by, one.declares or one.text), one)
     if content.provenance.task:
         made = replace(party, declares=f"was made for the task {content.provenance.task}")
-        agent = content.provenance.agent or party.by
-        yield TaskHold(made, content.provenance.task, agent, at_us, at_us + 1)
+        yield TaskHold(made, content.provenance.task, party.by, at_us, at_us + 1)
 
 
 def _entry(party: Party, one: Dependency) -> Entry:
@@ -98,9 +108,31 @@ def _entry(party: Party, one: Dependency) -> Entry:
             return CargoLink(party, one.text, one.name)
         case "cargo":
             return CargoRequirement(party, one.name, one.text)
+        case "maven":
+            maven_range(one.text)
+            return MavenRequirement(party, one.name, one.text)
+        case "go":
+            return _of_go(party, one)
         case _:
             raise MetaQoreError(
                 "ecosystem_unknown",
-                f"MetaQore cannot judge dependencies of {one.ecosystem!r}. Use python, npm or cargo.",
+                f"MetaQore cannot judge dependencies of {one.ecosystem!r}. Use python, npm, cargo, maven or go.",
                 kind=ErrorKind.UNPROCESSABLE,
             )
+
+
+def _of_go(party: Party, one: Dependency) -> GoRequirement:
+    """`kind` is the directive, `require` where none is given; `selector` is what a replacement puts in its place."""
+    if one.kind and one.kind not in set(GoKind):
+        kinds = ", ".join(GoKind)
+        raise MetaQoreError("requirement_invalid", f"Go has no {one.kind!r} that matters here. Use one of {kinds}.")
+    kind = GoKind(one.kind or GoKind.REQUIRE)
+    replaces = kind in {GoKind.REPLACE, GoKind.WORK_REPLACE}
+    if replaces is not bool(one.selector):
+        raise MetaQoreError("requirement_invalid", f"A {kind} of Go names what takes the module's place in `selector`.")
+    text = "" if replaces and one.text == ALL_VERSIONS else one.text
+    if kind in {GoKind.GO, GoKind.WORK_GO}:
+        go_version(text)
+    elif text:
+        module_version(text)
+    return GoRequirement(party, GO if kind in {GoKind.GO, GoKind.WORK_GO} else one.name, text, kind, one.selector)

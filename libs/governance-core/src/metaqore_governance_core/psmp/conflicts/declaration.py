@@ -13,7 +13,9 @@ from typing import Final, NamedTuple, assert_never
 
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
+from metaqore_governance_core.psmp.conflicts.go_requirements import GoRequirement
 from metaqore_governance_core.psmp.conflicts.manifest import PackageEntry
+from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
@@ -32,6 +34,8 @@ class KeyKind(StrEnum):
     NPM = "npm"
     CARGO = "cargo"
     CARGO_LINKS = "cargo_links"
+    MAVEN = "maven"
+    GO = "go"
     TASK = "task"
 
     __hash__ = str.__hash__  # Enum's own is written in Python, and keys are looked up all the time
@@ -97,7 +101,7 @@ class Declaration:
         return frozenset(keys)
 
 
-def _meeting(entry: PackageEntry | TaskHold) -> tuple[KeyKind, str]:
+def _meeting(entry: PackageEntry | TaskHold) -> tuple[KeyKind, str]:  # noqa: PLR0911 - one return a kind
     """Where entries that are not paths meet: each is stored and read under the same one key."""
     match entry:
         case PythonRequirement():
@@ -108,6 +112,10 @@ def _meeting(entry: PackageEntry | TaskHold) -> tuple[KeyKind, str]:
             return KeyKind.CARGO, entry.name
         case CargoLink():
             return KeyKind.CARGO_LINKS, entry.library
+        case MavenRequirement():
+            return KeyKind.MAVEN, entry.name
+        case GoRequirement():
+            return KeyKind.GO, entry.name
         case TaskHold():
             return KeyKind.TASK, entry.task
         case _:

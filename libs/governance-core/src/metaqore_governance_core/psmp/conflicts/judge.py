@@ -9,6 +9,8 @@ from typing import TypeVar
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink, link_conflicts
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, Declaration, Entry, KeyKind
+from metaqore_governance_core.psmp.conflicts.go_requirements import GoRequirement, go_conflicts
+from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_conflicts
 from metaqore_governance_core.psmp.conflicts.model import Conflict, of_project
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement, npm_conflicts
 from metaqore_governance_core.psmp.conflicts.own_clashes import includes, own_clashes
@@ -16,7 +18,17 @@ from metaqore_governance_core.psmp.conflicts.ownership import TaskHold, ownershi
 from metaqore_governance_core.psmp.conflicts.paths import PathClaim, path_conflicts
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_conflicts
 
-T = TypeVar("T", PathClaim, PythonRequirement, NpmRequirement, CargoRequirement, CargoLink, TaskHold)
+T = TypeVar(
+    "T",
+    PathClaim,
+    PythonRequirement,
+    NpmRequirement,
+    CargoRequirement,
+    CargoLink,
+    MavenRequirement,
+    GoRequirement,
+    TaskHold,
+)
 
 
 def conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable[Entry]]) -> tuple[Conflict, ...]:
@@ -52,7 +64,9 @@ def _of_tasks(own: str, declaration: Declaration, standing: Mapping[ConflictKey,
     return own_clashes(own, _only(TaskHold, others), _only(TaskHold, declaration.entries), ownership_conflicts)
 
 
-def _of_package(own: str, key: ConflictKey, others: Iterable[Entry], mine: Iterable[Entry]) -> list[Conflict]:
+def _of_package(  # noqa: PLR0911 - one return an ecosystem
+    own: str, key: ConflictKey, others: Iterable[Entry], mine: Iterable[Entry]
+) -> list[Conflict]:
     match key.kind:
         case KeyKind.PYTHON:
             return _judged(own, key, PythonRequirement, python_conflicts, others, mine)
@@ -62,6 +76,10 @@ def _of_package(own: str, key: ConflictKey, others: Iterable[Entry], mine: Itera
             return _judged(own, key, CargoRequirement, cargo_conflicts, others, mine)
         case KeyKind.CARGO_LINKS:
             return _judged(own, key, CargoLink, link_conflicts, others, mine)
+        case KeyKind.MAVEN:
+            return _judged(own, key, MavenRequirement, maven_conflicts, others, mine)
+        case KeyKind.GO:
+            return _judged(own, key, GoRequirement, go_conflicts, others, mine)
         case _:
             return []
 

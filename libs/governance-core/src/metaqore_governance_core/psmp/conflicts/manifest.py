@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
+from metaqore_governance_core.psmp.conflicts.go_requirements import GoRequirement
+from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement
 
-PackageEntry = PythonRequirement | NpmRequirement | CargoRequirement | CargoLink
+PackageEntry = PythonRequirement | NpmRequirement | CargoRequirement | CargoLink | MavenRequirement | GoRequirement
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,12 @@ class ConflictType(StrEnum):
     NPM_NESTED = "npm_nested"
     CARGO_VERSIONS = "cargo_versions"
     CARGO_LINKS = "cargo_links"
+    MAVEN_RANGES = "maven_ranges"
+    MAVEN_NEAREST = "maven_nearest"
+    GO_EXCLUDED = "go_excluded"
+    GO_REPLACED = "go_replaced"
+    GO_MINIMUM = "go_minimum"
+    GO_TOOLCHAIN = "go_toolchain"
 
 
 class Choice(StrEnum):

@@ -16,6 +16,8 @@ import msgspec
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
 from metaqore_governance_core.psmp.conflicts.declaration import Entry
+from metaqore_governance_core.psmp.conflicts.go_requirements import GoKind, GoRequirement
+from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
@@ -44,7 +46,7 @@ def digest_of(raw: bytes) -> bytes:
     return hashlib.sha256(raw).digest()[:DIGEST_BYTES]
 
 
-def _form(entry: Entry) -> list[Any]:
+def _form(entry: Entry) -> list[Any]:  # noqa: PLR0911 - one return a kind, here and below
     declares = entry.party.declares
     match entry:
         case PathClaim():
@@ -58,6 +60,10 @@ def _form(entry: Entry) -> list[Any]:
             return ["cargo", declares, entry.name, entry.text]
         case CargoLink():
             return ["link", declares, entry.library, entry.crate]
+        case MavenRequirement():
+            return ["maven", declares, entry.name, entry.text]
+        case GoRequirement():
+            return ["go", declares, entry.name, entry.text, entry.kind, entry.target]
         case TaskHold():
             return ["hold", declares, entry.task, entry.agent, entry.from_us, entry.until_us]
         case _:
@@ -81,7 +87,7 @@ def _read(body: bytes) -> tuple[str, tuple[Entry, ...]]:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _prototype(form: tuple[Any, ...]) -> Entry:
+def _prototype(form: tuple[Any, ...]) -> Entry:  # noqa: PLR0911
     """What is declared, of no artifact: parsed once, whoever declares it."""
     nobody = Party("", 0, "", form[1])
     match form:
@@ -95,6 +101,10 @@ def _prototype(form: tuple[Any, ...]) -> Entry:
             return CargoRequirement(nobody, name, text)
         case ("link", _, library, crate):
             return CargoLink(nobody, library, crate)
+        case ("maven", _, name, text):
+            return MavenRequirement(nobody, name, text)
+        case ("go", _, name, text, kind, target):
+            return GoRequirement(nobody, name, text, GoKind(kind), target)
         case ("hold", _, task, agent, from_us, until_us):
             return TaskHold(nobody, task, agent, from_us, until_us)
         case _:

@@ -14,7 +14,9 @@ from metaqore_governance_core.contracts.psmp_artifact_commands import Declaratio
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import Body, Content, Dependency, Provenance
 from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
+from metaqore_governance_core.psmp.conflicts.go_manifests import go_mod, go_work
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
+from metaqore_governance_core.psmp.conflicts.maven_manifests import pom_xml
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
 from metaqore_governance_core.psmp.conflicts.python_locks import PYTHON_LOCKS, python_lock
@@ -43,6 +45,9 @@ _READERS: Final[Mapping[str, _Reader]] = {
     "package.json": package_json,
     "package-lock.json": lambda party, text, _: package_lock_peers(party, text),
     "Cargo.toml": lambda party, text, _: cargo_toml(party, text),
+    "pom.xml": lambda party, text, _: pom_xml(party, text),
+    "go.mod": go_mod,
+    "go.work": go_work,
     **dict.fromkeys(PYTHON_LOCKS, lambda party, text, path: python_lock(party, text, path.rpartition("/")[2])),
 }
 _NOBODY: Final = Party("", 0, "", "")

@@ -1,0 +1,51 @@
+"""Versions of Go modules, and of Go itself, in their order.
+
+Sources: "Versions" in the Go Modules Reference (Semantic Versioning 2.0 behind a `v`), and "Go Toolchains", where a
+language version comes before its release candidates and its first release.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from metaqore_governance_core.errors import MetaQoreError
+
+_MODULE: Final = re.compile(
+    r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+)
+_GO: Final = re.compile(r"(\d+)(?:\.(\d+)(?:\.(\d+)|((?:alpha|beta|rc)\d+))?)?")
+_FIRST_WITH_RELEASES: Final = (1, 21)
+"""Before this, 1.20 meant its first release; from here on it means the language alone."""
+
+GoOrder: TypeAlias = tuple[object, ...]
+
+
+@lru_cache(maxsize=8192)
+def module_version(text: str) -> GoOrder:
+    """What orders a module's versions. Raises `MetaQoreError` `requirement_invalid`."""
+    match = _MODULE.fullmatch(text)
+    if match is None:
+        raise MetaQoreError("requirement_invalid", f"This is no version of a Go module: {text!r}. Write v1.2.3.")
+    numbers = tuple(int(part) for part in match.group(1, 2, 3))
+    if match[4] is None:
+        return (*numbers, 1)
+    parts = tuple((0, int(one), "") if one.isdecimal() else (1, 0, one) for one in match[4].split("."))
+    return (*numbers, 0, parts)
+
+
+@lru_cache(maxsize=1024)
+def go_version(text: str) -> GoOrder:
+    """What orders versions of Go: 1.20, 1.21rc2, 1.21.0. Raises `MetaQoreError` `requirement_invalid`."""
+    match = _GO.fullmatch(text)
+    if match is None:
+        raise MetaQoreError("requirement_invalid", f"This is no version of Go: {text!r}. Write 1.22 or 1.22.1.")
+    major, minor = int(match[1]), int(match[2] or 0)
+    if match[3] is not None:
+        return (major, minor, int(match[3]), "", 0)
+    if match[4] is not None:
+        kind = match[4].rstrip("0123456789")
+        return (major, minor, -1, kind, int(match[4].removeprefix(kind)))
+    patch = 0 if (major, minor) < _FIRST_WITH_RELEASES else -1
+    return (major, minor, patch, "", 0)
