@@ -116,6 +116,30 @@ async def test_nobody_resolves_in_its_own_favour(world):
     assert refused.code == "own_favour"
 
 
+@pytest.mark.parametrize("verb", ["reject", "retire"])
+async def test_nobody_ends_the_work_of_another_in_its_own_favour(world, verb):
+    a = (await world.propose("ann", "a", paths=["src/x.py"])).changed[0].id
+    await world.propose("bob", "b", paths=["src/x.py"])
+    fields = {"artifact": a, "why": "mine"} | ({"version": 1} if verb == "reject" else {})
+    assert (await world.refused("bob", f"artifact.{verb}", **fields)).code == "own_favour"
+    await world.do("eve", f"artifact.{verb}", **fields)
+    assert world.answers[-1].changed
+
+
+async def test_who_ends_its_own_work_lets_the_other_go_on(world):
+    a = (await world.propose("ann", "a", paths=["src/x.py"])).changed[0].id
+    b = (await world.propose("bob", "b", paths=["src/x.py"])).changed[0].id
+    await world.do("ann", "artifact.reject", artifact=a, version=1, why="his is better")
+    assert await _phase(world, b, 1) == "proposed"
+
+
+async def test_work_for_a_task_is_that_of_who_proposes_whatever_agent_it_names(world):
+    task = (await world.do("ann", "task.open", title="t")).changed[0].id
+    await world.do("ann", "task.claim", task=task, lease_us=60_000_000)
+    answer = await world.propose("bob", "b", provenance={"task": task, "agent": "ann"})
+    assert [one.conflict.type for one in answer.conflicts] == ["task_ownership"]
+
+
 async def test_a_cascade_ends_everything_and_says_what(world):
     made = (await world.propose("ann", "a", "b")).changed
     task = (await world.do("ann", "task.open", title="write it")).changed[0].id

@@ -53,6 +53,8 @@ async def test_the_sensitivity_of_a_version_is_at_least_what_was_found(world):
     [
         ("project.set_mode", {"mode": "flexible", "why": "w"}, "psmp:mode"),
         ("project.create", {"project_name": "x", "mode": "flexible"}, "psmp:mode"),
+        ("project.create", {"project_name": "x", "policy": {"may_activate_own": True}}, "psmp:mode"),
+        ("project.set_policy", {"policy": {}, "why": "w"}, "psmp:mode"),
         ("artifact.erase_body", {"artifact": "artifact_a", "version": 1, "why": "w"}, "psmp:erase"),
     ],
 )

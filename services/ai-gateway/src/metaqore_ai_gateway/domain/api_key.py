@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import DEFAULT_SCOPES, ROLE_SCOPE, Caller, Scope
+from metaqore_governance_core.psmp.actor import SYSTEM
 
 NEW_ORGANIZATION: Final = "new"
 MAX_CALLER_CHARACTERS: Final = 200
@@ -28,9 +30,18 @@ class ApiKey:
 
 
 def check_caller_name(name: str) -> str:
-    """The name as given. Raises `invalid_caller_name` unless it has 1 to 200 printable characters."""
+    """The name as given, by which policy and projects know who somebody is.
+
+    Raises `invalid_caller_name` unless it has 1 to 200 printable characters, in a form that no other looks like (NFKC,
+    no space around it), and is not the mesh's own.
+    """
     if not name.strip() or len(name) > MAX_CALLER_CHARACTERS or not name.isprintable():
         raise MetaQoreError("invalid_caller_name", "Give the caller a name of 1 to 200 printable characters.")
+    if name != unicodedata.normalize("NFKC", name).strip():
+        message = "Write the caller's name in plain characters (Unicode NFKC), without a space before or behind it."
+        raise MetaQoreError("invalid_caller_name", message)
+    if name.casefold() == SYSTEM.name:
+        raise MetaQoreError("invalid_caller_name", "This is the name of the mesh itself. Choose another.")
     return name
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
@@ -30,9 +30,11 @@ from metaqore_ai_gateway.entrypoints.slow.problem import problem_answer, receipt
 from metaqore_ai_gateway.entrypoints.slow.refusals import CHANGE, READ, RECEIPTS, SEND, Responses, refusals
 from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_ai_gateway.service.psmp.uploads import StoredBody
-from metaqore_governance_core.contracts.psmp_artifact_commands import DraftArtifact, NewVersion
+from metaqore_governance_core.contracts.psmp_artifact_commands import DeclarationsSpec, DraftArtifact, NewVersion
+from metaqore_governance_core.contracts.tasks import SensitivityName
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
+from metaqore_governance_core.psmp.artifact_state import Version
 
 router = strict_router("contents")
 
@@ -125,9 +127,10 @@ async def put_version_content(  # noqa: PLR0917 - see above
     """Make the artifact's next version, as a draft with this body. Verbs `upload` and `draft`. Needs `psmp:read`.
 
     `number` is one more than the newest. A version's body never changes: the same bytes for a version that exists are
-    answered with it, others are 409.
+    answered with it, others are 409. The draft keeps paths, environment and sensitivity of the version before it; what
+    a manifest requires is read from the body, and what else it is to require is said by PATCH.
     """
-    known, _version = await send.door.readings.version(send.caller, artifact_id, 0)
+    known, former = await send.door.readings.version(send.caller, artifact_id, 0)
     if number > len(known.artifact.versions) + 1:
         raise _not_next(known)
     stored = await _stored(request, send.door, send.caller, (content_type, content_digest))
@@ -137,13 +140,25 @@ async def put_version_content(  # noqa: PLR0917 - see above
     command = DraftArtifact(
         name="artifact.draft",
         version=NewVersion(
-            artifact_name=known.artifact.name, content_digest=stored.digest, media_type=stored.media_type
+            artifact_name=known.artifact.name,
+            content_digest=stored.digest,
+            media_type=stored.media_type,
+            declarations=_kept(former),
         ),
         expected_revision=send.expected(None) if send.seen is not None else known.revision,
     )
     answer = await send(command, project=known.project)
     send.created(f"/api/v1/artifacts/{artifact_id}/versions/{number}/content", dry_run=False)
     return changed_view(answer, number, dry_run=False)
+
+
+def _kept(former: Version) -> DeclarationsSpec:
+    content = former.content
+    return DeclarationsSpec(
+        paths=list(content.paths),
+        environment=content.environment,
+        sensitivity=cast("SensitivityName", content.sensitivity),
+    )
 
 
 @router.get("/artifacts/{artifact_id}/versions/{number}/content", responses=READ | _BYTES, response_class=Response)

@@ -19,13 +19,14 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp import artifact, project, work
 from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp.actor import SYSTEM
-from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Phase
+from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact, Phase, Version
 from metaqore_governance_core.psmp.conflicts.model import Conflict
 from metaqore_governance_core.psmp.project import ProjectState
-from metaqore_governance_core.psmp.refusal import blocked, conflict
+from metaqore_governance_core.psmp.refusal import blocked, conflict, forbidden
 
 _IN_TIME: Final = (work.Expire, work.SeeStarted, work.SeeEnded)
 """What time and what has happened already do to a task, whatever its project's state."""
+_ENDING: Final = (commands.Reject, commands.Deprecate, commands.Retire)
 _OFFERING: Final = (commands.Propose, commands.ProposeAndActivate)
 
 
@@ -102,12 +103,30 @@ class Conduct:
             command = replace(command, version=len(state.versions))
         if isinstance(command, Judged):
             command = replace(command, conflicts=await self._found(ref.id, command))
+        if isinstance(command, _ENDING) and not self.submission.over_proposals:
+            await self._check_favour(ref.id, state, command)
         gone = await self.workspace.record(ref, artifact.decide(state, command, await self.workspace.project()))
         if self.submission.over_proposals and isinstance(command, _OFFERING):
             await self._give_way(ref.id, command)
         if isinstance(command, commands.Activation):
             await self._rejudge_rivals(ref.id, command)
         await self._after(gone, command.at_us)
+
+    async def _check_favour(self, name: str, state: Artifact, command: Any) -> None:
+        """Nobody ends the work of another that stands in its own way: that would be to resolve in its own favour."""
+        by, number = command.by.name, getattr(command, "version", None)
+        if (await self.workspace.project()).policy.may_resolve_own:
+            return
+        others = {one.number for one in state.versions if by not in {one.proposed_by, one.drafted_by}}
+        ended = others if number is None else others & {number}
+        for holder in await self.workspace.stopped(frozenset({name})) if ended else ():
+            version = (await self.workspace.artifact(holder.party))[1].versions[holder.number - 1]
+            if by in {version.proposed_by, version.drafted_by} and _clashes_with(version, name, ended):
+                raise forbidden(
+                    "own_favour",
+                    f"{holder.party} v{holder.number}, which is yours, would gain by it. Give way, merge, or ask "
+                    "someone else to decide.",
+                )
 
     async def _rejudge_rivals(self, name: str, command: commands.Activation) -> None:
         """What is offered of the same artifact may not know the version that counts now."""
@@ -174,6 +193,14 @@ class Conduct:
         happened = artifact.decide(state, command, await self.workspace.project())
         if happened:
             await self._after(await self.workspace.record(ref, happened), at_us)
+
+
+def _clashes_with(version: Version, name: str, numbers: set[int]) -> bool:
+    return any(
+        party.artifact == name and party.version in numbers
+        for one in version.blocking
+        for party in one.conflict.clashing
+    )
 
 
 def stale(ref: Ref, version: int, expected: int) -> MetaQoreError:

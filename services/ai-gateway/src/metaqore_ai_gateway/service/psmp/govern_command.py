@@ -107,14 +107,18 @@ class GovernCommand:
 def _check_scopes(given: Given) -> None:
     require_scope(given.caller, Scope.PSMP_WRITE)
     match given.command:
-        case projects.SetProjectMode():
+        case projects.SetProjectMode() | projects.SetProjectPolicy():
             require_scope(given.caller, Scope.PSMP_MODE)
-        case projects.CreateProject(mode="flexible"):
+        case projects.CreateProject() as create if create.mode != "strict" or _loosens(create.policy):
             require_scope(given.caller, Scope.PSMP_MODE)
         case artifacts.EraseArtifactBody():
             require_scope(given.caller, Scope.PSMP_ERASE)
         case _:
             pass
+
+
+def _loosens(policy: projects.ProjectPolicySpec) -> bool:
+    return policy.may_activate_own or policy.may_resolve_own
 
 
 def _repeatable(given: Given) -> Repeatable | None:
