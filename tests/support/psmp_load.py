@@ -12,6 +12,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from metaqore_ai_gateway.service.psmp.ids import artifact_id, checkpoint_id
@@ -25,8 +26,9 @@ PEOPLE = {
     REVIEWER: ("psmp:read", "psmp:write", "psmp:erase"),
 }
 AGENTS = 10
-DOORS = {"rest": 4, "grpc": 4, "kafka": 1}
-"""How often each is taken: after a crash Kafka is the last to answer, and who waits there does nothing else."""
+EVERY_DOOR, QUICK_DOORS = ("kafka", "rest", "kafka", "grpc"), ("rest", "grpc")
+AGENTS_AT_KAFKA = 3
+"""Some alone: after a crash Kafka is the last to answer, and who waits there does nothing else."""
 REPEATED = 0.15
 SCENES_A_PROJECT = 12
 UPLOADED_BYTES = 150_000
@@ -65,19 +67,19 @@ class Load:
 
     async def run(self) -> None:
         """Every agent at once, each in projects of its own and in one that all share."""
-        shared = (await self.give(AUTHOR, "", "rest", name="project.create", project_name="shared")).project
+        shared = (await self.give(("rest",), AUTHOR, "", name="project.create", project_name="shared")).project
         async with asyncio.TaskGroup() as group:
             for number in range(AGENTS):
-                group.create_task(Agent(self, f"agent{number}", shared).work(self._stopping))
+                doors = EVERY_DOOR if number < AGENTS_AT_KAFKA else QUICK_DOORS
+                group.create_task(Agent(self, f"agent{number}", shared, doors).work(self._stopping))
 
     def stop(self) -> None:
         """No more scenes."""
         self._stopping.set()
 
-    async def give(self, who: str, project: str, door: str = "", *, expect: str = "done", **fields: Any) -> Told:
-        """Give a command until it is answered; sometimes once more, for the same answer."""
-        order = Order(who, secrets.token_hex(8), project, fields)
-        door = door or random.choices(list(DOORS), weights=list(DOORS.values()))[0]
+    async def give(self, doors: Sequence[str], who: str, project: str, *, expect: str = "done", **fields: Any) -> Told:
+        """Give a command through one of these until it is answered; sometimes once more, for the same answer."""
+        order, door = Order(who, secrets.token_hex(8), project, fields), random.choice(doors)
         told = await self._until_answered(order, door)
         assert told.code == expect, f"{order} over {door}: {told}"
         self.ledger.told[order], self.ledger.doors[order] = told, door
@@ -116,8 +118,9 @@ class Load:
 class Agent:
     """Plays one scene after another. Its names and paths are its own, so that nobody else is in its way."""
 
-    def __init__(self, load: Load, name: str, shared: str) -> None:
+    def __init__(self, load: Load, name: str, shared: str, doors: Sequence[str]) -> None:
         self._load = load
+        self._give = partial(load.give, doors)
         self._name = name
         self._shared = shared
         self._counted = 0
@@ -129,7 +132,7 @@ class Agent:
         while not stopping.is_set():
             if scenes % SCENES_A_PROJECT == 0:
                 name = self._fresh("project")
-                own = (await self._load.give(AUTHOR, "", name="project.create", project_name=name)).project
+                own = (await self._give(AUTHOR, "", name="project.create", project_name=name)).project
             if random.random() < 1 / (len(everywhere) + 1):
                 await self._back(own)
             else:
@@ -151,9 +154,7 @@ class Agent:
         digest = await self._load.upload(AUTHOR, text)
         self._load.ledger.texts[project, name + "@1"] = text
         body = {"content_digest": digest}
-        await self._load.give(
-            AUTHOR, project, name="artifact.propose", proposals=[_proposal(name, f"{name}.txt", body)]
-        )
+        await self._give(AUTHOR, project, name="artifact.propose", proposals=[_proposal(name, f"{name}.txt", body)])
         await self._activate(project, name, 1)
 
     async def _batch(self, project: str) -> None:
@@ -168,7 +169,7 @@ class Agent:
         [conflict] = told.conflicts
         choice = random.choice(("keep_existing", "take_incoming", "supersede"))
         incoming: dict[str, Any] = {"artifact": self._id(project, second), "version": 1}
-        await self._load.give(
+        await self._give(
             REVIEWER, project, name="conflict.resolve", conflict=conflict, **incoming, choice=choice, why="one of both"
         )
 
@@ -178,7 +179,7 @@ class Agent:
         names = [self._fresh("nothing") for _ in range(3)]
         offered = [_proposal(name, f"{name}.txt", {"content_text": self._text(name)}) for name in names[1:]]
         offered.append(_proposal(names[0], f"{first}.txt", {"content_text": self._text(names[0])}))
-        await self._load.give(
+        await self._give(
             OTHER, project, name="artifact.propose", proposals=offered, refuse_blocked=True, expect="artifact_blocked"
         )
 
@@ -186,7 +187,7 @@ class Agent:
         """A body whose key is destroyed."""
         name = self._fresh("erased")
         await self._propose(AUTHOR, project, {name: self._text(name)})
-        await self._load.give(
+        await self._give(
             REVIEWER, project, name="artifact.erase_body", artifact=self._id(project, name), version=1, why="asked to"
         )
         self._load.ledger.erased.add((project, name + "@1"))
@@ -194,24 +195,24 @@ class Agent:
     async def _back(self, project: str) -> None:
         """A checkpoint, changes, and the way back; in a project where nobody else works."""
         name, taken = await self._one(project), self._fresh("checkpoint")
-        await self._load.give(REVIEWER, project, name="checkpoint.take", checkpoint_name=taken)
+        await self._give(REVIEWER, project, name="checkpoint.take", checkpoint_name=taken)
         await self._propose(AUTHOR, project, {name: self._text(name)}, version=2)
         await self._activate(project, name, 2)
         await self._one(project)
         checkpoint = checkpoint_id(self._load.organization, project, taken)
-        await self._load.give(REVIEWER, project, name="checkpoint.restore", checkpoint=checkpoint, why="it was better")
+        await self._give(REVIEWER, project, name="checkpoint.restore", checkpoint=checkpoint, why="it was better")
 
     async def _propose(
         self, who: str, project: str, texts: Mapping[str, str], *, path: str = "", version: int = 1
     ) -> Told:
         offered = [_proposal(name, path or f"{name}.txt", {"content_text": text}) for name, text in texts.items()]
-        told = await self._load.give(who, project, name="artifact.propose", proposals=offered)
+        told = await self._give(who, project, name="artifact.propose", proposals=offered)
         self._load.ledger.texts.update({(project, f"{name}@{version}"): text for name, text in texts.items()})
         return told
 
     async def _activate(self, project: str, name: str, version: int) -> None:
         artifact = self._id(project, name)
-        await self._load.give(REVIEWER, project, name="artifact.activate", artifact=artifact, version=version)
+        await self._give(REVIEWER, project, name="artifact.activate", artifact=artifact, version=version)
 
     def _id(self, project: str, name: str) -> str:
         return artifact_id(self._load.organization, project, name)
