@@ -136,7 +136,7 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetProjectPolicy(self, request, context):
-        """Replaces the policy. Verb `set_policy`. INVALID_ARGUMENT `policy_invalid`.
+        """Replaces the policy. Verb `set_policy`, with the scope `psmp:mode`. INVALID_ARGUMENT `policy_invalid`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -31,7 +31,7 @@ class ProjectServiceStub:
     SetProjectMode: _aio.UnaryUnaryMultiCallable[_project_pb2.SetProjectModeRequest, _project_pb2.SetProjectModeResponse]
     """Changes the mode. Verb `set_mode`, with the scope `psmp:mode`. FAILED_PRECONDITION `mode_unchanged`."""
     SetProjectPolicy: _aio.UnaryUnaryMultiCallable[_project_pb2.SetProjectPolicyRequest, _project_pb2.SetProjectPolicyResponse]
-    """Replaces the policy. Verb `set_policy`. INVALID_ARGUMENT `policy_invalid`."""
+    """Replaces the policy. Verb `set_policy`, with the scope `psmp:mode`. INVALID_ARGUMENT `policy_invalid`."""
     ArchiveProject: _aio.UnaryUnaryMultiCallable[_project_pb2.ArchiveProjectRequest, _project_pb2.ArchiveProjectResponse]
     """Ends the project; its history stays. Verb `archive`. FAILED_PRECONDITION `project_not_empty` names what is open."""
 
@@ -100,7 +100,7 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_pb2.SetProjectPolicyRequest,
         context: _aio.ServicerContext[_project_pb2.SetProjectPolicyRequest, _abc.Awaitable[_project_pb2.SetProjectPolicyResponse]],
     ) -> _abc.Awaitable[_project_pb2.SetProjectPolicyResponse]:
-        """Replaces the policy. Verb `set_policy`. INVALID_ARGUMENT `policy_invalid`."""
+        """Replaces the policy. Verb `set_policy`, with the scope `psmp:mode`. INVALID_ARGUMENT `policy_invalid`."""
 
     @_abc_1.abstractmethod
     def ArchiveProject(
