@@ -13,6 +13,8 @@ from metaqore_ai_gateway.service.psmp.reading_ports import Wanted
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.objects import collect_orphans
 
+pytestmark = pytest.mark.slow
+
 KEY = "the key"
 BATCH = [{"created": {"artifact_name": name, "content_text": f"text of {name}"}} for name in "abc"]
 

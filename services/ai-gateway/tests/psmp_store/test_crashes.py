@@ -10,6 +10,8 @@ import pytest
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_governance_core.psmp.canonical_state import state_bytes
 
+pytestmark = pytest.mark.slow
+
 OF = ("acme", "garden")
 WRITER = textwrap.dedent("""
     import asyncio, itertools, sys

@@ -13,6 +13,8 @@ from metaqore_governance_core.psmp import artifact_commands as c
 from metaqore_governance_core.psmp.artifact_state import Phase
 from metaqore_governance_core.psmp.canonical_state import state_bytes
 
+pytestmark = pytest.mark.slow
+
 OF = ("acme", "garden")
 
 
