@@ -11,6 +11,7 @@ from metaqore_governance_core.psmp.artifact_state import Artifact, Dependency, V
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
 from metaqore_governance_core.psmp.conflicts.declaration import Declaration, Entry
+from metaqore_governance_core.psmp.conflicts.effort import bounded_effort
 from metaqore_governance_core.psmp.conflicts.go_requirements import GO, GoKind, GoRequirement
 from metaqore_governance_core.psmp.conflicts.go_versions import go_version, module_version
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, PackageEntry
@@ -40,11 +41,13 @@ def declaration_of(artifact: Artifact, version: Version, at_us: int) -> Declarat
     Raises `MetaQoreError` where a declaration cannot be read.
     """
     party = Party(artifact.name, version.number, version.proposed_by or version.drafted_by, "")
+    with bounded_effort():
+        entries = tuple(_entries(party, version, at_us))
     return Declaration(
         artifact.organization,
         artifact.project,
         party,
-        tuple(_entries(party, version, at_us)),
+        entries,
         version.content.environment,
     )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_range
-from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
+from metaqore_governance_core.psmp.conflicts.documents import toml_document
+from metaqore_governance_core.psmp.conflicts.effort import spend
+from metaqore_governance_core.psmp.conflicts.manifest import Manifest
 from metaqore_governance_core.psmp.conflicts.model import Party
 
 _SECTIONS: Final = ("dependencies", "dev-dependencies", "build-dependencies")
@@ -22,14 +23,12 @@ def cargo_toml(party: Party, text: str) -> Manifest:
     `[package.metadata.metaqore] environment` gives it an environment of its own. Raises `MetaQoreError`
     `manifest_invalid` or `requirement_invalid`.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise manifest_invalid("Cargo.toml", str(error).rstrip(".")) from error
+    document = toml_document(text, "Cargo.toml")
     shared = _table(_table(document, "workspace"), "dependencies")
     entries: list[CargoRequirement | CargoLink] = []
     unread: list[str] = []
     for section, alias, value in _dependencies(document):
+        spend(8)
         table = {"version": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
         if table.get("workspace") is True:
             inherited = shared.get(alias, {})

@@ -16,6 +16,7 @@ from typing import Final
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.intervals import Interval, Intervals
 from metaqore_governance_core.psmp.conflicts.model import (
     Choice,
@@ -27,6 +28,7 @@ from metaqore_governance_core.psmp.conflicts.model import (
     make_conflict,
 )
 from metaqore_governance_core.psmp.conflicts.npm_ranges import NpmRange, Triple, npm_range
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 MAX_STEPS: Final = 2_000
 _BARE: Final = re.compile(r"\d[\w.+-]*")
@@ -47,10 +49,11 @@ class CargoRequirement:
 
 @lru_cache(maxsize=8192)
 def cargo_range(text: str) -> NpmRange:
-    """The set that a requirement spells. Raises `MetaQoreError` `requirement_invalid`.
+    """The set that a requirement spells. Raises `MetaQoreError` `requirement_invalid` or `requirement_too_complex`.
 
     The grammar is node-semver's but for three things: a comma joins, a bare version means `^`, and nothing is loose.
     """
+    check_requirement(text)
     comparators: list[str] = []
     for raw in text.split(","):
         one = raw.strip()
@@ -95,7 +98,7 @@ def cargo_conflicts(key: str, requirements: Sequence[CargoRequirement]) -> list[
 
 def _clash(requirements: Sequence[CargoRequirement]) -> bool:
     ranges = list(dict.fromkeys(cargo_range(one.text) for one in requirements))
-    shares = [_shares(allowed) for allowed in ranges]
+    shares = [_shares(allowed, len(ranges)) for allowed in ranges]
     bounded = sorted((share for share in shares if share is not None), key=len)
     return not _served(bounded, {}, [0])
 
@@ -103,6 +106,7 @@ def _clash(requirements: Sequence[CargoRequirement]) -> bool:
 def _served(shares: Sequence[Mapping[Triple, NpmRange]], taken: Mapping[Triple, NpmRange], steps: list[int]) -> bool:
     """Whether each of `shares` finds a version in one of its classes, beside what is `taken` of each class so far."""
     steps[0] += 1
+    spend(10 + len(taken))
     if steps[0] > MAX_STEPS:
         raise MetaQoreError(
             "requirements_too_complex",
@@ -118,18 +122,26 @@ def _served(shares: Sequence[Mapping[Triple, NpmRange]], taken: Mapping[Triple, 
     return False
 
 
-def _shares(allowed: NpmRange) -> dict[Triple, NpmRange] | None:
-    """What a range allows in each class; None where it reaches into so many that one of its own is always left."""
+def _shares(allowed: NpmRange, ranges: int) -> dict[Triple, NpmRange] | None:
+    """What a range allows in each class; None where it reaches into as many as there are ranges.
+
+    The others take at most one class each, so that one of its own is always left: no more need to be looked at.
+    """
     stable = allowed.stable
     if any(part.high is None or _endless(part.low, part.high) for part in stable.parts):
         return None
-    lows = {_class_of(triple) for triple, _ in allowed.prereleases}
+    of_prereleases = {_class_of(triple) for triple, _ in allowed.prereleases}
+    lows = set(of_prereleases)
     for part in stable.parts:
         low = _class_of(part.low)
         while part.high is not None and low < part.high:
             lows.add(low)
             low = _end_of(low)
-    return {low: share for low in sorted(lows) if not (share := _within(allowed, low)).is_empty}
+            if len(lows) - len(of_prereleases) >= ranges:
+                return None
+    spend(10 * len(lows))
+    shares = {low: share for low in sorted(lows) if not (share := _within(allowed, low)).is_empty}
+    return shares if len(shares) < ranges else None
 
 
 def _within(allowed: NpmRange, low: Triple) -> NpmRange:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from metaqore_governance_core.psmp.conflicts.effort import spend
+
 T = TypeVar("T")
 _Clash = Callable[[Sequence[int]], bool]
 
@@ -21,6 +23,7 @@ def smallest_clash(parts: Sequence[T], clash: Callable[[Sequence[T]], bool]) -> 
     """
 
     def clash_of(chosen: Sequence[int]) -> bool:
+        spend(len(chosen) + 1)
         return clash([parts[at] for at in sorted(chosen)])
 
     newest_first = list(range(len(parts)))[::-1]

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from metaqore_governance_core.psmp.conflicts.documents import check_size
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.go_requirements import GO, GoKind, GoRequirement
 from metaqore_governance_core.psmp.conflicts.go_versions import go_version, module_version
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
@@ -37,6 +39,7 @@ def go_work(party: Party, text: str, path: str = "go.work") -> Manifest:
 
 
 def _manifest(party: Party, text: str, path: str, *, in_work: bool) -> Manifest:
+    check_size(text, path)
     entries: list[GoRequirement] = []
     unread: list[str] = []
     for verb, words in _directives(text, path):
@@ -72,6 +75,7 @@ def _directives(text: str, path: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _words(line: str, path: str) -> list[str]:
+    spend(4 + len(line) // 3)
     words: list[str] = []
     at, end = 0, len(line.rstrip())
     while at < end:

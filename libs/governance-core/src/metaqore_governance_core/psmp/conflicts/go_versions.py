@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 _MODULE: Final = re.compile(
     r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
@@ -25,6 +26,7 @@ GoOrder: TypeAlias = tuple[object, ...]
 @lru_cache(maxsize=8192)
 def module_version(text: str) -> GoOrder:
     """What orders a module's versions. Raises `MetaQoreError` `requirement_invalid`."""
+    check_requirement(text)
     match = _MODULE.fullmatch(text)
     if match is None:
         raise MetaQoreError("requirement_invalid", f"This is no version of a Go module: {text!r}. Write v1.2.3.")
@@ -38,6 +40,7 @@ def module_version(text: str) -> GoOrder:
 @lru_cache(maxsize=1024)
 def go_version(text: str) -> GoOrder:
     """What orders versions of Go: 1.20, 1.21rc2, 1.21.0. Raises `MetaQoreError` `requirement_invalid`."""
+    check_requirement(text)
     match = _GO.fullmatch(text)
     if match is None:
         raise MetaQoreError("requirement_invalid", f"This is no version of Go: {text!r}. Write 1.22 or 1.22.1.")

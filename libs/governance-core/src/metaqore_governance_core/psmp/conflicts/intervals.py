@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from metaqore_governance_core.psmp.conflicts.effort import spend
+
 T = TypeVar("T", bound=tuple[Any, ...])
 
 
@@ -59,7 +61,19 @@ class Intervals(Generic[T]):
 
     def meet(self, other: Intervals[T]) -> Intervals[T]:
         """What is in both."""
-        return Intervals.of(one.meet(another) for one in self.parts for another in other.parts)
+        mine, theirs = self.parts, other.parts
+        spend(len(mine) + len(theirs))
+        met: list[Interval[T]] = []
+        at = among = 0
+        while at < len(mine) and among < len(theirs):
+            shared = mine[at].meet(theirs[among])
+            if not shared.is_empty:
+                met.append(shared)
+            if _ends_first(mine[at].high, theirs[among].high):
+                at += 1
+            else:
+                among += 1
+        return Intervals(tuple(met))
 
     def join(self, other: Intervals[T]) -> Intervals[T]:
         """What is in either."""
@@ -72,6 +86,10 @@ class Intervals(Generic[T]):
 
     def __contains__(self, value: T) -> bool:
         return any(not value < one.low and (one.high is None or value < one.high) for one in self.parts)
+
+
+def _ends_first(one: T | None, other: T | None) -> bool:
+    return one is not None and (other is None or one < other)
 
 
 def _later(one: T | None, other: T | None) -> T | None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink, link_conflicts
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, Declaration, Entry, KeyKind
+from metaqore_governance_core.psmp.conflicts.effort import bounded_effort
 from metaqore_governance_core.psmp.conflicts.go_requirements import GoRequirement, go_conflicts
 from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_conflicts
 from metaqore_governance_core.psmp.conflicts.model import Conflict, of_project
@@ -36,7 +37,13 @@ def conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable
 
     `shared` holds the entries under the keys of `declaration.read()`, of all that stand: active and proposed versions.
     Versions of one artifact succeed each other: they are never judged together, and the artifact's own not at all.
+    Raises `MetaQoreError` `requirements_too_complex` where it would take too long.
     """
+    with bounded_effort():
+        return _conflicts_of(declaration, shared)
+
+
+def _conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable[Entry]]) -> tuple[Conflict, ...]:
     own = declaration.party.artifact
     standing = {key: [entry for entry in entries if entry.party.artifact != own] for key, entries in shared.items()}
     mine: dict[ConflictKey, list[Entry]] = {}

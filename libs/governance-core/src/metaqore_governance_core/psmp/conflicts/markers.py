@@ -19,6 +19,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.conflicts.effort import spend
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_marker, values_of
 from metaqore_governance_core.psmp.conflicts.strings import StringSet, atom_of
 
 MAX_BOXES: Final = 512
@@ -90,7 +92,12 @@ ANYWHERE: Final[Region] = (Box(),)
 
 @lru_cache(maxsize=8192)
 def region_of(marker: str) -> Region:
-    """Where `marker` holds. Raises `MetaQoreError` `marker_invalid` or `marker_too_complex`."""
+    """Where `marker` holds.
+
+    Raises `MetaQoreError` `marker_invalid`, `marker_too_complex` or `requirement_too_complex`.
+    """
+    check_marker(marker)
+    spend(50 + 30 * values_of(marker) + 3 * values_of(marker) ** 2)
     try:
         normal = str(Marker(marker))
     except InvalidMarker as error:
@@ -111,6 +118,7 @@ def _both(one: Region, other: Region) -> Region:
         return other
     if other == ANYWHERE:
         return one
+    spend(30 * len(one) * len(other))
     met = (box.meet(another) for box in one for another in other)
     return _bounded(_pruned(tuple(dict.fromkeys(box for box in met if box is not None))))
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from metaqore_governance_core.psmp.conflicts.documents import check_size
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
 from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_range
 from metaqore_governance_core.psmp.conflicts.model import Party
@@ -28,6 +30,7 @@ def pom_xml(party: Party, text: str) -> Manifest:
 
     Raises `MetaQoreError` `manifest_invalid` or `requirement_invalid`.
     """
+    check_size(text, "pom.xml")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise manifest_invalid("pom.xml", "it declares a document type, which Maven needs none of")
     try:
@@ -77,8 +80,10 @@ def _name(dependency: ET.Element, properties: Mapping[str, str]) -> str:
 
 
 def _told(element: ET.Element, tag: str, properties: Mapping[str, str]) -> str:
+    spend(2)
     text = (element.findtext(tag) or "").strip()
     for _ in range(_MOST_STEPS):
+        spend(1 + len(text) // 5)
         filled = _PROPERTY.sub(lambda match: properties.get(match[1].strip(), match[0]), text)
         if filled == text or len(filled) > _LONGEST:
             break

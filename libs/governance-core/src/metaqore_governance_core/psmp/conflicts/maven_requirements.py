@@ -26,6 +26,7 @@ from metaqore_governance_core.psmp.conflicts.model import (
     listed,
     make_conflict,
 )
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 _Point: TypeAlias = tuple[MavenVersion, int]
 """Just before a version, 0, or just behind it, 1."""
@@ -47,6 +48,7 @@ class MavenRequirement:
 @lru_cache(maxsize=8192)
 def maven_range(text: str) -> MavenRange | None:
     """The set that a range spells; None for a plain version. Raises `MetaQoreError` `requirement_invalid`."""
+    check_requirement(text)
     spelled = text.strip()
     if not spelled.startswith(("[", "(")):
         if not spelled or re.search(r"[\[\](),\s]", spelled):

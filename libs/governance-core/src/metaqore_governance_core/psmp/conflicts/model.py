@@ -5,8 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from metaqore_governance_core.canonical import canonical
+from metaqore_governance_core.psmp.conflicts.effort import spend
+
+_A_CONFLICT: Final = 60
+"""The steps that it takes to make one."""
 
 
 class Severity(StrEnum):
@@ -100,6 +105,7 @@ def make_conflict(
     explanation: str,
 ) -> Conflict:
     """The conflict of these, its parties in order and with its id."""
+    spend(_A_CONFLICT + 2 * len(parties))
     core = tuple(sorted(set(clashing)))
     form = [type_.value, severity.value, key, [[one.artifact, one.version, one.by, one.declares] for one in core]]
     id_ = "conflict_" + hashlib.sha256(canonical(form)).hexdigest()[:24]

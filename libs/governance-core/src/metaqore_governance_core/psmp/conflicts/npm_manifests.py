@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
+from metaqore_governance_core.psmp.conflicts.documents import json_document
+from metaqore_governance_core.psmp.conflicts.effort import spend
+from metaqore_governance_core.psmp.conflicts.manifest import Manifest
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 
 def package_json(party: Party, text: str, path: str = "package.json") -> Manifest:
@@ -18,7 +20,7 @@ def package_json(party: Party, text: str, path: str = "package.json") -> Manifes
     `"metaqore": {"environment": "name"}` gives it an environment of its own. Overrides below another package are not
     read, since they change nothing that a manifest declares. Raises `MetaQoreError` `manifest_invalid`.
     """
-    document = _document(text, "package.json")
+    document = json_document(text, "package.json")
     entries: list[NpmRequirement] = []
     unread: list[str] = []
     root = "/" not in path
@@ -30,12 +32,16 @@ def package_json(party: Party, text: str, path: str = "package.json") -> Manifes
     }
     for kind in (NpmKind.PEER, NpmKind.DEPENDENCY, NpmKind.OPTIONAL, NpmKind.DEV):
         for name, spec in sorted(_texts(document, kind).items()):
+            spend(5)
+            check_requirement(spec, f"{kind.value} {name[:100]}")
             chosen = NpmKind.OPTIONAL_PEER if kind is NpmKind.PEER and name in optional_peers else kind
             declares = f"{kind.value} {name} {spec}".rstrip()
             entries.append(NpmRequirement(replace(party, declares=declares), name, spec, chosen, path, root))
             direct[name] = spec
     for key, spec in _overrides(_table(document, NpmKind.OVERRIDE), unread):
         name, selector = _selected(key)
+        check_requirement(spec, f"overrides {key[:100]}")
+        check_requirement(selector, f"overrides {key[:100]}")
         text_ = direct.get(spec[1:], spec) if spec.startswith("$") else spec
         declares = f"overrides {key} with {spec}"
         entries.append(
@@ -48,12 +54,14 @@ def package_json(party: Party, text: str, path: str = "package.json") -> Manifes
 def package_lock_peers(party: Party, text: str) -> Manifest:
     """The peers of every package at the top of the tree that a `package-lock.json` (version 2 or 3) describes."""
     entries: list[NpmRequirement] = []
-    for place, package in sorted(_table(_document(text, "package-lock.json"), "packages").items()):
+    for place, package in sorted(_table(json_document(text, "package-lock.json"), "packages").items()):
+        spend(1)
         owner = place.removeprefix("node_modules/")
         if place == owner or "node_modules/" in owner or not isinstance(package, dict) or package.get("link"):
             continue
         meta = _table(package, NpmKind.OPTIONAL_PEER)
         for name, spec in sorted(_texts(package, NpmKind.PEER).items()):
+            check_requirement(spec, f"the peer {name[:100]} of {owner[:100]}")
             optional = isinstance(meta.get(name), dict) and meta[name].get("optional") is True
             kind = NpmKind.OPTIONAL_PEER if optional else NpmKind.PEER
             declared = replace(party, declares=f"{owner} in the lock file has the peer {name} {spec}".rstrip())
@@ -74,16 +82,6 @@ def _selected(key: str) -> tuple[str, str]:
     """The name and the range of an override's key: `foo@^2`, `@scope/foo`, `@scope/foo@1`."""
     at = key.find("@", 1)
     return (key, "") if at < 0 else (key[:at], key[at + 1 :])
-
-
-def _document(text: str, what: str) -> Mapping[str, Any]:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise manifest_invalid(what, str(error)) from error
-    if not isinstance(document, dict):
-        raise manifest_invalid(what, "it is no object")
-    return document
 
 
 def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.npm_ranges import Identifiers, NpmRange, Triple
 
 _NO_END: Final[Triple] = (1 << 62, 0, 0)
@@ -75,7 +76,8 @@ def npm_refuses(requests: Sequence[Request]) -> bool:
             else:
                 current = top_of(request.allowed)
             continue
-        present = [one for one in requests if not one.installed or one in requests[: at + 1]]
+        spend(len(requests))
+        present = [one for place, one in enumerate(requests) if not one.installed or place <= at]
         placed = _after(current, request, present)
         if placed is None:
             return True
@@ -95,6 +97,7 @@ def _after(current: Top, request: Request, present: Sequence[Request]) -> Top | 
     if holds(request.allowed, current):
         return current
     new = top_of(request.allowed)
+    spend(2 * sum(len(one.allowed.stable.parts) for one in present))
     suits_all = all(holds(one.allowed, new) for one in present)
     if request.nests:
         return new if suits_all and new >= current else current

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from metaqore_governance_core.psmp.conflicts.intervals import Interval, Intervals
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 Triple = tuple[int, int, int]
 Identifiers = tuple[tuple[int, int, str], ...]
@@ -76,7 +77,11 @@ NOTHING: Final = NpmRange(Intervals())
 
 @lru_cache(maxsize=8192)
 def npm_range(text: str) -> NpmRange | None:
-    """The set that `text` spells; None where it is no range but a tag, an address or an alias."""
+    """The set that `text` spells; None where it is no range but a tag, an address or an alias.
+
+    Raises `MetaQoreError` `requirement_too_complex`.
+    """
+    check_requirement(text)
     result = NOTHING
     for alternative in text.strip().split("||"):
         comparators = _comparators(alternative.strip())

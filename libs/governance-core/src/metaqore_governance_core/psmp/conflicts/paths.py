@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.model import (
     Choice,
     Conflict,
@@ -166,6 +167,7 @@ def _renamed_away(key: str, claim: PathClaim, against: Sequence[PathClaim]) -> C
 def _under_a_file(key: str, sharing: Sequence[PathClaim], by_key: dict[str, list[PathClaim]]) -> Iterator[Conflict]:
     for claim in _writers(sharing):
         for folder in ancestors(key):
+            spend(1 + len(by_key.get(folder, ())))
             files = [one for one in _writers(by_key.get(folder, ())) if one.party.artifact != claim.party.artifact]
             if files:
                 who = listed((files[0].party, claim.party))

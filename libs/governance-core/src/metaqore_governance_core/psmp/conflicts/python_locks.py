@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from metaqore_governance_core.psmp.conflicts.documents import toml_document
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.python_requirements import python_requirement
@@ -21,16 +22,14 @@ def python_lock(party: Party, text: str, name: str) -> Manifest:
     for different places, is left to its markers where it has them, and else unread. Raises `MetaQoreError`
     `manifest_invalid`.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise manifest_invalid(name, str(error).rstrip(".")) from error
+    document = toml_document(text, name)
     pinned = list(_pinned(document, name))
     counts: dict[str, int] = {}
     for package, _, _ in pinned:
         counts[package] = counts.get(package, 0) + 1
     entries, unread = [], []
     for package, version, marker in pinned:
+        spend(20)
         line = f"{package}=={version}" + (f" ; {marker}" if marker else "")
         if counts[package] > 1 and not marker:
             unread.append(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -12,12 +11,15 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.documents import MAX_NESTING, check_size, toml_document
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_requirement
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 _COMMENT: Final = re.compile(r"(^|\s)#.*$")
-_OPTIONS: Final = re.compile(r"\s+--(hash|global-option|config-settings?)[ =].*$")
+_OPTIONS: Final = re.compile(r"\s--(hash|global-option|config-settings?)[ =].*$")
 _ENVIRONMENT: Final = re.compile(r"#\s*metaqore:\s*environment\s*=\s*(\S+)")
 
 
@@ -27,9 +29,11 @@ def requirements_txt(party: Party, text: str) -> Manifest:
     A comment `# metaqore: environment = name` gives it an environment of its own. Raises `MetaQoreError`
     `requirement_invalid`.
     """
+    check_size(text, "requirements file")
     entries: list[PythonRequirement] = []
     unread: list[str] = []
     for raw in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
+        spend(3 + len(raw) // 50)
         line = _OPTIONS.sub("", _COMMENT.sub("", raw)).strip()
         if line.startswith("-"):
             unread.append(line)
@@ -45,10 +49,7 @@ def pyproject_toml(party: Party, text: str) -> Manifest:
     `requires-python` is a requirement on `python`, and bounds where the others apply. `[tool.metaqore] environment`
     gives it an environment of its own. Raises `MetaQoreError` `manifest_invalid` or `requirement_invalid`.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise manifest_invalid("pyproject.toml", str(error).rstrip(".")) from error
+    document = toml_document(text, "pyproject.toml")
     project = _table(document, "project")
     python = project.get("requires-python", "")
     if not isinstance(python, str):
@@ -81,9 +82,13 @@ def _lines(party: Party, document: Mapping[str, Any], project: Mapping[str, Any]
 
 def _group(groups: Mapping[str, Any], name: str, within: tuple[str, ...]) -> Iterator[str]:
     """A group's lines, with those of the groups that it includes (PEP 735)."""
-    if name not in groups or name in within or not isinstance(groups[name], list):
-        raise manifest_invalid("pyproject.toml", f"the dependency group {name} is missing, no list, or includes itself")
+    spend(5)
+    if name not in groups or len(within) > MAX_NESTING or name in within or not isinstance(groups[name], list):
+        raise manifest_invalid(
+            "pyproject.toml", f"the dependency group {name} is missing, no list, or has itself or too many within"
+        )
     for one in groups[name]:
+        spend(1)
         if isinstance(one, str):
             yield one
         elif isinstance(one, dict) and isinstance(one.get("include-group"), str):
@@ -93,6 +98,7 @@ def _group(groups: Mapping[str, Any], name: str, within: tuple[str, ...]) -> Ite
 
 
 def _python_marker(specifiers: str) -> str:
+    check_requirement(specifiers, "requires-python", python=True)
     try:
         parts = sorted(SpecifierSet(specifiers), key=str)
     except InvalidSpecifier as error:

@@ -26,6 +26,7 @@ from packaging.version import InvalidVersion, Version
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.markers import ANYWHERE, Region, both, region_of
 from metaqore_governance_core.psmp.conflicts.model import (
     Choice,
@@ -36,6 +37,7 @@ from metaqore_governance_core.psmp.conflicts.model import (
     listed,
     make_conflict,
 )
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement, clauses_of
 
 MAX_CELLS: Final = 1024
 NO_EXTRA: Final = "extra == ''"
@@ -55,6 +57,7 @@ class Allowed:
     names_prerelease: bool
     url: str | None = None
     version_known: bool = True
+    clauses: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class PythonRequirement:
 def python_requirement(party: Party, text: str, *, scope: str = "", environment: str = "") -> PythonRequirement:
     """The requirement that `text` spells. `environment` is a marker that bounds where its manifest is used.
 
-    Raises `MetaQoreError` `requirement_invalid`.
+    Raises `MetaQoreError` `requirement_invalid` or `requirement_too_complex`.
     """
     return PythonRequirement(party, text, *_allowed_where(text, environment), scope, environment)
 
@@ -95,6 +98,8 @@ def _allowed_where(text: str, environment: str) -> tuple[Allowed, Region]:
 
 @lru_cache(maxsize=8192)
 def _allowed(text: str) -> Allowed:
+    check_requirement(text, python=True)
+    spend(60 + 20 * clauses_of(text) + 10 * clauses_of(text) ** 2)
     try:
         parsed = Requirement(text)
     except InvalidRequirement as error:
@@ -103,7 +108,7 @@ def _allowed(text: str) -> Allowed:
     region = ANYWHERE if parsed.marker is None else region_of(str(parsed.marker))
     if parsed.url is not None:
         return _at_url(name, region, parsed.url)
-    return Allowed(name, region, *_ranges(str(parsed.specifier)))
+    return Allowed(name, region, *_ranges(str(parsed.specifier)), clauses=len(parsed.specifier))
 
 
 @lru_cache(maxsize=8192)
@@ -137,6 +142,7 @@ def python_conflicts(key: str, requirements: Sequence[PythonRequirement]) -> lis
 
 
 def _judge(key: str, requirements: Sequence[PythonRequirement], severity: Severity) -> list[Conflict]:
+    spend(len(requirements))
     parties = tuple(one.party for one in requirements)
     urls = _two_urls(requirements)
     if urls:
@@ -187,6 +193,7 @@ def _unknown(key: str, parties: tuple[Party, ...], requirements: Sequence[Python
     for one in requirements:
         if one.allowed.version_known:
             continue
+        spend(len(requirements))
         others = [
             other
             for other in requirements
@@ -220,15 +227,19 @@ class _Cell:
     stable: VersionRange = _ANY_STABLE
     any_version: VersionRange = _ANY
     names_prerelease: bool = False
+    clauses: int = 0
 
     def with_(self, more: Iterable[PythonRequirement]) -> _Cell:
         known = {id(one) for one in self.members}
         new = tuple(one for one in more if id(one) not in known)
-        stable, any_version = self.stable, self.any_version
+        stable, any_version, clauses = self.stable, self.any_version, self.clauses
+        spend(len(self.members))
         for allowed in {id(one.allowed): one.allowed for one in new}.values():
+            clauses += allowed.clauses
+            spend(4 + 6 * clauses)
             stable, any_version = stable & allowed.stable, any_version & allowed.any_version
         names_prerelease = self.names_prerelease or any(one.allowed.names_prerelease for one in new)
-        return _Cell((*self.members, *new), stable, any_version, names_prerelease)
+        return _Cell((*self.members, *new), stable, any_version, names_prerelease, clauses)
 
     @property
     def is_empty(self) -> bool:
@@ -244,6 +255,7 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
         return []
     cells: dict[Region, _Cell] = {region_of(NO_EXTRA): _Cell()}
     for one in requirements:
+        spend(2 * len(cells))
         for region, cell in list(cells.items()):
             shared = both(region, one.region)
             if not shared:
@@ -263,15 +275,18 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
 @lru_cache(maxsize=4096)
 def _some_stable_version_suits_all(all_allowed: frozenset[Allowed]) -> bool:
     """The usual case, wherever they apply. What is allowed is told apart by identity, which the cache keeps."""
-    met = _ANY_STABLE
-    for stable in {id(allowed.stable): allowed.stable for allowed in all_allowed}.values():
-        met &= stable
+    met, clauses = _ANY_STABLE, 0
+    for one in {id(allowed.stable): allowed for allowed in all_allowed}.values():
+        clauses += one.clauses
+        spend(2 + 4 * clauses)
+        met &= one.stable
     return not met.is_empty
 
 
 def _two_urls(requirements: Sequence[PythonRequirement]) -> tuple[PythonRequirement, PythonRequirement] | None:
     with_url = [one for one in requirements if one.allowed.url is not None]
     for at, one in enumerate(with_url):
+        spend(len(with_url) - at)
         for other in with_url[at + 1 :]:
             if one.allowed.url != other.allowed.url and both(one.region, other.region):
                 return one, other

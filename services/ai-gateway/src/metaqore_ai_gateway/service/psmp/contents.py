@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import mimetypes
 import re
@@ -13,7 +14,10 @@ from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
 from metaqore_governance_core.contracts.psmp_artifact_commands import DeclarationsSpec, NewVersion, ProvenanceSpec
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import Body, Content, Dependency, Provenance
+from metaqore_governance_core.psmp.conflicts.bounds import check_content
 from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
+from metaqore_governance_core.psmp.conflicts.documents import MAX_MANIFEST_BYTES
+from metaqore_governance_core.psmp.conflicts.effort import bounded_effort
 from metaqore_governance_core.psmp.conflicts.go_manifests import go_mod, go_work
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
 from metaqore_governance_core.psmp.conflicts.maven_manifests import pom_xml
@@ -24,9 +28,6 @@ from metaqore_governance_core.psmp.conflicts.python_manifests import pyproject_t
 from metaqore_governance_core.psmp.declared import dependencies_of
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError, conflict
 from metaqore_governance_core.sensitivity import Sensitivity
-
-MAX_MANIFEST_BYTES: Final = 4 << 20
-"""A manifest is read as a whole, so it is bounded; a larger one is refused."""
 
 _SEMVER: Final = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
@@ -91,8 +92,10 @@ class MakeContent:
             raise manifest_invalid(manifests[0], f"it has more than {MAX_MANIFEST_BYTES} bytes")
         if text is None:
             text = b"".join([piece async for piece in self.bodies.read(organization, content.body.digest)])
-        manifest = _read(manifests[0], text)
-        return _with(content, manifest)
+        manifest = await asyncio.to_thread(_read, manifests[0], text)
+        whole = _with(content, manifest)
+        check_content(whole, f"With what {manifests[0]} declares, declarations")
+        return whole
 
 
 def declared(spec: DeclarationsSpec, body: Body, agent: str, provenance: ProvenanceSpec, found: Sensitivity) -> Content:
@@ -103,7 +106,7 @@ def declared(spec: DeclarationsSpec, body: Body, agent: str, provenance: Provena
         if not _SOURCE.fullmatch(one):
             raise _invalid("source_invalid", "inputs and parents are <artifact id>@<version>.")
     labelled = Sensitivity[spec.sensitivity] if spec.sensitivity else Sensitivity.INTERNAL
-    return Content(
+    content = Content(
         body=body,
         paths=tuple(spec.paths),
         renames=tuple((one.from_path, one.to_path) for one in spec.renames),
@@ -121,6 +124,8 @@ def declared(spec: DeclarationsSpec, body: Body, agent: str, provenance: Provena
             parents=tuple(provenance.parents),
         ),
     )
+    check_content(content)
+    return content
 
 
 def body_of(stored: StoredBody, wanted: NewVersion, text: bytes | None) -> Body:
@@ -161,7 +166,8 @@ def _read(path: str, raw: bytes) -> Manifest:
     reader = _reader(path)
     assert reader is not None  # noqa: S101 - it was chosen for having one
     try:
-        return reader(_NOBODY, raw.decode("utf-8"), path)
+        with bounded_effort():
+            return reader(_NOBODY, raw.decode("utf-8"), path)
     except UnicodeDecodeError as error:
         raise manifest_invalid(path, "it is no UTF-8") from error
 

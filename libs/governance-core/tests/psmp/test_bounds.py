@@ -1,0 +1,155 @@
+import json
+
+import pytest
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.artifact_state import Artifact, Body, Content, Dependency, Phase, Version
+from metaqore_governance_core.psmp.conflicts.bounds import check_content
+from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
+from metaqore_governance_core.psmp.conflicts.effort import bounded_effort
+from metaqore_governance_core.psmp.conflicts.judge import conflicts_of
+from metaqore_governance_core.psmp.conflicts.model import Party
+from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json
+from metaqore_governance_core.psmp.conflicts.python_manifests import pyproject_toml, requirements_txt
+from metaqore_governance_core.psmp.declared import declaration_of
+
+ANN = Party("one", 1, "ann", "")
+MANY_VALUES = " ".join(f"{i}.{j}" for i in range(10) for j in range(56))
+
+
+def content(dependencies=(), paths=()):
+    return Content(Body("digest", "key", "text/plain", 1), paths=tuple(paths), dependencies=tuple(dependencies))
+
+
+def python(*texts, **more):
+    return [Dependency("python", "q", text, **more) for text in texts]
+
+
+def judged(declared):
+    """Checked and judged as a proposal is."""
+    check_content(declared)
+    version = Version(1, declared, Phase.DRAFT, 0, "ann")
+    return conflicts_of(declaration_of(Artifact("o", "p", "a"), version, 1), {})
+
+
+@pytest.mark.parametrize(
+    ("declared", "code"),
+    [
+        pytest.param(
+            content(python(f'a; python_version in "{MANY_VALUES}"')), "requirement_too_complex", id="values of a marker"
+        ),
+        pytest.param(
+            content(python("a", marker=f'python_version in "{MANY_VALUES[:900]}"')),
+            "requirement_too_complex",
+            id="values of an environment's marker",
+        ),
+        pytest.param(
+            content(python("a0" + ",".join(f"!={i}.1" for i in range(65)))), "requirement_too_complex", id="clauses"
+        ),
+        pytest.param(
+            content([Dependency("npm", "a", "||".join(map(str, range(65))))]),
+            "requirement_too_complex",
+            id="alternatives",
+        ),
+        pytest.param(content([Dependency("npm", "a", "1" * 5000)]), "requirement_too_complex", id="digits"),
+        pytest.param(
+            content(python(f"a; {'(' * 400}os_name=='a'{')' * 400}")), "requirement_too_complex", id="parentheses"
+        ),
+        pytest.param(content(python(*(f"q!={i}.1" for i in range(201)))), "requirement_too_complex", id="one package"),
+        pytest.param(
+            content(Dependency("npm", f"a{i}", "1") for i in range(2001)), "requirement_too_complex", id="dependencies"
+        ),
+        pytest.param(content([Dependency("npm", "x\ud800", "1")]), "requirement_invalid", id="half a character"),
+        pytest.param(content(paths=["a/" * 500 + "b"]), "paths_too_deep", id="folders of one path"),
+        pytest.param(
+            content(paths=["a/" * 60 + str(i) for i in range(200)]), "paths_too_deep", id="folders of all paths"
+        ),
+        pytest.param(content(paths=[f"p{i}" for i in range(2001)]), "paths_too_deep", id="paths"),
+    ],
+)
+def test_what_is_too_large_is_refused_before_it_is_parsed(declared, code):
+    with pytest.raises(MetaQoreError) as refused, bounded_effort(10_000):
+        check_content(declared)
+    assert (refused.value.code, refused.value.kind) == (code, ErrorKind.UNPROCESSABLE)
+    assert "declarations" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "code"),
+    [
+        pytest.param(package_json, '{"a":' * 3000 + "1" + "}" * 3000, "manifest_invalid", id="deep JSON"),
+        pytest.param(pyproject_toml, "a=" + "[" * 3000, "manifest_invalid", id="deep arrays"),
+        pytest.param(cargo_toml, "a=" + "{a=" * 3000 + "1" + "}" * 3000, "manifest_invalid", id="deep tables"),
+        pytest.param(cargo_toml, "a = ['''x'''', " + "[" * 3000, "manifest_invalid", id="depth behind a text"),
+        pytest.param(cargo_toml, ".".join("a" * 3000) + "=1", "manifest_invalid", id="deep key"),
+        pytest.param(cargo_toml, "a=" + "1" * 5000, "manifest_invalid", id="digits of TOML"),
+        pytest.param(package_json, '{"dependencies":{"x\\ud800":"1"}}', "manifest_invalid", id="half a character"),
+        pytest.param(
+            package_json, json.dumps({"dependencies": {"a": "1" * 5000}}), "requirement_too_complex", id="digits"
+        ),
+        pytest.param(
+            package_json,
+            json.dumps({"dependencies": {"a": "||".join(map(str, range(3000)))}}),
+            "requirement_too_complex",
+            id="alternatives",
+        ),
+        pytest.param(
+            requirements_txt, f'a; python_version in "{MANY_VALUES}"', "requirement_too_complex", id="marker of a line"
+        ),
+        pytest.param(requirements_txt, "a\n" * 600_000, "manifest_invalid", id="size"),
+        pytest.param(
+            requirements_txt, "\n".join(f"a{i}==1" for i in range(60_000)), "requirements_too_complex", id="lines"
+        ),
+        pytest.param(
+            pyproject_toml,
+            "[dependency-groups]\n"
+            + "".join(f"g{i}=[{{include-group='g{i + 1}'}},{{include-group='g{i + 1}'}}]\n" for i in range(50))
+            + "g50=['a']",
+            "requirements_too_complex",
+            id="groups that double",
+        ),
+    ],
+)
+def test_a_manifest_out_of_bounds_is_refused(read, text, code):
+    with pytest.raises(MetaQoreError) as refused, bounded_effort():
+        read(ANN, text)
+    assert (refused.value.code, refused.value.kind) == (code, ErrorKind.UNPROCESSABLE)
+
+
+def test_a_whole_character_of_two_halves_is_read():
+    assert package_json(ANN, '{"dependencies":{"x\\ud83d\\ude00":"1"}}').entries[0].name == "x\U0001f600"
+
+
+def test_the_blanks_of_a_line_are_read_once():
+    assert requirements_txt(ANN, "a" + " " * 500_000 + "--hash=sha256:b").entries[0].name == "a"
+
+
+def test_a_requirement_over_a_million_majors_takes_few_steps():
+    wide = [CargoRequirement(Party(f"c{at}", 1, "ann", ""), "a", f">={at}, <1000000") for at in range(1, 4)]
+    narrow = [CargoRequirement(Party("d", 1, "ann", ""), "a", text) for text in ("=1.2.3", "=1.2.4")]
+    with bounded_effort(1_000):
+        assert cargo_conflicts("cargo:a", wide) == []
+        assert cargo_conflicts("cargo:a", [wide[0], *narrow])[0].clashing
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param(content(python(*(f"q!={i}.{j}" for i in range(10) for j in range(20)))), id="one package"),
+        pytest.param(content(paths=["a/" * 4 + str(i) for i in range(2000)]), id="paths"),
+        pytest.param(
+            content(Dependency("python", f"a{i}", f"a{i}=={i}.0") for i in range(2000)), id="as many as a lock file"
+        ),
+        pytest.param(content([Dependency("cargo", "a", ">=1, <1000000")]), id="majors"),
+    ],
+)
+def test_what_is_within_the_bounds_is_judged(declared):
+    assert judged(declared) == ()
+
+
+def test_what_grows_together_is_refused_by_its_steps():
+    texts = ["q" + ",".join(f"!={i}.{j}" for i in range(60)) for j in range(78)]
+    with pytest.raises(MetaQoreError) as refused:
+        judged(content(python(*texts)))
+    assert refused.value.code == "requirements_too_complex"
