@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from metaqore_mesh.embedded.broker import EmbeddedBroker
+from metaqore_mesh.embedded.databases import GATEWAY, working_roles
 from metaqore_mesh.embedded.postgres import ADMIN, EmbeddedPostgres
 from metaqore_mesh.ports import free_ports
 from running_mesh import eventually, running_mesh
@@ -54,6 +55,9 @@ async def _give_a_role(postgres):
         file.write("host all mesh 127.0.0.1/32 scram-sha-256\n")
     connection = await asyncpg.connect(postgres.url("postgres", role=ADMIN))
     await connection.execute(f"CREATE ROLE mesh LOGIN CREATEDB PASSWORD '{PASSWORD}'")
+    for working in working_roles(GATEWAY):  # as an administrator does for a role that may make none
+        await connection.execute(f'CREATE ROLE "{working}" NOLOGIN')
+        await connection.execute(f'GRANT "{working}" TO mesh WITH INHERIT FALSE, SET TRUE')
     await connection.execute("SELECT pg_reload_conf()")
     await connection.close()
 

@@ -253,7 +253,10 @@ async def test_a_relay_comes_back_after_its_connection_was_cut(pool, broker, rel
         await committed(pool, 1)
         await broker.has(1)
         for _ in range(3):
-            await pool.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+            await pool.execute(
+                "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
+                " and database = (select oid from pg_database where datname = current_database())"
+            )
             await asyncio.sleep(0.1)
         await committed(pool, 2)
         await drained(pool)
