@@ -74,10 +74,9 @@ _PRECEDENCE: Final = (
 def npm_conflicts(key: str, requirements: Sequence[NpmRequirement]) -> list[Conflict]:
     """The conflicts among all requirements on one package of one tree, each with a smallest clashing part."""
     parties = tuple(one.party for one in requirements)
-    every_override = [one for one in requirements if one.kind is NpmKind.OVERRIDE]
-    overrides = [one for one in every_override if one.root]
+    overrides = [one for one in requirements if one.kind is NpmKind.OVERRIDE and one.root]
     asked = _effective(one for one in requirements if one.kind is not NpmKind.OVERRIDE)
-    found = [_override_conflict(key, parties, *pair) for pair in _overridden_directly(asked, every_override)]
+    found = [_override_conflict(key, parties, *pair) for pair in _overridden_directly(asked, overrides)]
     asked = [_overridden(one, overrides) for one in asked]
     found += [_empty_conflict(key, parties, one) for one in asked if _is_empty(one)]
     peers = _smallest_peer_clash(asked)
@@ -118,16 +117,10 @@ def _overridden_directly(
     return [
         (one, override)
         for one in asked
-        if not one.via
+        if one.root and not one.via
         for override in overrides
-        if _same_manifest(override, one) and _selects(override, one) and override.text != one.text
+        if override.manifest == one.manifest and _selects(override, one) and override.text != one.text
     ]
-
-
-def _same_manifest(override: NpmRequirement, one: NpmRequirement) -> bool:
-    """Where npm is run in a folder, that folder's manifest is the root: what contradicts itself is refused there."""
-    same_party = (override.party.artifact, override.party.version) == (one.party.artifact, one.party.version)
-    return override.manifest == one.manifest and (one.root or same_party)
 
 
 def _overridden(one: NpmRequirement, overrides: Sequence[NpmRequirement]) -> NpmRequirement:
