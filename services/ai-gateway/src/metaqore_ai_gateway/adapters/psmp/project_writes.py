@@ -1,4 +1,4 @@
-"""What a transaction writes of its project: one statement for each table that changes."""
+"""What a transaction writes of its project: what nearly all of them write is one statement."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from metaqore_ai_gateway.adapters.psmp.project_reads import columns
 from metaqore_ai_gateway.adapters.psmp.provenance_writes import ProvenanceWrites
 from metaqore_ai_gateway.adapters.psmp.refusal_codec import encode_refusal
 from metaqore_ai_gateway.adapters.psmp.state_codec import encode_event, encode_state
+from metaqore_ai_gateway.adapters.psmp.together import Together
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref, State
 from metaqore_ai_gateway.service.psmp.folding import is_open
 from metaqore_ai_gateway.service.psmp.known import id_of
@@ -46,9 +47,9 @@ _EVENTS: Final = """
 insert into psmp_events (
     organization, project, version, kind, aggregate, aggregate_version, type, schema, body, command, recorded_us
 )
-select $1, $2, given.*, $3 from unnest(
-    $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::integer[], $10::bytea[], $11::text[]
-) as given order by 3
+select $1, $2, given.*, advanced.recorded_us from unnest(
+    $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::integer[], $9::bytea[], $10::text[]
+) as given cross join advanced order by 3
 """
 _AGGREGATES: Final = """
 insert into psmp_aggregates as known (
@@ -120,52 +121,47 @@ class ProjectWrites:
 
     async def everything(self, changes: Changes, version: int) -> int | None:
         """All of `changes`. `version` is the project's before them. Gives the transaction where the project changes."""
-        transaction_id = None
-        if changes.events:
-            recorded_us, transaction_id = await self._advance(changes, version)
-            await self._append(changes.events, recorded_us)
-            await self._states(changes)
-            await self._versions(changes)
-            of = (self.connection, self.organization, self.project)
-            await ConflictWrites(*of).everything(changes)
-            await ProvenanceWrites(*of).everything(changes)
-            await self._index(changes)
+        if not changes.events:
+            if changes.answers:
+                await self._run(_ANSWERS, *columns_of(_answers(changes.answers)))
+            return None
+        gone = [row[:6] for holder, rows in changes.removed for row in _index_rows(holder, rows)]
+        come = [row for holder, rows in changes.placed.items() for row in _index_rows(holder, rows)]
+        together = Together(self.organization, self.project)
+        self._advance(together, changes, version)
+        together.add("events", _EVENTS, *columns_of(_events(changes.events)))
+        self._states(together, changes)
+        self._versions(together, changes)
+        if come and not gone:
+            together.add("placed", _PLACE, *columns_of(come))
         if changes.answers:
-            await self._answers(changes.answers)
-        return transaction_id
+            together.add("answers", _ANSWERS, *columns_of(_answers(changes.answers)))
+        row = await together.run(self.connection)
+        if row is None:
+            message = "Something else changed the same project at the same time. Try again."
+            raise MetaQoreError("database_conflict", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
+        of = (self.connection, self.organization, self.project)
+        await ConflictWrites(*of).everything(changes)
+        await ProvenanceWrites(*of).everything(changes)
+        if gone:
+            await self._run(_UNPLACE, *columns_of(gone))
+            if come:
+                await self._run(_PLACE, *columns_of(come))
+        return int(row["transaction_id"])
 
     async def _run(self, statement: str, *columns: Any) -> None:
         await self.connection.execute(statement, self.organization, self.project, *columns)
 
-    async def _advance(self, changes: Changes, version: int) -> tuple[int, int]:
+    def _advance(self, together: Together, changes: Changes, version: int) -> None:
         after = version + len(changes.events)
-        of = (self.organization, self.project)
         if version == 0:
             state = changes.aggregates[Ref(Kind.PROJECT, self.project)].state
             assert isinstance(state, Project)  # noqa: S101 - nothing comes before a project's creation
-            row = await self.connection.fetchrow(_BEGIN, *of, after, state.name)
+            together.add("advanced", _BEGIN, after, state.name)
         else:
-            row = await self.connection.fetchrow(_ADVANCE, *of, after)
-        if row is None:
-            message = "Something else changed the same project at the same time. Try again."
-            raise MetaQoreError("database_conflict", message, kind=ErrorKind.UNAVAILABLE, retryable=True)
-        return row["recorded_us"], row["transaction_id"]
+            together.add("advanced", _ADVANCE, after)
 
-    async def _append(self, events: Sequence[Recorded], recorded_us: int) -> None:
-        rows = [
-            (
-                one.happened.version,
-                one.happened.of.kind.value,
-                one.happened.of.id,
-                one.happened.aggregate_version,
-                *encode_event(one.happened.event),
-                one.command,
-            )
-            for one in events
-        ]
-        await self._run(_EVENTS, recorded_us, *columns_of(rows))
-
-    async def _states(self, changes: Changes) -> None:
+    def _states(self, together: Together, changes: Changes) -> None:
         rows, snapshots = [], []
         events = _count(changes.events)
         last = {one.happened.of: one.happened.version for one in changes.events}
@@ -179,39 +175,45 @@ class ProjectWrites:
             rows.append((*places, *versions, is_open(one.state), *_task_columns(one.state), state, offered))
             if one.version // SNAPSHOT_EVERY > (one.version - events[ref]) // SNAPSHOT_EVERY:
                 snapshots.append((ref.kind.value, ref.id, last[ref], one.version, state))
-        await self._run(_AGGREGATES, *columns_of(rows))
+        together.add("aggregates", _AGGREGATES, *columns_of(rows))
         if snapshots:
-            await self._run(_SNAPSHOTS, *columns_of(snapshots))
+            together.add("snapshots", _SNAPSHOTS, *columns_of(snapshots))
 
-    async def _versions(self, changes: Changes) -> None:
+    def _versions(self, together: Together, changes: Changes) -> None:
         rows = []
         for artifact, number in touched(changes.events):
             version = artifact_in(changes.aggregates, artifact).versions[number - 1]
             rows.append((artifact, number, version.phase.value, version.since_us, version.expires_us))
         if rows:
-            await self._run(_VERSIONS, *columns_of(rows))
+            together.add("versions", _VERSIONS, *columns_of(rows))
 
-    async def _index(self, changes: Changes) -> None:
-        gone = [row[:6] for holder, rows in changes.removed for row in _index_rows(holder, rows)]
-        if gone:
-            await self._run(_UNPLACE, *columns_of(gone))
-        come = [row for holder, rows in changes.placed.items() for row in _index_rows(holder, rows)]
-        if come:
-            await self._run(_PLACE, *columns_of(come))
 
-    async def _answers(self, answers: Mapping[str, Answered]) -> None:
-        rows = [
-            (
-                hashed(key),
-                one.digest,
-                one.first,
-                one.last,
-                None if one.refusal is None else encode_refusal(one.refusal),
-                one.receipt_token,
-            )
-            for key, one in answers.items()
-        ]
-        await self._run(_ANSWERS, *columns_of(rows))
+def _events(events: Sequence[Recorded]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            one.happened.version,
+            one.happened.of.kind.value,
+            one.happened.of.id,
+            one.happened.aggregate_version,
+            *encode_event(one.happened.event),
+            one.command,
+        )
+        for one in events
+    ]
+
+
+def _answers(answers: Mapping[str, Answered]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            hashed(key),
+            one.digest,
+            one.first,
+            one.last,
+            None if one.refusal is None else encode_refusal(one.refusal),
+            one.receipt_token,
+        )
+        for key, one in answers.items()
+    ]
 
 
 def hashed(key: str) -> bytes:
