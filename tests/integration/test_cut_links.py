@@ -19,6 +19,7 @@ from running_mesh import eventually, running_mesh
 from toxiproxy import VENDORED, toxiproxy
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not VENDORED.is_dir(), reason="toxiproxy is not here"),
     pytest.mark.timeout(600),
 ]
