@@ -12,6 +12,10 @@ from metaqore_mesh.database.outbox import OUTBOX, Message, append
 from metaqore_mesh.database.pool import transaction
 from metaqore_mesh.database.relay import OutboxRelay
 
+ADVISORY = """
+pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())
+"""
+
 KEY = b"aggregate"
 
 
@@ -193,7 +197,10 @@ async def test_a_crash_between_ack_and_deletion_publishes_again(pool, broker, re
         await locked.start()
         await other.execute("select from outbox for update")
         await broker.has(2)
-        deleting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like 'DELETE%'"
+        deleting = (
+            "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like 'DELETE%'"
+            " and datname = current_database()"
+        )
         async with asyncio.timeout(60):
             while not (relay := await pool.fetchval(deleting)):
                 await asyncio.sleep(0.01)
@@ -240,7 +247,7 @@ async def test_another_relay_takes_over_when_the_leaders_connection_ends(pool, b
         await drained(pool)
         async with relaying(other):
             broker.fail = lambda _message: ConnectionError()
-            leading = await pool.fetchval("select pid from pg_locks where locktype = 'advisory' and granted")
+            leading = await pool.fetchval(f"select pid from {ADVISORY} and granted")  # noqa: S608 - a constant
             await pool.execute("select pg_terminate_backend($1)", leading)
             leader.cancel()
             await committed(pool, 2)
@@ -253,10 +260,7 @@ async def test_a_relay_comes_back_after_its_connection_was_cut(pool, broker, rel
         await committed(pool, 1)
         await broker.has(1)
         for _ in range(3):
-            await pool.execute(
-                "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
-                " and database = (select oid from pg_database where datname = current_database())"
-            )
+            await pool.execute(f"select pg_terminate_backend(pid) from {ADVISORY}")  # noqa: S608 - a constant
             await asyncio.sleep(0.1)
         await committed(pool, 2)
         await drained(pool)
