@@ -92,9 +92,9 @@ def draw(growth: Growth, path: Path) -> None:
 
 
 def _ceiling(value: float) -> float:
-    """The next of 1, 2 and 5 times a power of ten."""
+    """The next of some round numbers."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    return next(step * power for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= value)
 
 
 def _x(size: int, sizes: Sequence[int]) -> float:
