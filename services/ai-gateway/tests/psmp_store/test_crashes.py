@@ -5,6 +5,7 @@ import signal
 import sys
 import textwrap
 
+import asyncpg
 import pytest
 
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
@@ -45,6 +46,19 @@ WRITER = textwrap.dedent("""
 """)
 
 
+async def gone(url):
+    """The server ends a dead client's last commit first: only then it is settled what was done."""
+    connection = await asyncpg.connect(url)
+    try:
+        while await connection.fetchval(
+            "select count(*) from pg_stat_activity"
+            " where datname = current_database() and application_name like '%crash%'"
+        ):
+            await asyncio.sleep(0.02)
+    finally:
+        await connection.close()
+
+
 async def killed(url, begin, after_s):
     """What a writer said it had done until it was killed."""
     process = await asyncio.create_subprocess_exec(
@@ -55,6 +69,7 @@ async def killed(url, begin, after_s):
     process.send_signal(signal.SIGKILL)
     said += (await process.stdout.read()).splitlines()
     await process.wait()
+    await gone(url)
     return [tuple(line.decode().split()) for line in said if len(line.split()) == 2]
 
 
