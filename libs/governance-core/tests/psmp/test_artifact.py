@@ -71,6 +71,7 @@ PROPOSED = (DRAFT, c.Propose(ANN, 2, 1, ()))
 BLOCKED = (DRAFT, c.Propose(ANN, 2, 1, (BLOCKS,)))
 WARNED = (DRAFT, c.Propose(ANN, 2, 1, (WARNS,)))
 ACTIVE = (*PROPOSED, c.Activate(BOB, 3, 1, ()))
+CARRIED = (c.Draft(EVE, 1, "org", "garden", "mine", CONTENT, frozenset({"bob"})), c.Propose(EVE, 2, 1, ()))
 
 
 @pytest.mark.parametrize(
@@ -179,6 +180,16 @@ def test_what_happens(given_, when, then, project):
             PROPOSED, c.Activate(BOB, 3, 1, (BLOCKS,)), "artifact_blocked", STRICT, id="a conflict of just now"
         ),
         pytest.param(PROPOSED, c.Activate(ANN, 3, 1, ()), "own_proposal", STRICT, id="not one's own"),
+        pytest.param(CARRIED, c.Activate(BOB, 3, 1, ()), "own_proposal", STRICT, id="nor one's own text by another"),
+        pytest.param(CARRIED, c.Activate(EVE, 3, 1, ()), "own_proposal", STRICT, id="nor what one brought again"),
+        pytest.param(CARRIED, c.Approve(BOB, 3, 1, "reviewer"), "own_proposal", STRICT, id="nor approved"),
+        pytest.param(
+            (c.Draft(EVE, 1, "org", "garden", "mine", CONTENT, frozenset({"bob"})), c.Propose(EVE, 2, 1, (WARNS,))),
+            c.Resolve(BOB, 3, 1, WARNS.id, Choice.MANUAL, "fine"),
+            "own_favour",
+            STRICT,
+            id="nor answered for",
+        ),
         pytest.param(WARNED, c.Activate(BOB, 3, 1, (WARNS,)), "warnings_open", STRICT, id="somebody must answer first"),
         pytest.param((DRAFT,), c.Activate(BOB, 3, 1, ()), "wrong_phase", STRICT, id="nothing skips a phase"),
         pytest.param(PROPOSED, c.ActivateOwn(ANN, 3, 1, (), "why"), "mode_strict", STRICT, id="strict knows no own"),

@@ -1,7 +1,8 @@
 import pytest
 
 from metaqore_governance_core.errors import MetaQoreError
-from metaqore_governance_core.psmp.artifact_events import Rejected
+from metaqore_governance_core.psmp.artifact_events import Drafted, Rejected
+from metaqore_governance_core.psmp.artifact_state import Body, Content
 from metaqore_governance_core.psmp.canonical_state import state_bytes
 from metaqore_governance_core.psmp.event_codec import StoredEvent, decode, encode
 from metaqore_governance_core.psmp.project import ProjectPolicy
@@ -28,6 +29,13 @@ def test_an_old_event_is_upcast_step_by_step():
     }
     assert decode(old, upcasts) == Rejected("ann", 3, 1, "not recorded then")
     assert old.data == {"who": "ann", "at_us": 3, "number": 1}
+
+
+def test_a_draft_from_before_texts_had_authors_of_their_own_is_read():
+    drafted = Drafted("ann", 1, 1, "org", "garden", "mine", Content(Body("d" * 64, "key-1", "text/plain", 3)))
+    now = encode(drafted)
+    before = StoredEvent(now.name, 1, {name: value for name, value in now.data.items() if name != "text_by"})
+    assert decode(before) == drafted
 
 
 @pytest.mark.parametrize(

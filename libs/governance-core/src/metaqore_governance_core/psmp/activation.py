@@ -24,7 +24,7 @@ def activate(
         raise warned(warnings)
     if not warnings and isinstance(command, commands.ActivateOverWarning):
         raise conflict("no_warnings", "No warning is open. Activate it as usual.")
-    own = command.by.name in {version.proposed_by, version.drafted_by}
+    own = command.by.name in version.authors
     if not own and isinstance(command, commands.ActivateOwn):
         raise conflict("not_own", "This is not your proposal. Activate it as usual.")
     if (

@@ -155,6 +155,7 @@ def _drafted(artifact: Artifact, command: commands.Draft) -> Event:
         command.project,
         command.name,
         command.content,
+        tuple(sorted(command.text_by)),
     )
 
 

@@ -24,12 +24,13 @@ class _OfVersion(_Command):
 
 @dataclass(frozen=True, slots=True)
 class Draft(_Command):
-    """Make the next version, as a draft."""
+    """Make the next version, as a draft. `text_by` are the authors of the text that it carries on."""
 
     organization: str
     project: str
     name: str
     content: Content
+    text_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

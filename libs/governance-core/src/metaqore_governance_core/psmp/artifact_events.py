@@ -23,12 +23,13 @@ class _OfVersion(_Event):
 
 @dataclass(frozen=True, slots=True)
 class Drafted(_OfVersion):
-    """The version exists."""
+    """The version exists. `text_by` are the authors of the text that it carries on, where `by` brought it again."""
 
     organization: str
     project: str
     name: str
     content: Content
+    text_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,14 @@ def evolve(artifact: Artifact, event: events.Event) -> Artifact:
         case events.Drafted():
             base = 0 if artifact.active is None else artifact.active.number
             version = Version(
-                event.version, event.content, Phase.DRAFT, event.at_us, event.by, drafted_us=event.at_us, base=base
+                event.version,
+                event.content,
+                Phase.DRAFT,
+                event.at_us,
+                event.by,
+                drafted_us=event.at_us,
+                base=base,
+                text_by=event.text_by,
             )
             return replace(
                 artifact,

@@ -133,7 +133,8 @@ class Version:
     """One version. `acknowledged` are the ids of warnings that somebody has answered for.
 
     `drafted_us` is when it was made, `since_us` since when it is in its phase. `base` is the number of the version that
-    was active then, 0 for none: what its author had to build upon.
+    was active then, 0 for none: what its author had to build upon. `text_by` are the authors of the text that it
+    carries on, where somebody else drafted it, as a resolution or a restore does.
     """
 
     number: int
@@ -150,6 +151,12 @@ class Version:
     erased: bool = False
     drafted_us: int = 0
     base: int = 0
+    text_by: tuple[str, ...] = ()
+
+    @property
+    def authors(self) -> frozenset[str]:
+        """All whose work it is. None of them may decide about it for the others."""
+        return frozenset({self.drafted_by, self.proposed_by, *self.text_by}) - {""}
 
     @property
     def blocking(self) -> tuple[OpenConflict, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -130,10 +131,10 @@ def _who(project: Project, version: Version, open_: OpenConflict, choice: Choice
 
 
 def _authors(version: Version) -> str:
-    return _names({version.proposed_by, version.drafted_by} - {""})
+    return _names(version.authors)
 
 
-def _names(names: set[str]) -> str:
+def _names(names: AbstractSet[str]) -> str:
     return " or ".join(sorted(names))
 
 

@@ -82,7 +82,7 @@ def _check_favour(version: Version, standing: Conflict, command: commands.Resolv
         return
     by = command.by.name
     others = {party.by for party in standing.parties} - {version.proposed_by}
-    own = by in others if command.choice is Choice.KEEP_EXISTING else by in {version.proposed_by, version.drafted_by}
+    own = by in others if command.choice is Choice.KEEP_EXISTING else by in version.authors
     if own:
         raise forbidden(
             "own_favour", f"You are a party to this conflict. Give way, merge, or ask someone else to {command.choice}."
@@ -91,7 +91,7 @@ def _check_favour(version: Version, standing: Conflict, command: commands.Resolv
 
 def _approved(version: Version, command: commands.Approve) -> events.Event:
     by = command.by
-    if by.name in {version.proposed_by, version.drafted_by}:
+    if by.name in version.authors:
         raise forbidden("own_proposal", "You cannot approve your own proposal. Ask someone else who has the role.")
     if command.role not in by.roles:
         raise forbidden("role_missing", f"You do not have the role {command.role}. Ask someone who has it.")
