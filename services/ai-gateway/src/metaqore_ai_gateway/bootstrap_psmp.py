@@ -123,7 +123,7 @@ async def open_psmp(stores: Stores, governing: Governing, publish_all: PublishAl
         CarryOut(queues, history, checkpoints, places, bodies, default_project),
         FindWaysOut(history),
         PostgresAnswers(pool),
-        TellAgain(places, PlanResolution(history, bodies), RestoreCheckpoint(history, queues)),
+        TellAgain(places, PlanResolution(history, bodies), RestoreCheckpoint(history, queues, bodies)),
         governing.admission,
         now_us,
     )

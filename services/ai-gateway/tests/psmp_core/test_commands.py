@@ -1,8 +1,11 @@
 """What commands do that are more than one decision: all or nothing, resolutions, cascades, erasures, checkpoints."""
 
+import re
+
 import pytest
 
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
+from metaqore_ai_gateway.service.psmp.reading_ports import Wanted
 from metaqore_governance_core.errors import MetaQoreError
 
 
@@ -61,6 +64,25 @@ async def test_superseding_makes_the_next_version_of_what_stands(world):
     assert await world.body("ann", known.id, 2) == b"theirs\n"
 
 
+async def test_who_wrote_what_supersedes_does_not_activate_it(world):
+    a, b, conflict = await _clash(world)
+    await world.do("eve", "conflict.resolve", artifact=b, version=1, conflict=conflict, choice="supersede", why="w")
+    for who in ("bob", "eve"):
+        assert (await world.refused(who, "artifact.activate", artifact=a, version=2)).code == "own_proposal"
+    await world.do("ann", "artifact.activate", artifact=a, version=2)
+
+
+async def test_nobody_stops_another_in_favour_of_its_text_that_another_brought(world):
+    a, b, conflict = await _clash(world)
+    await world.do("eve", "conflict.resolve", artifact=b, version=1, conflict=conflict, choice="supersede", why="w")
+    await world.do("ann", "artifact.activate", artifact=a, version=2)
+    answer = await world.propose("carl", "c", paths=["src/x.py"])
+    third, [open_] = answer.changed[0].id, answer.conflicts
+    fields = {"artifact": third, "version": 1, "conflict": open_.conflict.id, "choice": "keep_existing", "why": "w"}
+    assert (await world.refused("bob", "conflict.resolve", **fields)).code == "own_favour"
+    await world.do("ann", "conflict.resolve", **fields)
+
+
 async def test_a_merge_is_a_new_version_with_both_parents(world):
     base = (await world.propose("ann", "a", text="one\ntwo\nthree\n", paths=["src/x.py"])).changed[0].id
     await world.do("bob", "artifact.activate", artifact=base, version=1)
@@ -77,6 +99,9 @@ async def test_a_merge_is_a_new_version_with_both_parents(world):
     assert version.phase == "proposed"
     assert set(version.content.provenance.parents) == {f"{base}@2", f"{other}@1"}
     assert await world.body("ann", base, 3) == b"ONE\ntwo\nTHREE\n"
+    for who in ("ann", "bob"):
+        assert (await world.refused(who, "artifact.activate", artifact=base, version=3)).code == "own_proposal"
+    await world.do("eve", "artifact.activate", artifact=base, version=3)
 
 
 async def test_texts_that_clash_are_for_a_person_to_merge(world):
@@ -163,6 +188,28 @@ async def test_an_erased_body_is_gone_and_its_history_stays(world):
     assert version.content.body.size_bytes == 15
 
 
+async def test_a_body_that_is_erased_through_another_version_is_told_as_erased(world):
+    made = (await world.propose("ann", "a", "b", text="to be forgotten")).changed
+    first, twin = made[0].id, made[1].id
+    await world.do("bob", "artifact.activate", artifact=twin, version=1)
+    taken = (await world.do("ann", "checkpoint.take", checkpoint_name="base")).checkpoint
+    await world.do("bob", "artifact.deprecate", artifact=twin, version=1, why="old")
+    await world.do("ann", "artifact.erase_body", artifact=first, version=1, why="asked to")
+    ann, readings = world.caller("ann"), world.psmp.readings
+    with pytest.raises(MetaQoreError) as error:
+        await world.body("ann", twin, 1)
+    assert error.value.code == "body_erased"
+    assert re.search(r"erased at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", error.value.message)
+    assert (await readings.version(ann, twin, 1))[1].erased
+    assert (await readings.artifact(ann, twin)).artifact.versions[0].erased
+    page = await readings.artifacts(ann, world.project, Wanted())
+    assert [one.artifact.versions[0].erased for one in page.found] == [True, True]
+    for dry_run in (True, False):
+        fields = {"checkpoint": taken.id, "why": "back", "dry_run": dry_run}
+        refused = await world.refused("bob", "checkpoint.restore", **fields)
+        assert (refused.code, refused.reasons) == ("bodies_erased", ("b",))
+
+
 async def test_a_checkpoint_is_restored_with_the_bodies_of_then(world):
     own = (await world.propose("ann", "a", text="first")).changed[0].id
     await world.do("bob", "artifact.activate", artifact=own, version=1)
@@ -175,6 +222,30 @@ async def test_a_checkpoint_is_restored_with_the_bodies_of_then(world):
     answer = await world.do("bob", "checkpoint.restore", checkpoint=taken.id, why="back")
     assert answer.changed[0].artifact.active.number == 3
     assert await world.body("ann", own, 3) == b"first"
+
+
+async def test_who_wrote_what_comes_back_does_not_restore_it(world):
+    own = (await world.propose("ann", "a", text="first")).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=own, version=1)
+    taken = (await world.do("ann", "checkpoint.take", checkpoint_name="base")).checkpoint
+    await world.do("bob", "artifact.deprecate", artifact=own, version=1, why="a hole in it")
+    for dry_run in (True, False):
+        fields = {"checkpoint": taken.id, "why": "back", "dry_run": dry_run}
+        refused = await world.refused("ann", "checkpoint.restore", **fields)
+        assert (refused.code, refused.reasons) == ("own_proposal", ("a",))
+    answer = await world.do("bob", "checkpoint.restore", checkpoint=taken.id, why="back")
+    assert answer.changed[0].artifact.active.authors == {"metaqore", "ann"}
+
+
+async def test_a_dry_run_of_a_restore_is_refused_for_what_the_restore_would_be(world):
+    own = (await world.propose("ann", "a", text="first")).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=own, version=1)
+    taken = (await world.do("ann", "checkpoint.take", checkpoint_name="base")).checkpoint
+    await world.do("bob", "artifact.deprecate", artifact=own, version=1, why="old")
+    await world.do("ann", "project.set_policy", policy={"approvals": [{"role": "reviewer", "count": 1}]}, why="w")
+    for dry_run in (True, False):
+        fields = {"checkpoint": taken.id, "why": "back", "dry_run": dry_run}
+        assert (await world.refused("bob", "checkpoint.restore", **fields)).code == "approvals_missing"
 
 
 async def test_an_amended_draft_declares_something_else(world):

@@ -29,8 +29,8 @@ async def then(team, checkpoints):
 
 
 @pytest.fixture
-def restore(team, history):
-    return RestoreCheckpoint(history, team.queues)
+def restore(team, history, kept_bodies):
+    return RestoreCheckpoint(history, team.queues, kept_bodies)
 
 
 def wanted(team):

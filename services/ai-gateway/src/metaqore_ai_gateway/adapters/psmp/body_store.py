@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,6 +26,10 @@ class BodyRows(KeptBodies, Protocol):
 
     async def kept(self, organization: str, digest: str) -> Body | None:
         """The body under this address; its `wrapped_key` is empty where it was destroyed."""
+        ...
+
+    async def erased(self, organization: str, digests: Collection[str]) -> Mapping[str, int]:
+        """Those of these that are erased, each with when, in microseconds since the Unix epoch."""
         ...
 
 
@@ -82,6 +86,10 @@ class ObjectBodyStore:
         """What is kept under this address, if its key lives."""
         body = await self.rows.kept(organization, digest)
         return _stored(body) if body is not None and body.wrapped_key else None
+
+    async def erased(self, organization: str, digests: Collection[str]) -> Mapping[str, int]:
+        """Those of these that are erased, each with when, in microseconds since the Unix epoch."""
+        return await self.rows.erased(organization, digests)
 
     async def read(self, organization: str, digest: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
         """The text from `offset` on."""

@@ -41,6 +41,12 @@ where organization = $1 and digest = $2 and wrapped_key is not null
 """
 
 
+_ERASED: Final = """
+select digest, (extract(epoch from erased_at) * 1000000)::bigint as erased_us from psmp_bodies
+where organization = $1 and digest = any ($2::text[]) and wrapped_key is null and erased_at is not null
+"""
+
+
 _Place: TypeAlias = tuple[str, str]
 
 
@@ -92,6 +98,12 @@ class PostgresKeptBodies:
         """Destroy the key of a text; once this returns nobody can read it, whichever version names it."""
         async with of_organization(self._pool, organization) as connection:
             await connection.execute(_ERASE, organization, digest)
+
+    async def erased(self, organization: str, digests: Collection[str]) -> Mapping[str, int]:
+        """Those of these texts that are erased, each with when, in microseconds since the Unix epoch."""
+        async with of_organization(self._pool, organization) as connection:
+            rows = await connection.fetch(_ERASED, organization, list(digests))
+        return {row["digest"]: row["erased_us"] for row in rows}
 
     async def settled(self) -> None:
         """Return once everything that was given to be kept is."""

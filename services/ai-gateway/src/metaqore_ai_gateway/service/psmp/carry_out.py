@@ -186,7 +186,7 @@ class CarryOut:
     async def _restore(self, permitted: Permitted, command: commands.RestoreCheckpoint) -> Answer:
         checkpoint = permitted.target.checkpoint
         assert checkpoint is not None  # noqa: S101 - its target was found by it
-        restore = RestoreCheckpoint(self.history, self.queues)
+        restore = RestoreCheckpoint(self.history, self.queues, self.bodies)
         wanted = Restored(
             permitted.recorded.receipt,
             permitted.organization,
@@ -201,6 +201,7 @@ class CarryOut:
         if command.expected_version is not None and command.expected_version != plan.version:
             raise stale(permitted.target.ref, plan.version, command.expected_version)
         if permitted.given.dry_run:
+            await restore.make(wanted, plan, dry_run=True)
             return replace(
                 _bare(permitted, plan.version), differences=made_undone(plan.differences), conflicts=plan.conflicts
             )

@@ -20,7 +20,7 @@ from metaqore_governance_core.psmp import artifact, project, work
 from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp.actor import SYSTEM
 from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact, Phase, Version
-from metaqore_governance_core.psmp.conflicts.model import Conflict
+from metaqore_governance_core.psmp.conflicts.model import Choice, Conflict
 from metaqore_governance_core.psmp.project import ProjectState
 from metaqore_governance_core.psmp.refusal import blocked, conflict, forbidden
 
@@ -105,6 +105,8 @@ class Conduct:
             command = replace(command, conflicts=await self._found(ref.id, command))
         if isinstance(command, _ENDING) and not self.submission.over_proposals:
             await self._check_favour(ref.id, state, command)
+        if isinstance(command, commands.Resolve):
+            await self._check_choice(ref.id, state, command)
         gone = await self.workspace.record(ref, artifact.decide(state, command, await self.workspace.project()))
         if self.submission.over_proposals and isinstance(command, _OFFERING):
             await self._give_way(ref.id, command)
@@ -117,14 +119,33 @@ class Conduct:
         by, number = command.by.name, getattr(command, "version", None)
         if (await self.workspace.project()).policy.may_resolve_own:
             return
-        others = {one.number for one in state.versions if by not in {one.proposed_by, one.drafted_by}}
+        others = {one.number for one in state.versions if one.authors - {by}}
         ended = others if number is None else others & {number}
         for holder in await self.workspace.stopped(frozenset({name})) if ended else ():
             version = (await self.workspace.artifact(holder.party))[1].versions[holder.number - 1]
-            if by in {version.proposed_by, version.drafted_by} and _clashes_with(version, name, ended):
+            if by in version.authors and _clashes_with(version, name, ended):
                 raise forbidden(
                     "own_favour",
                     f"{holder.party} v{holder.number}, which is yours, would gain by it. Give way, merge, or ask "
+                    "someone else to decide.",
+                )
+
+    async def _check_choice(self, name: str, state: Artifact, command: commands.Resolve) -> None:
+        """What stands may carry the text of others than who proposed it: they gain by it as well."""
+        if command.choice is not Choice.KEEP_EXISTING or not 1 <= command.version <= len(state.versions):
+            return
+        version, by = state.versions[command.version - 1], command.by.name
+        opened = next((one.conflict for one in version.conflicts if one.conflict.id == command.conflict), None)
+        if opened is None or by in version.authors or (await self.workspace.project()).policy.may_resolve_own:
+            return
+        for party in opened.parties:
+            if is_task_party(party.artifact) or (party.artifact, party.version) == (name, command.version):
+                continue
+            _, other = await self.workspace.artifact(party.artifact)
+            if 1 <= party.version <= len(other.versions) and by in other.versions[party.version - 1].authors:
+                raise forbidden(
+                    "own_favour",
+                    f"{party.artifact} v{party.version} is yours, and would gain by it. Give way, merge, or ask "
                     "someone else to decide.",
                 )
 

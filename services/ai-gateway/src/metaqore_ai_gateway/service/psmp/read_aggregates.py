@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from metaqore_ai_gateway.service.psmp.asked import Kind
+from metaqore_ai_gateway.service.psmp.erased_bodies import with_erasures
 from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
 from metaqore_ai_gateway.service.psmp.known import Known
@@ -50,7 +51,8 @@ class AggregateReadings(ReadingSources):
     async def artifact(self, caller: Caller, artifact: str, at: Point | None = None) -> Known:
         """One artifact by its id."""
         check_scope(caller)
-        return await self._known(caller, Kind.ARTIFACT, artifact, at)
+        found = await self._known(caller, Kind.ARTIFACT, artifact, at)
+        return found if at is not None else await self._with_erasures(caller, found)
 
     async def artifacts(
         self,
@@ -72,12 +74,15 @@ class AggregateReadings(ReadingSources):
             return (phase is None or phase in phases) and _has(one.artifact.labels, labels)
 
         among = Among(project or DEFAULT_PROJECT, 0, Kind.ARTIFACT, prefix)
-        return await self._page(caller, question, among, wanted, at, phase, matches if phase or labels else None)
+        found = await self._page(caller, question, among, wanted, at, phase, matches if phase or labels else None)
+        if at is not None:
+            return found
+        return Slice(await with_erasures(self.bodies, caller.organization, found.found), found.next)
 
     async def version(self, caller: Caller, artifact: str, number: int) -> tuple[Known, Version]:
         """One version; 0 is the newest."""
         check_scope(caller)
-        known = await self._known(caller, Kind.ARTIFACT, artifact, None)
+        known = await self._with_erasures(caller, await self._known(caller, Kind.ARTIFACT, artifact, None))
         versions = known.artifact.versions
         if not 0 <= number <= len(versions):
             raise not_found("version")
@@ -97,6 +102,10 @@ class AggregateReadings(ReadingSources):
         among = Among(project or DEFAULT_PROJECT, 0, Kind.TASK)
         matches = None if state is None else lambda one: one.work.state is state
         return await self._page(caller, question, among, wanted, at, state, matches)
+
+    async def _with_erasures(self, caller: Caller, known: Known) -> Known:
+        (told,) = await with_erasures(self.bodies, caller.organization, [known])
+        return told
 
     async def _page(  # noqa: PLR0917 - what pages of artifacts and tasks have in common
         self,

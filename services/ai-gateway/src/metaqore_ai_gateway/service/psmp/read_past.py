@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref, State
 from metaqore_ai_gateway.service.psmp.changes_between import change_of
+from metaqore_ai_gateway.service.psmp.erased_bodies import body_erased
 from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
 from metaqore_ai_gateway.service.psmp.known import Known, id_of
@@ -29,7 +30,6 @@ from metaqore_ai_gateway.service.psmp.walk import BATCH, LOOKED_AT
 from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
-from metaqore_governance_core.psmp.refusal import conflict as refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,10 @@ class PastReadings(AggregateReadings):
     async def body(self, caller: Caller, artifact: str, number: int, offset: int = 0) -> AsyncGenerator[bytes, None]:
         """The bytes of a version from `offset` on, in pieces."""
         _, version = await self.version(caller, artifact, number)
+        organization, digest = caller.organization, version.content.body.digest
         if version.erased:
-            raise refused("body_erased", "This body was erased: its key is destroyed, and nobody can read it again.")
-        async with aclosing(self.bodies.read(caller.organization, version.content.body.digest, offset)) as pieces:
+            raise body_erased((await self.bodies.erased(organization, [digest])).get(digest))
+        async with aclosing(self.bodies.read(organization, digest, offset)) as pieces:
             async for piece in pieces:
                 yield piece
 

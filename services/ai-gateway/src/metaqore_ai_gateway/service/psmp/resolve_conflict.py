@@ -13,6 +13,7 @@ from metaqore_ai_gateway.service.psmp.translate import Who
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
 from metaqore_governance_core.contracts.psmp_commands import ResolveConflict
 from metaqore_governance_core.psmp import artifact_commands as commands
+from metaqore_governance_core.psmp.actor import SYSTEM
 from metaqore_governance_core.psmp.artifact_state import Artifact, Body, Content, Version
 from metaqore_governance_core.psmp.conflicts.model import Choice, Party
 from metaqore_governance_core.psmp.refusal import conflict as refused
@@ -47,7 +48,8 @@ class PlanResolution:
         asked = [Asked(ref, chosen, command.expected_revision)]
         for step in steps:
             if step.verb == "draft":
-                asked += _offered(step, await self._content(step, command, found, states, who), who)
+                content = await self._content(step, command, found, states, who)
+                asked += _offered(step, content, _text_by(choice, found, command.version, step, states), who)
             else:
                 asked.append(_ended(step, command.why, who))
         return Resolution(tuple(_told(step, states) for step in steps), tuple(asked))
@@ -122,9 +124,19 @@ def _ended(step: Step, why: str, who: Who) -> Asked:
     return Asked(Ref(Kind.ARTIFACT, step.artifact), class_(who.by, who.at_us, step.version, why))
 
 
-def _offered(step: Step, content: Content, who: Who) -> list[Asked]:
+def _text_by(
+    choice: Choice, found: FoundConflict, number: int, step: Step, states: dict[str, Artifact]
+) -> frozenset[str]:
+    """Whose text the new version has: a merge that of all its parents, else that of what came in."""
+    sources = step.parents if choice is Choice.MERGE else (f"{found.artifact}@{number}",)
+    named = [(name, int(version)) for name, _, version in (one.rpartition("@") for one in sources)]
+    authors = [states[name].versions[version - 1].authors for name, version in named]
+    return frozenset().union(*authors) - {SYSTEM.name}
+
+
+def _offered(step: Step, content: Content, text_by: frozenset[str], who: Who) -> list[Asked]:
     ref, of = Ref(Kind.ARTIFACT, step.artifact), (who.organization, who.project, step.artifact)
-    draft = commands.Draft(who.by, who.at_us, *of, content)
+    draft = commands.Draft(who.by, who.at_us, *of, content, text_by)
     return [Asked(ref, draft), Asked(ref, commands.Propose(who.by, who.at_us, NEWEST, ()))]
 
 

@@ -6,10 +6,12 @@ of the project stays in force. What is restored is judged against what is active
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Outcome, Ref, Repeatable, Submission
+from metaqore_ai_gateway.service.psmp.erased_bodies import Erasures
 from metaqore_ai_gateway.service.psmp.history_ports import History
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.points import Difference, Point
@@ -20,7 +22,10 @@ from metaqore_governance_core.psmp.actor import SYSTEM, Actor
 from metaqore_governance_core.psmp.artifact_events import Blocked
 from metaqore_governance_core.psmp.artifact_state import Artifact, OpenConflict, Phase, Version
 from metaqore_governance_core.psmp.conflicts.model import Choice
-from metaqore_governance_core.psmp.refusal import conflict
+from metaqore_governance_core.psmp.project import Project
+from metaqore_governance_core.psmp.refusal import conflict, forbidden
+
+_MOST_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +66,19 @@ class RestoreCheckpoint:
 
     history: History
     queues: ProjectQueues
+    erasures: Erasures
 
     async def plan(self, wanted: Restored) -> Plan:
-        """What it would do now. Raises `bodies_erased` where a body of then is gone for good."""
+        """What it would do now.
+
+        Raises `bodies_erased` where a body of then is gone for good, and `own_proposal` where who restores wrote it.
+        """
         of = (wanted.organization, wanted.project)
         version = await self.history.newest(*of)
         to = await self.history.version_at(*of, wanted.point)
         found = tuple([one async for one in self._differing(wanted, to, version)])
-        _check_bodies(found)
+        await self._check_bodies(wanted, found)
+        await self._check_own(wanted, found, version)
         offered = (*_ended(found, wanted), *_offered(found, wanted))
         shown = await self.queues.submit(_submission(wanted, offered, version, dry_run=True))
         accepted = _accepted(found, shown, wanted)
@@ -92,11 +102,39 @@ class RestoreCheckpoint:
             plan = replace(plan, version=shown_at)
         return await self.make(wanted, plan, repeatable)
 
-    async def make(self, wanted: Restored, plan: Plan, repeatable: Repeatable | None = None) -> Outcome:
+    async def make(
+        self, wanted: Restored, plan: Plan, repeatable: Repeatable | None = None, *, dry_run: bool = False
+    ) -> Outcome:
         """Make what the plan says. Raises `version_stale` where the project is no longer at its version."""
         return await self.queues.submit(
-            replace(_submission(wanted, plan.asked, plan.version, dry_run=False), repeatable=repeatable)
+            replace(_submission(wanted, plan.asked, plan.version, dry_run=dry_run), repeatable=repeatable)
         )
+
+    async def _check_bodies(self, wanted: Restored, found: Iterable[Difference]) -> None:
+        """A body may be erased through another version that has the same."""
+        back = {one.name: then.content.body.digest for one in found if (then := one.active[0]) is not None}
+        erased = await self.erasures.erased(wanted.organization, set(back.values())) if back else {}
+        gone = [one.name for one in found if one.name in back and (_erased(one) or back[one.name] in erased)]
+        if gone:
+            raise conflict(
+                "bodies_erased",
+                f"Bodies of then are erased and cannot come back: {_listed(gone)}.",
+                reasons=tuple(gone),
+            )
+
+    async def _check_own(self, wanted: Restored, found: Iterable[Difference], version: int) -> None:
+        """To bring one's own text back would be to activate it."""
+        own = [one.name for one in found if (then := one.active[0]) is not None and wanted.by.name in then.authors]
+        if not own:
+            return
+        ref = Ref(Kind.PROJECT, wanted.project)
+        state = await self.history.state(wanted.organization, wanted.project, version, ref)
+        if not isinstance(state, Project) or not state.policy.may_activate_own:
+            raise forbidden(
+                "own_proposal",
+                f"You wrote what would come back: {_listed(own)}. Ask someone else to restore it.",
+                reasons=tuple(own),
+            )
 
     async def _differing(self, wanted: Restored, low: int, high: int) -> AsyncIterator[Difference]:
         after: str | None = ""
@@ -120,11 +158,13 @@ def _content(version: Version | None) -> object:
     return replace(version.content, provenance=replace(version.content.provenance, parents=()))
 
 
-def _check_bodies(found: Iterable[Difference]) -> None:
-    erased = tuple(one.name for one in found if one.active[0] and one.after.versions[one.active[0].number - 1].erased)
-    if erased:
-        names = ", ".join(erased[:5])
-        raise conflict("bodies_erased", f"Bodies of then are erased and cannot come back: {names}.", reasons=erased)
+def _erased(one: Difference) -> bool:
+    then = one.active[0]
+    return then is not None and one.after.versions[then.number - 1].erased
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (" and more" if len(names) > _MOST_NAMED else "")
 
 
 def _ended(found: Iterable[Difference], wanted: Restored) -> Iterable[Asked]:
@@ -144,7 +184,7 @@ def _offered(found: Iterable[Difference], wanted: Restored) -> Iterable[Asked]:
         provenance = replace(then.content.provenance, parents=(parent,))
         content = replace(then.content, provenance=provenance)
         of = (wanted.organization, wanted.project, one.name)
-        yield Asked(_ref(one), commands.Draft(SYSTEM, wanted.at_us, *of, content))
+        yield Asked(_ref(one), commands.Draft(SYSTEM, wanted.at_us, *of, content, then.authors - {SYSTEM.name}))
         yield Asked(_ref(one), commands.Propose(SYSTEM, wanted.at_us, NEWEST, ()))
 
 

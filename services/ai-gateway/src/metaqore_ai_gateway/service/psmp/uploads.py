@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from metaqore_ai_gateway.service.psmp.erased_bodies import Erasures
 from metaqore_governance_core.identity import Caller, Door
 
 
@@ -52,7 +53,7 @@ class Sealed(Protocol):
         ...
 
 
-class BodyStore(Protocol):
+class BodyStore(Erasures, Protocol):
     """Bodies by their address, of one organization. Who may, was decided before."""
 
     async def seal(self, organization: str, text: AsyncIterable[bytes]) -> Sealed:
