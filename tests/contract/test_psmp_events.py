@@ -43,6 +43,7 @@ def test_every_command_that_a_person_can_give_travels():
         {"command": {"name": "artifact.propose", "proposals": [{"created": NEW}] * 40, "refuse_blocked": True}},
         {"command": {"name": "artifact.propose", "proposals": [{"draft": {"artifact": "a", "version": 1}}]}},
         {"command": {"name": "task.claim", "task": "t", "lease_us": 1, "expected_revision": 3}, "unknown": 1},
+        {"command": {"name": "task.describe", "task": "t", "title": "t", "labels": {"team": "web"}}},
         {"command": {"name": "artifact.activate", "artifact": "a", "version": 2}, "sensitivity": "INTERNAL"},
         {
             "command": {

@@ -27,7 +27,7 @@ NUMBERS = {"why": 10, "dry_run": 11, "expected_version": 12, "idempotency_key": 
 def test_commands_are_told_from_reads():
     verbs = ("Get", "List", "Diff", "Download", "Upload", "Watch")
     assert set(READS) == {name for name in METHODS if name.partition(".")[2].startswith(verbs)}
-    assert len(COMMANDS) == 35
+    assert len(COMMANDS) == 36
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -134,6 +134,13 @@ CHANGES = [
         conflicts.ResolveConflictResponse,
         {"id": CLASH, "artifact_id": CLASHING.parties[1].artifact_id, "version": 5},
     ),
+    (
+        "task describe 0190 --title Weeds --label team=green",
+        "UpdateTask",
+        work.UpdateTaskResponse,
+        {"id": TASK, "title": "Weeds", "labels": common.Labels(labels=[common.Label(name="team", value="green")])},
+    ),
+    ("task describe Weeding -d x", "UpdateTask", work.UpdateTaskResponse, {"id": TASK, "description": "x"}),
     ("task claim 0190 --lease 1h", "ClaimTask", work.ClaimTaskResponse, {"id": TASK, "lease_us": 3_600_000_000}),
     (f"task release {TASK}", "ReleaseTask", work.ReleaseTaskResponse, {"id": TASK}),
     ("task start 0190", "StartTask", work.StartTaskResponse, {"id": TASK}),

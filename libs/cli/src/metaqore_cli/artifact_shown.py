@@ -36,7 +36,7 @@ def tell_artifact(one: pb.Artifact) -> None:
             "id": clean(one.id),
             "project": clean(one.project_id),
             "description": clean(one.description),
-            "labels": clean(labels_text(list(one.labels))),
+            "labels": clean(labels_text(one.labels)),
             "counts": f"version {one.active_version}" if one.active_version else "no version",
             "revision": str(one.revision),
             "created": local(one.create_time),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from metaqore.psmp.v1 import common_pb2 as common
 Label = Annotated[
     list[str] | None, typer.Option("--label", "-l", help="A label, as name=value. May be given more than once.")
 ]
+NoLabels = Annotated[bool, typer.Option("--no-labels", help="Take all labels off.")]
 
 
 def label_list(given: list[str] | None) -> list[common.Label]:
@@ -31,6 +33,6 @@ def labels_or_none(given: list[str] | None, *, none: bool) -> common.Labels | No
     return common.Labels(labels=label_list(given)) if given or none else None
 
 
-def labels_text(labels: list[common.Label]) -> str:
+def labels_text(labels: Iterable[common.Label]) -> str:
     """`team=green, stage=beta`."""
     return ", ".join(f"{one.name}={one.value}" for one in labels)

@@ -13,7 +13,7 @@ from metaqore.psmp.v1 import artifact_pb2 as pb
 from metaqore_cli import completion, finding
 from metaqore_cli.artifact_shown import told
 from metaqore_cli.declarations import Declared, MadeFrom, amended
-from metaqore_cli.labels import Label, labels_or_none
+from metaqore_cli.labels import Label, NoLabels, labels_or_none
 from metaqore_cli.options import Changing, Making, Project, Reference, grouped
 from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.proposals import Bodies, Offered, offered
@@ -223,7 +223,7 @@ def describe(
     project: Project = "",
     description: _Description = None,
     label: Label = None,
-    no_labels: Annotated[bool, typer.Option("--no-labels", help="Take all labels off.")] = False,
+    no_labels: NoLabels = False,
 ) -> None:
     """Change description and labels; what is not given stays. Given labels replace all that were there."""
     with asking(json=how.json) as client:

@@ -9,7 +9,7 @@ import typer
 from metaqore.psmp.v1 import artifact_pb2 as artifacts
 from metaqore.psmp.v1 import project_pb2 as pb
 from metaqore_cli import finding
-from metaqore_cli.labels import Label, label_list, labels_or_none
+from metaqore_cli.labels import Label, NoLabels, label_list, labels_or_none, labels_text
 from metaqore_cli.moments import ago, local, said
 from metaqore_cli.names import enum_name, enum_names, enum_value
 from metaqore_cli.options import At, Changing, Json, Limit, Making, ProjectName, Why, Yes, grouped
@@ -113,7 +113,7 @@ def tell_project(one: pb.Project) -> None:
         "project": f"[bold]{clean(one.name)}[/]",
         "id": clean(one.id),
         "description": clean(one.description),
-        "labels": clean(", ".join(f"{label.name}={label.value}" for label in one.labels)),
+        "labels": clean(labels_text(one.labels)),
         "state": f"{state_name(one.state)} since {local(one.state_time)}",
         "mode": mode_name(one.mode),
         "approvals": clean(", ".join(f"{rule.count} of role {rule.role}" for rule in policy.approvals))
@@ -135,7 +135,7 @@ def describe(
     how: Changing,
     description: Annotated[str | None, typer.Option("--description", "-d", help="What a person reads.")] = None,
     label: Label = None,
-    no_labels: Annotated[bool, typer.Option("--no-labels", help="Take all labels off.")] = False,
+    no_labels: NoLabels = False,
 ) -> None:
     """Change description and labels; what is not given stays. Given labels replace all that were there."""
     with asking(json=how.json) as client:

@@ -7,6 +7,7 @@ from typing import Any
 
 from metaqore.psmp.v1 import work_pb2 as pb
 from metaqore_cli import finding
+from metaqore_cli.labels import labels_text
 from metaqore_cli.moments import ago, local
 from metaqore_cli.names import enum_name, enum_value
 from metaqore_cli.output import clean, print_json, print_table
@@ -42,6 +43,8 @@ def tell_task(one: pb.Task) -> None:
         {
             "task": clean(one.id),
             "title": f"[bold]{clean(one.title)}[/]",
+            "description": clean(one.description),
+            "labels": clean(labels_text(one.labels)),
             "project": clean(one.project_id),
             "state": f"{task_state(one.state)} since {local(one.state_time)}",
             "held by": clean(one.holder),

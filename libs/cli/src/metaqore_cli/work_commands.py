@@ -1,4 +1,4 @@
-"""`metaqore task open|claim|release|start|complete|fail|cancel`: work that waits for an agent."""
+"""`metaqore task open|describe|claim|release|start|complete|fail|cancel`: work that waits for an agent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from metaqore.psmp.v1 import work_pb2 as pb
 from metaqore_cli import completion, finding
+from metaqore_cli.labels import Label, NoLabels, label_list, labels_or_none
 from metaqore_cli.moments import ago, duration_us
 from metaqore_cli.options import Changing, Making, Project, grouped
 from metaqore_cli.output import clean
@@ -28,13 +29,47 @@ def open_(
     title: Annotated[str, typer.Argument(help="What is to be done, for a person.")],
     how: Making,
     project: Project = "",
+    description: Annotated[str, typer.Option("--description", "-d", help="More about it, for a person.")] = "",
+    label: Label = None,
 ) -> None:
     """Record a task that waits for an agent; it runs nothing. To run one at once: metaqore task submit."""
     with asking(json=how.json) as client:
-        ask = how.ask(pb.OpenTaskRequest, project_id=finding.project_id(client, project), title=title)
+        ask = how.ask(
+            pb.OpenTaskRequest,
+            project_id=finding.project_id(client, project),
+            title=title,
+            description=description,
+            labels=label_list(label),
+        )
         done = client.tasks.OpenTask(ask)
     if answered(how, done, f"the task {clean(done.task.id)} is open") and not how.dry_run:
         tell_next("an agent takes it", f"metaqore task claim {done.task.id}")
+
+
+@app.command(epilog="Example: metaqore task describe 019a… --title 'Write them in two languages' --label team=docs")
+@grouped
+def describe(
+    task: TaskId,
+    how: Changing,
+    project: Project = "",
+    title: Annotated[
+        str | None, typer.Option(help="What is to be done; its holder's to change while it is held.")
+    ] = None,
+    description: Annotated[str | None, typer.Option("--description", "-d", help="More about it.")] = None,
+    label: Label = None,
+    no_labels: NoLabels = False,
+) -> None:
+    """Change title, description and labels; what is not given stays. Given labels replace all that were there."""
+    with asking(json=how.json) as client:
+        ask = how.ask(
+            pb.UpdateTaskRequest,
+            id=finding.task_id(client, finding.project_id(client, project), task),
+            title=title,
+            description=description,
+            labels=labels_or_none(label, none=no_labels),
+        )
+        done = client.tasks.UpdateTask(ask)
+    answered(how, done, f"the task [bold]{clean(done.task.title)}[/] is described anew")
 
 
 @app.command(epilog="Example: metaqore task claim 019a… --lease 30m   |   again before its end, to hold it longer")

@@ -45,6 +45,36 @@ STARTED = w.Started("ann", 3)
             id="and may be claimed again",
         ),
         pytest.param(
+            [OPENED],
+            w.Describe(BOB, 2, "weed it all", "Beds one to nine.", (("team", "green"),)),
+            [w.Described("bob", 2, "weed it all", "Beds one to nine.", (("team", "green"),))],
+            id="it is described anew",
+        ),
+        pytest.param(
+            [OPENED, w.Described("bob", 2, "weed", "Beds.", (("team", "green"),))],
+            w.Describe(ANN, 3, None, "All beds.", None),
+            [w.Described("ann", 3, "weed", "All beds.", (("team", "green"),))],
+            id="and what is not given stays",
+        ),
+        pytest.param(
+            [OPENED, CLAIMED],
+            w.Describe(ANN, 3, "weed less", None, None),
+            [w.Described("ann", 3, "weed less", "", ())],
+            id="its holder may ask for something else",
+        ),
+        pytest.param(
+            [OPENED, CLAIMED],
+            w.Describe(BOB, 3, None, None, (("team", "green"),)),
+            [w.Described("bob", 3, "weed", "", (("team", "green"),))],
+            id="anybody labels it, also while it is held",
+        ),
+        pytest.param(
+            [OPENED, CLAIMED],
+            w.Describe(BOB, 12, "weed less", None, None),
+            [w.Described("bob", 12, "weed less", "", ())],
+            id="and names it anew once the lease is over",
+        ),
+        pytest.param(
             [],
             w.SeeStarted(ANN, 1, "task-1", "org", "default", denied=False),
             [w.SeenStarted("ann", 1, "task-1", "org", "default", denied=False, error=None)],
@@ -67,6 +97,16 @@ def test_what_happens(given_, when, then):
     [
         pytest.param([], w.Claim(ANN, 1, 1), "task_missing", id="nothing is there yet"),
         pytest.param([OPENED, CLAIMED], w.Claim(BOB, 5, 10), "task_claimed", id="somebody holds it"),
+        pytest.param([], w.Describe(ANN, 1, "weed", None, None), "task_missing", id="nor to be described"),
+        pytest.param(
+            [OPENED, CLAIMED], w.Describe(BOB, 5, "dig", None, None), "task_held", id="what is held keeps its title"
+        ),
+        pytest.param(
+            [OPENED, w.Ended("ann", 2, w.WorkState.DONE)],
+            w.Describe(ANN, 3, None, "Beds.", None),
+            "task_ended",
+            id="what ended is told no more",
+        ),
         pytest.param([OPENED, CLAIMED], w.Start(BOB, 5), "not_holder", id="only the holder starts"),
         pytest.param([OPENED, CLAIMED], w.Start(ANN, 12), "lease_over", id="and only in time"),
         pytest.param([OPENED, CLAIMED], w.Complete(ANN, 5), "wrong_task_state", id="nothing ends before it runs"),
@@ -89,6 +129,12 @@ def test_what_is_refused(given_, when, code):
     assert refused.value.code == code
 
 
+def test_a_refused_claim_says_how_long_the_lease_still_is():
+    held = w.replay([OPENED, w.Claimed("ann", 2, 3_000_002)])
+    with pytest.raises(PsmpRefusedError, match="held by ann, whose lease ends in 3 s"):
+        w.decide(held, w.Claim(BOB, 2, 10))
+
+
 def test_it_has_every_state_of_a_task():
     assert {state.value for state in TaskState} <= {state.value for state in w.WorkState}
     finals = {state.value for state in FINAL_STATES} - {"interrupted"}
@@ -101,6 +147,7 @@ COMMANDS = st.one_of(
     st.builds(w.Claim, ACTORS, TIMES, st.integers(1, 20)),
     *(st.builds(one, ACTORS, TIMES) for one in (w.Release, w.Start, w.Complete, w.Cancel, w.Expire)),
     st.builds(w.Fail, ACTORS, TIMES, st.just("error")),
+    st.builds(w.Describe, ACTORS, TIMES, st.none() | st.just("dig"), st.none() | st.just("Beds."), st.none()),
 )
 
 

@@ -81,6 +81,20 @@ COMMANDS = [
     ),
     ("WorkService.OpenTask", w.OpenTaskRequest(project_id="p1", title="weed"), "task.open", "p1", {"title": "weed"}),
     (
+        "WorkService.OpenTask",
+        w.OpenTaskRequest(title="weed", description="All beds.", labels=[common.Label(name="team", value="blue")]),
+        "task.open",
+        "",
+        {"title": "weed", "description": "All beds.", "labels": {"team": "blue"}},
+    ),
+    (
+        "WorkService.UpdateTask",
+        w.UpdateTaskRequest(id="t1", description="", labels=common.Labels(), expected_version=3),
+        "task.describe",
+        "",
+        {"task": "t1", "title": None, "description": "", "labels": {}, "expected_revision": 3},
+    ),
+    (
         "WorkService.ClaimTask",
         w.ClaimTaskRequest(id="t1", lease_us=5, expected_version=3),
         "task.claim",

@@ -40,6 +40,8 @@ CASES = [
     case("POST", "/projects/p1/mode", {"mode": "flexible", "why": "w"}, "project.set_mode", {"mode": "flexible"}),
     case("POST", "/projects/p1/policy", {"policy": {"veto_roles": ["r"]}, "why": "w"}, "project.set_policy", {}),
     case("POST", "/tasks", {"title": "t", "project_id": "p1"}, "task.open", {"title": "t"}, made=True),
+    case("POST", "/tasks", {"title": "t", "labels": {"a": "b"}}, "task.open", {"labels": {"a": "b"}}, made=True),
+    case("PATCH", f"/tasks/{TASK}", {"title": "t"}, "task.describe", {"title": "t", "labels": None}, match=5),
     case("POST", f"/tasks/{TASK}/claim", {"lease_us": 9}, "task.claim", {"task": TASK, "lease_us": 9}),
     case("POST", f"/tasks/{TASK}/release", None, "task.release", {"task": TASK}),
     case("POST", f"/tasks/{TASK}/start", {}, "task.start", {"task": TASK}),

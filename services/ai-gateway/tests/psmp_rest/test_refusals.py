@@ -195,7 +195,7 @@ async def test_a_sensitivity_is_a_known_one(client):
     [
         ("/api/v1/projects", "GET, POST"),
         (AT, "DELETE, GET, PATCH"),
-        ("/api/v1/tasks/t", "DELETE, GET"),
+        ("/api/v1/tasks/t", "DELETE, GET, PATCH"),
         (f"{AT}/versions/1/content", "GET, PUT"),
         ("/api/v1/artifacts/batch", "DELETE, GET, PATCH, POST"),
     ],

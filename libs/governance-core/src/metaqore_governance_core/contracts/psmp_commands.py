@@ -41,6 +41,7 @@ from metaqore_governance_core.contracts.psmp_task_commands import (
     CancelTask,
     ClaimTask,
     CompleteTask,
+    DescribeTask,
     FailTask,
     OpenTask,
     ReleaseTask,
@@ -85,6 +86,7 @@ Command = (
     | SetProjectPolicy
     | ArchiveProject
     | OpenTask
+    | DescribeTask
     | ClaimTask
     | ReleaseTask
     | StartTask

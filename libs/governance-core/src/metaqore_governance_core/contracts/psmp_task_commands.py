@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
-from metaqore_governance_core.contracts.psmp_command import ChangingCommand, Id, Name, ProjectCommand
+from metaqore_governance_core.contracts.psmp_command import ChangingCommand, Id, Labels, Name, ProjectCommand, Text
 
 
 class OpenTask(ProjectCommand):
@@ -15,10 +15,21 @@ class OpenTask(ProjectCommand):
 
     name: Literal["task.open"]
     title: Name
+    description: Text = ""
+    labels: Labels = Field({})
 
 
 class _OfTask(ChangingCommand):
     task: Id
+
+
+class DescribeTask(_OfTask):
+    """Change what a person reads about a task; what is not given stays."""
+
+    name: Literal["task.describe"]
+    title: Name | None = None
+    description: Text | None = None
+    labels: Labels | None = None
 
 
 class ClaimTask(_OfTask):

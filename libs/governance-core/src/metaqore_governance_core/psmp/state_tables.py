@@ -119,6 +119,8 @@ def _work_table() -> Iterator[str]:
     }
     asked: dict[str, work.Command] = {
         "Open": work.Open(_AUTHOR, 1, "task", "org", "project", "title"),
+        "Describe": work.Describe(_OTHER, 1, description="words"),
+        "Describe, a new title": work.Describe(_OTHER, 1, title="another"),
         "Claim": work.Claim(_OTHER, 1, 5),
         "Claim, by its holder": work.Claim(_AUTHOR, 1, 5),
         "Claim, lease over": work.Claim(_OTHER, 11, 5),

@@ -13,10 +13,9 @@ from functools import reduce
 from typing import Final, assert_never
 
 from metaqore_governance_core.psmp.actor import Actor
+from metaqore_governance_core.psmp.durations import until
 from metaqore_governance_core.psmp.refusal import conflict, forbidden
 from metaqore_governance_core.task import TaskState
-
-_MINUTE_US: Final = 60_000_000
 
 
 class WorkState(StrEnum):
@@ -53,6 +52,8 @@ class Work:
     error: str | None = None
     since_us: int = 0
     created_us: int = 0
+    description: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,15 @@ class Open(_Command):
     organization: str
     project: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Describe(_Command):
+    """Change what a person reads about it; labels are sorted by name. None leaves it as it is."""
+
+    title: str | None = None
+    description: str | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,15 @@ class Opened(_Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Described(_Event):
+    """Its title, description and labels are these."""
+
+    title: str
+    description: str
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed(_Event):
     """`by` holds it until then."""
 
@@ -199,8 +218,8 @@ class Ended(_Event):
     error: str | None = None
 
 
-Command = Open | Claim | Release | Start | Complete | Fail | Cancel | Expire | SeeStarted | SeeEnded
-Event = Opened | Claimed | LeaseExtended | Released | LeaseExpired | Started | SeenStarted | Ended
+Command = Open | Describe | Claim | Release | Start | Complete | Fail | Cancel | Expire | SeeStarted | SeeEnded
+Event = Opened | Described | Claimed | LeaseExtended | Released | LeaseExpired | Started | SeenStarted | Ended
 
 _CLAIMABLE: Final = frozenset({WorkState.OPEN, WorkState.INTERRUPTED})
 _HELD: Final = frozenset({WorkState.CLAIMED, WorkState.RUNNING})
@@ -208,16 +227,14 @@ _HELD: Final = frozenset({WorkState.CLAIMED, WorkState.RUNNING})
 
 def decide(work: Work, command: Command) -> list[Event]:
     """The events that `command` causes. Raises `PsmpRefusedError`."""
-    if work.state in FINAL_WORK_STATES:
-        raise conflict("task_ended", f"The task is {work.state}, and that is final. Open another.")
-    begins = isinstance(command, Open | SeeStarted)
-    if work.state is None and not begins:
-        raise conflict("task_missing", "There is no such task. Open it first.")
+    _check_stands(work, command)
     by, at_us = command.by.name, command.at_us
     happened: list[Event]
     match command:
         case Open():
             happened = [_opened(work, command)]
+        case Describe():
+            happened = [_described(work, command)]
         case SeeStarted():
             happened = [_seen_started(work, command)]
         case SeeEnded():
@@ -236,6 +253,13 @@ def decide(work: Work, command: Command) -> list[Event]:
     return happened
 
 
+def _check_stands(work: Work, command: Command) -> None:
+    if work.state in FINAL_WORK_STATES:
+        raise conflict("task_ended", f"The task is {work.state}, and that is final. Open another.")
+    if work.state is None and not isinstance(command, Open | SeeStarted):
+        raise conflict("task_missing", "There is no such task. Open it first.")
+
+
 def _expect(work: Work, verb: str, *states: WorkState) -> None:
     if work.state not in states:
         wanted = " or ".join(sorted(states))
@@ -246,6 +270,17 @@ def _opened(work: Work, command: Open) -> Event:
     if work.state is not None:
         raise conflict("task_exists", "The task exists already. Open another under its own id.")
     return Opened(command.by.name, command.at_us, command.id, command.organization, command.project, command.title)
+
+
+def _described(work: Work, command: Describe) -> Event:
+    by, at_us = command.by.name, command.at_us
+    title = work.title if command.title is None else command.title
+    if title != work.title and work.state in _HELD and work.holder != by and not _is_over(work, at_us):
+        held = f"{work.holder} holds" if work.holder else "A door runs"
+        raise conflict("task_held", f"{held} the task by the title that it has. Change description and labels alone.")
+    described = work.description if command.description is None else command.description
+    labels = work.labels if command.labels is None else tuple(sorted(command.labels))
+    return Described(by, at_us, title, described, labels)
 
 
 def _seen_started(work: Work, command: SeeStarted) -> Event:
@@ -268,12 +303,12 @@ def _claimed(work: Work, command: Claim) -> list[Event]:
         raise conflict("lease_invalid", "A lease lasts at least a microsecond. Ask for a longer one.")
     until_us = at_us + command.lease_us
     if work.state in _HELD:
-        if at_us >= work.lease_until_us and work.holder:
+        if _is_over(work, at_us):
             return [*_expired(work, command), Claimed(by, at_us, until_us)]
         if work.holder == by:
             return [LeaseExtended(by, at_us, max(until_us, work.lease_until_us))]
-        minutes = -(-(work.lease_until_us - at_us) // _MINUTE_US)
-        held = f"by {work.holder}, whose lease ends in {minutes} min" if work.holder else "by a door"
+        left = until(work.lease_until_us, at_us)
+        held = f"by {work.holder}, whose lease ends {left}" if work.holder else "by a door"
         raise conflict("task_claimed", f"The task is held {held}. Wait until then, or ask for its release.")
     _expect(work, "claim", *_CLAIMABLE)
     return [Claimed(by, at_us, until_us)]
@@ -282,12 +317,17 @@ def _claimed(work: Work, command: Claim) -> list[Event]:
 def _expired(work: Work, command: Expire | Claim) -> list[Event]:
     by, at_us = command.by.name, command.at_us
     _expect(work, "let the lease expire of", *_HELD)
-    if not work.holder or at_us < work.lease_until_us:
+    if not _is_over(work, at_us):
         raise conflict("lease_stands", "The lease is not over, and until then the task is its holder's.")
     expired = LeaseExpired(by, at_us, work.holder)
     if work.state is WorkState.RUNNING:
         return [expired, Ended(by, at_us, WorkState.INTERRUPTED, "lease_expired")]
     return [expired, Released(by, at_us)]
+
+
+def _is_over(work: Work, at_us: int) -> bool:
+    """Whether its holder's time is over; a door has no such time."""
+    return bool(work.holder) and at_us >= work.lease_until_us
 
 
 def _by_holder(work: Work, command: Release | Start | Complete | Fail) -> Event:
@@ -315,15 +355,10 @@ def evolve(work: Work, event: Event) -> Work:  # noqa: PLR0911 - one return an e
     """`work` after `event`. Total: an event that is stored always applies."""
     match event:
         case Opened():
-            return Work(
-                WorkState.OPEN,
-                event.id,
-                event.organization,
-                event.project,
-                event.title,
-                since_us=event.at_us,
-                created_us=event.at_us,
-            )
+            named = Work(WorkState.OPEN, event.id, event.organization, event.project, event.title)
+            return replace(named, since_us=event.at_us, created_us=event.at_us)
+        case Described():
+            return replace(work, title=event.title, description=event.description, labels=event.labels)
         case Claimed():
             return replace(
                 work,
@@ -354,9 +389,8 @@ def evolve(work: Work, event: Event) -> Work:  # noqa: PLR0911 - one return an e
                 created_us=work.created_us or event.at_us,
             )
         case Ended():
-            return replace(
-                work, state=event.state, error=event.error, holder="", lease_until_us=0, since_us=event.at_us
-            )
+            ended = replace(work, state=event.state, error=event.error, since_us=event.at_us)
+            return replace(ended, holder="", lease_until_us=0)
         case _:
             assert_never(event)
 

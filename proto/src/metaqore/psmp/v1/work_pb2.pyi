@@ -87,6 +87,8 @@ class Task(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     STATE_TIME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """A UUID."""
     organization: _builtins.str
@@ -105,6 +107,8 @@ class Task(_message.Message):
     """Why it failed, was denied, cancelled or interrupted; else empty."""
     revision: _builtins.int
     """Counts the changes of the task, from 1; for `expected_version`."""
+    description: _builtins.str
+    """More about it, for a person."""
     @_builtins.property
     def lease_time(self) -> _timestamp_pb2.Timestamp:
         """Until when the holder has it."""
@@ -116,6 +120,10 @@ class Task(_message.Message):
     @_builtins.property
     def state_time(self) -> _timestamp_pb2.Timestamp:
         """Since when it is in its state."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Label]:
+        """By name."""
 
     def __init__(
         self,
@@ -132,10 +140,12 @@ class Task(_message.Message):
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         state_time: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
+        labels: _abc.Iterable[_common_pb2.Label] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_time", b"lease_time", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "create_time", b"create_time", "error", b"error", "holder", b"holder", "id", b"id", "lease_time", b"lease_time", "organization", b"organization", "project_id", b"project_id", "revision", b"revision", "state", b"state", "state_time", b"state_time", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "create_time", b"create_time", "description", b"description", "error", b"error", "holder", b"holder", "id", b"id", "labels", b"labels", "lease_time", b"lease_time", "organization", b"organization", "project_id", b"project_id", "revision", b"revision", "state", b"state", "state_time", b"state_time", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -149,27 +159,37 @@ class OpenTaskRequest(_message.Message):
 
     PROJECT_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     project_id: _builtins.str
     """The id of the project; empty means the organization's default."""
     title: _builtins.str
     """What is to be done, for a person; 1 to 1024 characters."""
+    description: _builtins.str
+    """More about it, for a person; at most 16384 characters."""
     dry_run: _builtins.bool
     """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
     idempotency_key: _builtins.str
     """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Label]:
+        """At most 64, each name once."""
+
     def __init__(
         self,
         *,
         project_id: _builtins.str = ...,
         title: _builtins.str = ...,
+        description: _builtins.str = ...,
+        labels: _abc.Iterable[_common_pb2.Label] | None = ...,
         dry_run: _builtins.bool = ...,
         idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "project_id", b"project_id", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "labels", b"labels", "project_id", b"project_id", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,6 +344,95 @@ class ListTasksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
+
+@_typing.final
+class UpdateTaskRequest(_message.Message):
+    """See `WorkService.UpdateTask`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    title: _builtins.str
+    """Unset leaves it as it is. While somebody holds the task, for its holder alone to change; 1 to 1024 characters."""
+    description: _builtins.str
+    """Unset leaves it as it is; at most 16384 characters."""
+    dry_run: _builtins.bool
+    """Checks and answers as if it were done, and does nothing. It leaves a record of its own all the same."""
+    expected_version: _builtins.int
+    """The `revision` of what it changes that the caller has seen; ABORTED where that has changed since."""
+    idempotency_key: _builtins.str
+    """A repeat with the same key and content gets the first answer again. At most 255 printable ASCII characters."""
+    @_builtins.property
+    def labels(self) -> _common_pb2.Labels:
+        """Unset leaves them as they are; set, also to none, replaces them all."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        title: _builtins.str | None = ...,
+        description: _builtins.str | None = ...,
+        labels: _common_pb2.Labels | None = ...,
+        dry_run: _builtins.bool = ...,
+        expected_version: _builtins.int | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_expected_version", b"_expected_version", "_title", b"_title", "description", b"description", "expected_version", b"expected_version", "labels", b"labels", "title", b"title"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_expected_version", b"_expected_version", "_title", b"_title", "description", b"description", "dry_run", b"dry_run", "expected_version", b"expected_version", "id", b"id", "idempotency_key", b"idempotency_key", "labels", b"labels", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    _WhichOneofReturnType__title: _TypeAlias = _typing.Literal["title"]  # noqa: Y015
+    _WhichOneofArgType__title: _TypeAlias = _typing.Literal["_title", b"_title"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__title) -> _WhichOneofReturnType__title | None: ...
+
+Global___UpdateTaskRequest: _TypeAlias = UpdateTaskRequest  # noqa: Y015
+
+@_typing.final
+class UpdateTaskResponse(_message.Message):
+    """The task as it is described now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMITTED_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def committed(self) -> _common_pb2.Committed:
+        """The receipt, and where the project stands now."""
+
+    @_builtins.property
+    def task(self) -> Global___Task:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        committed: _common_pb2.Committed | None = ...,
+        task: Global___Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed", b"committed", "task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed", b"committed", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTaskResponse: _TypeAlias = UpdateTaskResponse  # noqa: Y015
 
 @_typing.final
 class ClaimTaskRequest(_message.Message):

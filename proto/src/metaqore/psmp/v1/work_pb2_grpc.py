@@ -51,6 +51,11 @@ class WorkServiceStub:
                 request_serializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.ListTasksRequest.SerializeToString,
                 response_deserializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.ListTasksResponse.FromString,
                 _registered_method=True)
+        self.UpdateTask = channel.unary_unary(
+                '/metaqore.psmp.v1.WorkService/UpdateTask',
+                request_serializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.UpdateTaskRequest.SerializeToString,
+                response_deserializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.UpdateTaskResponse.FromString,
+                _registered_method=True)
         self.ClaimTask = channel.unary_unary(
                 '/metaqore.psmp.v1.WorkService/ClaimTask',
                 request_serializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.ClaimTaskRequest.SerializeToString,
@@ -104,6 +109,13 @@ class WorkServiceServicer:
 
     def ListTasks(self, request, context):
         """Tasks of a project, by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTask(self, request, context):
+        """Changes title, description and labels. Verb `describe`. FAILED_PRECONDITION `task_held`, `task_ended`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,6 +180,11 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     servicer.ListTasks,
                     request_deserializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.ListTasksRequest.FromString,
                     response_serializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.ListTasksResponse.SerializeToString,
+            ),
+            'UpdateTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTask,
+                    request_deserializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.UpdateTaskRequest.FromString,
+                    response_serializer=metaqore_dot_psmp_dot_v1_dot_work__pb2.UpdateTaskResponse.SerializeToString,
             ),
             'ClaimTask': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimTask,
@@ -283,6 +300,33 @@ class WorkService:
             '/metaqore.psmp.v1.WorkService/ListTasks',
             metaqore_dot_psmp_dot_v1_dot_work__pb2.ListTasksRequest.SerializeToString,
             metaqore_dot_psmp_dot_v1_dot_work__pb2.ListTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/metaqore.psmp.v1.WorkService/UpdateTask',
+            metaqore_dot_psmp_dot_v1_dot_work__pb2.UpdateTaskRequest.SerializeToString,
+            metaqore_dot_psmp_dot_v1_dot_work__pb2.UpdateTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

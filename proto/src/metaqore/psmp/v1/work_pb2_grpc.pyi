@@ -24,6 +24,8 @@ class WorkServiceStub:
     """One task, now or at a point of its project's past."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_work_pb2.ListTasksRequest, _work_pb2.ListTasksResponse]
     """Tasks of a project, by id."""
+    UpdateTask: _aio.UnaryUnaryMultiCallable[_work_pb2.UpdateTaskRequest, _work_pb2.UpdateTaskResponse]
+    """Changes title, description and labels. Verb `describe`. FAILED_PRECONDITION `task_held`, `task_ended`."""
     ClaimTask: _aio.UnaryUnaryMultiCallable[_work_pb2.ClaimTaskRequest, _work_pb2.ClaimTaskResponse]
     """Takes it for a time; its holder extends that time. Verb `claim`. FAILED_PRECONDITION `task_claimed`, `task_ended`."""
     ReleaseTask: _aio.UnaryUnaryMultiCallable[_work_pb2.ReleaseTaskRequest, _work_pb2.ReleaseTaskResponse]
@@ -65,6 +67,14 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_work_pb2.ListTasksRequest, _abc.Awaitable[_work_pb2.ListTasksResponse]],
     ) -> _abc.Awaitable[_work_pb2.ListTasksResponse]:
         """Tasks of a project, by id."""
+
+    @_abc_1.abstractmethod
+    def UpdateTask(
+        self,
+        request: _work_pb2.UpdateTaskRequest,
+        context: _aio.ServicerContext[_work_pb2.UpdateTaskRequest, _abc.Awaitable[_work_pb2.UpdateTaskResponse]],
+    ) -> _abc.Awaitable[_work_pb2.UpdateTaskResponse]:
+        """Changes title, description and labels. Verb `describe`. FAILED_PRECONDITION `task_held`, `task_ended`."""
 
     @_abc_1.abstractmethod
     def ClaimTask(

@@ -107,6 +107,7 @@ def tries(of):
         "WorkService.OpenTask": [w.OpenTaskRequest(project_id=of.project, title="mine")],
         "WorkService.GetTask": [w.GetTaskRequest(id=of.task), w.GetTaskRequest(id=of.task, **at)],
         "WorkService.ListTasks": [w.ListTasksRequest(project_id=of.project)],
+        "WorkService.UpdateTask": [w.UpdateTaskRequest(id=of.task, description="mine")],
         "WorkService.ClaimTask": [w.ClaimTaskRequest(id=of.task, lease_us=10**9)],
         "WorkService.ReleaseTask": [w.ReleaseTaskRequest(id=of.claimed)],
         "WorkService.StartTask": [w.StartTaskRequest(id=of.claimed)],

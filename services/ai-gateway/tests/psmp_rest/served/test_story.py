@@ -164,11 +164,13 @@ def test_the_past_is_there_and_can_be_restored(ann, bob, project):
     assert {"project.ProjectCreated", "artifact.Activated"} <= {one["name"] for one in events}
 
     restore = f"{API}/checkpoints/{taken['id']}/restore"
-    dry = done(ann.post(restore, json={"why": "it was better", "dry_run": True}))
+    own = ann.post(restore, json={"why": "it was better"})
+    assert (own.status_code, own.json()["code"]) == (403, "own_proposal")
+    dry = done(bob.post(restore, json={"why": "it was better", "dry_run": True}))
     assert {one["name"] for one in dry["differences"]} == {"a.py", "late.py"}
-    stale = ann.post(restore, json={"why": "it was better", "expected_version": 1})
+    stale = bob.post(restore, json={"why": "it was better", "expected_version": 1})
     assert (stale.status_code, stale.json()["code"]) == (409, "version_stale")
-    done(ann.post(restore, json={"why": "it was better"}))
+    done(bob.post(restore, json={"why": "it was better"}))
     again = ann.get(f"{API}/artifacts/{kept}").json()
     assert again["active_version"] == 3
     assert ann.get(f"{API}/artifacts/{kept}/versions/3/content").text == "# a.py\none"
@@ -184,15 +186,29 @@ def test_a_task_waits_is_claimed_and_ends(ann, bob, project):
     assert [one["id"] for one in bob.get(f"{API}/tasks", params={"project_id": project}).json()["tasks"]] == [
         made["id"]
     ]
+    edit = {"title": "Write the CSV importer", "description": "Quotes, too.", "labels": {"team": "web"}}
+    told = done(ann.patch(at, json=edit, headers={"if-match": '"1"'}))
+    assert {name: told[name] for name in edit} == edit
+    assert (told["revision"], bob.get(at).headers["etag"]) == (2, '"2"')
+    assert ann.patch(at, json=edit, headers={"if-match": '"1"'}).status_code == 412
+    assert ann.patch(at, json=edit).status_code == 428
+    version = ann.get(f"{API}/projects/{project}").json()["version"]
+    assert bob.get(at, params={"at": str(version - 1)}).json()["title"] == "Write the importer"
     done(bob.post(f"{at}/claim", json={"lease_us": 60_000_000}))
+    held = ann.patch(at, json={"title": "Something else"}, headers={"if-match": "*"})
+    assert (held.status_code, held.json()["code"]) == (409, "task_held")
+    relabelled = done(ann.patch(at, json={"labels": {}}, headers={"if-match": "*"}))
+    assert (relabelled["labels"], relabelled["title"], relabelled["holder"]) == ({}, edit["title"], "bob")
     taken = ann.post(f"{at}/claim", json={"lease_us": 1})
     assert (taken.status_code, taken.json()["code"]) == (409, "task_claimed")
     assert ann.post(f"{at}/release").status_code == 403
     done(bob.post(f"{at}/start"))
     assert done(bob.post(f"{at}/complete"))["state"] == "done"
     assert ann.delete(at, headers={"if-match": "*"}).json()["code"] == "task_ended"
-    other = done(ann.post(f"{API}/tasks", json={"project_id": project, "title": "Another"}), 201)
-    ended = ann.delete(f"{API}/tasks/{other['id']}", headers={"if-match": '"1"'})
+    labelled = {"project_id": project, "title": "Another", "labels": {"team": "web"}}
+    other = done(ann.post(f"{API}/tasks", json=labelled), 201)
+    assert (other["labels"], other["revision"]) == ({"team": "web"}, 2)
+    ended = ann.delete(f"{API}/tasks/{other['id']}", headers={"if-match": '"2"'})
     assert done(ended)["state"] == "cancelled"
 
 

@@ -47,6 +47,8 @@ def task_message(known: Known) -> work_pb2.Task:
         revision=known.revision,
         create_time=timestamp(work.created_us),
         state_time=timestamp(work.since_us),
+        description=work.description,
+        labels=label_messages(work.labels),
     )
 
 

@@ -10,7 +10,7 @@ from metaqore.psmp.v1 import work_pb2 as pb
 from metaqore.psmp.v1 import work_pb2_grpc
 from metaqore_ai_gateway.entrypoints.psmp_grpc.commands import Commands, changed, committed, expected
 from metaqore_ai_gateway.entrypoints.psmp_grpc.enums import TASK_STATES, chosen
-from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import bounded, identifier, wanted_page
+from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import bounded, identifier, invalid, labels_of, wanted_page
 from metaqore_ai_gateway.entrypoints.psmp_grpc.points import moment_of
 from metaqore_ai_gateway.entrypoints.psmp_grpc.project_messages import task_message
 from metaqore_ai_gateway.service.psmp.asked import Kind
@@ -32,7 +32,12 @@ class WorkServicer(work_pb2_grpc.WorkServiceServicer):
         """Record a task that waits."""
 
         def make() -> asked.OpenTask:
-            return asked.OpenTask(name="task.open", title=request.title)
+            return asked.OpenTask(
+                name="task.open",
+                title=request.title,
+                description=request.description,
+                labels=labels_of(request.labels),
+            )
 
         answer = await self.commands.give(request, context, make, bounded(request.project_id, "project_id"))
         return pb.OpenTaskResponse(committed=committed(answer), task=_task(answer))
@@ -52,6 +57,24 @@ class WorkServicer(work_pb2_grpc.WorkServiceServicer):
         state = chosen(TASK_STATES, request.state, "state")
         found = await self.readings.tasks(caller, project, wanted_page(request), at=moment.point, state=state)
         return pb.ListTasksResponse(tasks=map(task_message, found.found), next_page_token=found.next)
+
+    async def UpdateTask(self, request: pb.UpdateTaskRequest, context: Context) -> pb.UpdateTaskResponse:
+        """Change title, description and labels."""
+
+        def make() -> asked.DescribeTask:
+            if not any(request.HasField(one) for one in ("title", "description", "labels")):
+                raise invalid("title", "description or labels must be set.")
+            return asked.DescribeTask(
+                name="task.describe",
+                expected_revision=expected(request),
+                task=request.id,
+                title=request.title if request.HasField("title") else None,
+                description=request.description if request.HasField("description") else None,
+                labels=labels_of(request.labels.labels) if request.HasField("labels") else None,
+            )
+
+        answer = await self.commands.give(request, context, make)
+        return pb.UpdateTaskResponse(committed=committed(answer), task=_task(answer))
 
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Take it for a time."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from metaqore_ai_gateway.domain.task_view import TaskView
 from metaqore_ai_gateway.entrypoints.psmp_rest.forms import DryRun, ExactInteger, Form, ProjectId, Step
 from metaqore_ai_gateway.service.psmp.known import Known
-from metaqore_governance_core.contracts.psmp_command import Id, Name
+from metaqore_governance_core.contracts.psmp_command import Id, Labels, Name, Text
 
 WorkStateText = Literal["open", "claimed", "running", "done", "failed", "denied", "cancelled", "interrupted"]
 
@@ -21,6 +21,19 @@ class NewTask(Form):
 
     project_id: ProjectId | None = None
     title: Name = Field(description="What is to be done, for a person.")
+    description: Text = ""
+    labels: Labels = Field({}, description="For people and programs.")
+    dry_run: DryRun = False
+
+
+class TaskPatch(Form):
+    """What a person reads about a task. What is not given stays; labels are replaced as a whole."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"description": "Only CSV.", "labels": {"team": "web"}}]})
+
+    title: Name | None = Field(None, description="While somebody holds the task, for its holder alone to change.")
+    description: Text | None = None
+    labels: Labels | None = None
     dry_run: DryRun = False
 
 
@@ -58,6 +71,8 @@ class Task(BaseModel):
     project: str | None = Field(description="The id of its project.")
     state: WorkStateText = Field(description="`done`, `failed`, `denied` and `cancelled` are final.")
     title: str | None = Field(description="What is to be done, where a person has said so.")
+    description: str
+    labels: dict[str, str]
     holder: str | None = Field(description="Who has claimed it.")
     lease_until_us: int | None = Field(description="Until when its holder has it.")
     claims: _OfWork = Field(description="How often it was claimed; null where no project follows it.")
@@ -107,6 +122,8 @@ def door_fields(view: TaskView) -> dict[str, Any]:
         "project": view.project,
         "state": view.state.value,
         "title": None,
+        "description": "",
+        "labels": {},
         "holder": None,
         "lease_until_us": None,
         "claims": None,
@@ -150,6 +167,8 @@ def work_fields(known: Known, view: TaskView | None = None) -> dict[str, Any]:
         "project": known.project,
         "state": state,
         "title": work.title or None,
+        "description": work.description,
+        "labels": dict(work.labels),
         "holder": work.holder or None,
         "lease_until_us": work.lease_until_us or None,
         "claims": work.claims,

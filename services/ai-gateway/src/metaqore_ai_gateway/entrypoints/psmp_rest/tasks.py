@@ -1,7 +1,4 @@
-"""Tasks over REST: those that wait for an agent, and those that came through a door.
-
-There is no PATCH: a task's title is what its claimants have agreed to, and no command changes it.
-"""
+"""Tasks over REST: those that wait for an agent, and those that came through a door."""
 
 from __future__ import annotations
 
@@ -25,6 +22,7 @@ from metaqore_ai_gateway.entrypoints.psmp_rest.task_views import (
     NewTask,
     Task,
     TaskPage,
+    TaskPatch,
     WorkStateText,
     door_fields,
     work_fields,
@@ -37,6 +35,7 @@ from metaqore_governance_core.contracts.psmp_task_commands import (
     CancelTask,
     ClaimTask,
     CompleteTask,
+    DescribeTask,
     FailTask,
     OpenTask,
     ReleaseTask,
@@ -94,7 +93,7 @@ async def list_tasks(door: Door, caller: KnownCaller, query: Annotated[TaskQuery
 @router.post("/tasks", responses=SEND | created(ChangedTask), status_code=201)
 async def open_task(send: Sending, body: NewTask, _: NoneAsked) -> ChangedTask:
     """Record a task that waits for an agent; it runs nothing. Verb `open` of `psmp.task`."""
-    command = OpenTask(name="task.open", title=body.title)
+    command = OpenTask(name="task.open", title=body.title, description=body.description, labels=body.labels)
     answer = await send(command, project=body.project_id or "", dry_run=body.dry_run)
     known = answer.changed[0]
     send.created(f"/api/v1/tasks/{known.id}", dry_run=body.dry_run)
@@ -113,6 +112,22 @@ async def get_task(
         return Task.model_validate(door_fields(await door.get_task(caller, task_id)))
     response.headers["etag"] = etag(known.revision)
     return Task.model_validate(work_fields(known, await _run(door, caller, task_id)))
+
+
+@router.patch("/tasks/{task_id}", responses=MATCHED | CHANGED)
+async def update_task(send: Matching, task_id: TaskPath, body: TaskPatch, _: NoneAsked) -> ChangedTask:
+    """Change title, description and labels. Verb `describe` of `psmp.task`."""
+    if body.title is None and body.description is None and body.labels is None:
+        raise MetaQoreError("nothing_to_change", "Send a title, a description or labels.")
+    command = DescribeTask(
+        name="task.describe",
+        task=task_id,
+        title=body.title,
+        description=body.description,
+        labels=body.labels,
+        expected_revision=send.expected(None),
+    )
+    return await _done(send, command, dry_run=body.dry_run)
 
 
 @router.delete("/tasks/{task_id}", responses=MATCHED | CHANGED)

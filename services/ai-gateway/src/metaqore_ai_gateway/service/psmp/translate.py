@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,7 +60,10 @@ def of_task(command: Any, ref: Ref, who: Who) -> tuple[Asked, ...]:
     asked: work.Command
     match command:
         case tasks.OpenTask():
-            asked = work.Open(by, at_us, ref.id, who.organization, who.project, command.title)
+            return tuple(Asked(ref, one) for one in _opening(command, ref, who))
+        case tasks.DescribeTask():
+            labels = labels_of(command.labels)
+            asked = work.Describe(by, at_us, command.title, command.description, labels)
         case tasks.ClaimTask():
             asked = work.Claim(by, at_us, command.lease_us)
         case tasks.ReleaseTask():
@@ -75,7 +78,14 @@ def of_task(command: Any, ref: Ref, who: Who) -> tuple[Asked, ...]:
             asked = work.Cancel(by, at_us, command.error)
         case _:
             raise AssertionError(f"{command.name} is no command to a task")
-    return (Asked(ref, asked, getattr(command, "expected_revision", None)),)
+    return (Asked(ref, asked, command.expected_revision),)
+
+
+def _opening(command: tasks.OpenTask, ref: Ref, who: Who) -> Iterator[work.Command]:
+    yield work.Open(who.by, who.at_us, ref.id, who.organization, who.project, command.title)
+    if command.description or command.labels:
+        labels = labels_of(command.labels)
+        yield work.Describe(who.by, who.at_us, description=command.description, labels=labels)
 
 
 _PLAIN: Final[Mapping[type[Any], type[Any]]] = {
