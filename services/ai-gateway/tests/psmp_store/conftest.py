@@ -213,7 +213,10 @@ def content(*, body="d", paths=(), needs=(), task="", environment="", inputs=(),
 
 
 class KeptTexts:
-    """Texts by their addresses, each of one piece."""
+    """Texts by their addresses, each of one piece; their rows tell which are erased."""
+
+    def __init__(self, rows):
+        self.erased = rows.erased
 
     async def read(self, organization, digest, offset=0):
         yield f"{organization} {digest[:1]}".encode()[offset:]
@@ -228,7 +231,7 @@ def readings(pool):
         PostgresProvenance(pool),
         PostgresCheckpoints(pool),
         PostgresReplay(pool),
-        KeptTexts(),
+        KeptTexts(PostgresKeptBodies(pool)),
         lambda: 1_800_000_000_000_000,
     )
 
