@@ -131,6 +131,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         psmp = await open_psmp(
             Stores(url, pool, RunDirectory(settings.run_dir), settings.objects, group.webhook_hosts),
             core.governing,
+            idempotency,
             bus.publisher.publish_all,
             NAME,
         )

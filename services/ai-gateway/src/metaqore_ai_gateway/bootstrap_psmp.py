@@ -35,7 +35,7 @@ from metaqore_ai_gateway.adapters.psmp.webhook_store import PostgresWebhookStore
 from metaqore_ai_gateway.adapters.webhook_post import WebhookPost
 from metaqore_ai_gateway.adapters.webhook_signing import WrappedSecrets, signed
 from metaqore_ai_gateway.service.admission import Admission
-from metaqore_ai_gateway.service.ports import AuditSpool
+from metaqore_ai_gateway.service.ports import AuditSpool, Idempotency
 from metaqore_ai_gateway.service.psmp.carry_out import CarryOut
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand
 from metaqore_ai_gateway.service.psmp.default_project import DefaultProject
@@ -52,6 +52,7 @@ from metaqore_ai_gateway.service.psmp.upload_body import UploadBody
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
 from metaqore_ai_gateway.service.psmp.watching import Watching
 from metaqore_ai_gateway.service.psmp.ways_out import FindWaysOut
+from metaqore_ai_gateway.service.psmp.webhook_repeats import RepeatedRequests
 from metaqore_ai_gateway.service.psmp.webhooks import Webhooks
 from metaqore_governance_core.decision import Policy
 from metaqore_governance_core.scanner import Scanner
@@ -103,7 +104,9 @@ class Stores:
     webhook_hosts: tuple[str, ...] = ()
 
 
-async def open_psmp(stores: Stores, governing: Governing, publish_all: PublishAll, name: str) -> Psmp:
+async def open_psmp(
+    stores: Stores, governing: Governing, idempotency: Idempotency, publish_all: PublishAll, name: str
+) -> Psmp:
     """PSMP on its tables, its store of objects and the bus. Raises `psmp_roles_missing`."""
     pool, now_us, new_id = stores.pool, governing.now_us, governing.new_id
     await prepare_roles(pool)
@@ -140,13 +143,13 @@ async def open_psmp(stores: Stores, governing: Governing, publish_all: PublishAl
     hub, forget = WatchHub(), ForgetOld(pool)
     watching, queue, secrets = Watching(hub, readings), PostgresDeliveryQueue(pool), WrappedSecrets(keys)
     hosts = stores.webhook_hosts
-    store = PostgresWebhookStore(pool)
+    store, repeats = PostgresWebhookStore(pool), RepeatedRequests(idempotency, secrets)
     return Psmp(
         gate=gate,
         readings=readings,
         uploads=UploadBody(bodies, decide),
         watching=watching,
-        webhooks=Webhooks(store, secrets, readings, watching.check, decide, hosts, now_us, new_id),
+        webhooks=Webhooks(store, repeats, secrets, readings, watching.check, decide, hosts, now_us, new_id),
         queues=queues,
         places=places,
         chores=(forget.answers, forget.unused_bodies, partial(collect_orphans, objects, rows), queue.forget_old),

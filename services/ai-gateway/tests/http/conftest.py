@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from kept_answers import MemoryIdempotency
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.bootstrap_core import http_door, open_core
 from metaqore_ai_gateway.domain.outcome import Usage
 from metaqore_ai_gateway.entrypoints.http import nothing_here
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
-from metaqore_ai_gateway.service.idempotency import body_differs, in_flight
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller
 from metaqore_mesh.keys import load_writer_public_key
@@ -45,28 +45,6 @@ WHOLE = b'{"object":"chat.completion","choices":[],"usage":{"prompt_tokens":3}}'
 class FixedKeys:
     def find(self, secret):
         return KEYS.get(secret)
-
-
-@dataclass
-class MemoryIdempotency:
-    held: dict = field(default_factory=dict)
-
-    async def begin(self, organization, key, digest):
-        found = self.held.get((organization, key))
-        if found is None:
-            self.held[organization, key] = (digest, None)
-            return None
-        if found[0] != digest:
-            raise body_differs()
-        if found[1] is None:
-            raise in_flight()
-        return found[1]
-
-    async def finish(self, organization, key, answer):
-        self.held[organization, key] = (self.held[organization, key][0], answer)
-
-    async def release(self, organization, key):
-        del self.held[organization, key]
 
 
 @dataclass

@@ -7,14 +7,13 @@ import re
 import httpx
 import pytest
 
-from metaqore_ai_gateway.domain.task_view import TaskView
+from door_tasks import OneDoorTask
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
 from metaqore_ai_gateway.entrypoints.psmp_rest.door import PsmpDoor
 from metaqore_ai_gateway.entrypoints.slow.plane import slow_plane
 from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller
-from metaqore_governance_core.task import TaskState
 from metaqore_mesh.health import Health
 
 TASK = "01a1fe8b-88ea-74c5-8a59-b63f784f9b97"
@@ -25,44 +24,9 @@ KEYS = {
 }
 
 
-def view(organization):
-    return TaskView(
-        id=TASK,
-        organization=organization,
-        project=None,
-        state=TaskState.DONE,
-        door="rest",
-        caller="key_1",
-        model="m",
-        provider="local",
-        sensitivity="PUBLIC",
-        sensitivity_sources=(),
-        verdict="permit",
-        reasons=(),
-        policy="default_local_first",
-        policy_version="0" * 16,
-        receipt=TASK,
-        error=None,
-        prompt_tokens=1,
-        completion_tokens=2,
-        duration_us=3,
-        attempts=1,
-        created_us=4,
-        ended_us=5,
-    )
-
-
 class FixedKeys:
     def find(self, secret):
         return KEYS.get(secret)
-
-
-class OneTask:
-    async def get(self, organization, task):
-        return view(organization) if (organization, task) == ("org_1", TASK) else None
-
-    async def page(self, organization, _page):
-        return [view(organization)] if organization == "org_1" else []
 
 
 class NoProjects:
@@ -79,7 +43,8 @@ def health():
 
 @pytest.fixture
 async def client(health):
-    door = PsmpDoor(None, NoProjects(), None, GetTask(OneTask()), ListTasks(OneTask()))
+    tasks = OneDoorTask("org_1", TASK)
+    door = PsmpDoor(None, NoProjects(), None, GetTask(tasks), ListTasks(tasks))
     app = slow_plane(keys=FixedKeys(), psmp=door, health=health)
     async with (
         serve_http(app, "127.0.0.1", 0) as port,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from metaqore_ai_gateway.domain.task_view import TaskView
+from door_tasks import OneDoorTask
 from metaqore_ai_gateway.entrypoints.psmp_rest.door import PsmpDoor, RestLimits
 from metaqore_ai_gateway.entrypoints.slow.plane import slow_plane
 from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Ref
@@ -43,7 +43,6 @@ from metaqore_governance_core.psmp.conflicts.model import Choice, ConflictType, 
 from metaqore_governance_core.psmp.project import Project, ProjectState
 from metaqore_governance_core.psmp.resolution import Step
 from metaqore_governance_core.psmp.work import Work, WorkState
-from metaqore_governance_core.task import TaskState
 from metaqore_mesh.health import Health
 
 ORGANIZATION = "org_1"
@@ -234,43 +233,6 @@ class TellingUploads:
         return StoredBody(digest, "k1", media_type, len(body), "receipt-2", "token-2")
 
 
-class DoorTasks:
-    """One task that came through a door."""
-
-    async def get(self, organization, task):
-        return door_task() if (organization, task) == (ORGANIZATION, DOOR_TASK) else None
-
-    async def page(self, organization, _page):
-        return [door_task()] if organization == ORGANIZATION else []
-
-
-def door_task():
-    return TaskView(
-        id=DOOR_TASK,
-        organization=ORGANIZATION,
-        project=None,
-        state=TaskState.DONE,
-        door="rest",
-        caller="key_1",
-        model="m",
-        provider="local",
-        sensitivity="PUBLIC",
-        sensitivity_sources=(),
-        verdict="permit",
-        reasons=(),
-        policy="default_local_first",
-        policy_version="0" * 16,
-        receipt=DOOR_TASK,
-        error=None,
-        prompt_tokens=1,
-        completion_tokens=2,
-        duration_us=3,
-        attempts=1,
-        created_us=4,
-        ended_us=5,
-    )
-
-
 class FixedKeys:
     def find(self, secret):
         return CALLERS.get(secret)
@@ -299,7 +261,7 @@ def uploads():
 
 def door(gate, readings, uploads):
     limits = RestLimits(body_bytes=64 * 1024, content_bytes=1024)
-    tasks = DoorTasks()
+    tasks = OneDoorTask(ORGANIZATION, DOOR_TASK)
     return PsmpDoor(gate, readings, uploads, GetTask(tasks), ListTasks(tasks), limits)
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from kept_answers import MemoryIdempotency
 from metaqore_ai_gateway.domain.webhook import Attempt, Delivery, DeliveryState, WebhookState
 from metaqore_ai_gateway.entrypoints.psmp_rest.webhooks import with_webhooks
 from metaqore_ai_gateway.entrypoints.slow.problem import answer_errors
@@ -19,6 +20,7 @@ from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.psmp.ids import delivery_id
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
 from metaqore_ai_gateway.service.psmp.watching import Watching
+from metaqore_ai_gateway.service.psmp.webhook_repeats import RepeatedRequests
 from metaqore_ai_gateway.service.psmp.webhooks import Webhooks
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.sensitivity import Sensitivity
@@ -96,11 +98,17 @@ def store():
 
 
 @pytest.fixture
-async def client(store, secrets_of, relayed):
+def kept():
+    return MemoryIdempotency()
+
+
+@pytest.fixture
+async def client(store, kept, secrets_of, relayed):
     readings = Readings(relayed)
     ids = iter(f"{at:02}" for at in range(1, 1000))
     made = Webhooks(
         store,
+        RepeatedRequests(kept, secrets_of),
         secrets_of,
         readings,
         Watching(WatchHub(), readings).check,
@@ -314,6 +322,58 @@ async def test_what_came_behind_an_event_can_be_sent_again_in_parts(client, stor
     rest = (await client.post(path, json={"after_event_id": first["last_event_id"]})).json()
     assert rest == {"count": 3, "last_event_id": "garden@9", "more": False}
     assert [version for _, _, events, _ in store.again for _, version, _ in events] == [3, 4, 5, 6, 7, 8, 9]
+
+
+ONCE = {"idempotency-key": "k-1"}
+
+
+async def test_a_repeat_makes_no_second_webhook_and_is_told_the_same(client, store, kept):
+    first = await client.post("/api/v1/webhooks", json={"url": URL}, headers=ONCE)
+    again = await client.post("/api/v1/webhooks", json={"url": URL}, headers=ONCE)
+    assert (first.status_code, again.status_code, len(store.webhooks)) == (201, 201, 1)
+    assert again.json() == first.json()
+    assert again.headers["idempotent-replayed"] == "true"
+    names = ("location", "cache-control", "content-type", "x-metaqore-receipt", "x-metaqore-receipt-id")
+    assert {name: again.headers[name] for name in names} == {name: first.headers[name] for name in names}
+    other = await client.post("/api/v1/webhooks", json={"url": f"{URL}/2"}, headers=ONCE)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_body_differs")
+    ((_, answer),) = kept.held.values()
+    assert answer.body.startswith(b"acme/webhooks:")  # sealed: the secret is in it
+
+
+async def test_another_s_key_is_another_key(client):
+    mine = await client.post("/api/v1/webhooks", json={"url": URL}, headers=ONCE)
+    theirs = await client.post("/api/v1/webhooks", json={"url": URL}, headers=ONCE | key("eve"))
+    assert mine.json()["id"] != theirs.json()["id"]
+    refused = await client.post("/api/v1/webhooks", json={"url": URL}, headers=ONCE | key("reader"))
+    assert refused.json()["code"] == "missing_scope"
+    wrong = await client.post("/api/v1/webhooks", json={"url": URL}, headers={"idempotency-key": "é".encode("latin-1")})
+    assert wrong.json()["code"] == "invalid_idempotency_key"
+
+
+async def test_what_was_made_before_a_crash_is_told_by_the_repeat(client, store, kept):
+    first = await client.post("/api/v1/webhooks", json={"url": URL}, headers=ONCE)
+    kept.held.clear()  # the answer was never kept, and the restart has freed the key
+    again = await client.post("/api/v1/webhooks", json={"url": URL}, headers=ONCE)
+    assert (again.json(), len(store.webhooks)) == (first.json(), 1)
+    kept.held.clear()
+    another = await client.post("/api/v1/webhooks", json={"url": f"{URL}/2"}, headers=ONCE)
+    assert (another.status_code, len(store.webhooks)) == (201, 2)
+
+
+async def test_a_refusal_frees_the_key(client, kept):
+    refused = await client.post("/api/v1/webhooks", json={"url": "http://ci.example.com/"}, headers=ONCE)
+    assert (refused.status_code, kept.held) == (400, {})
+    assert (await client.post("/api/v1/webhooks", json={"url": URL}, headers=ONCE)).status_code == 201
+
+
+async def test_a_replay_is_repeated_without_being_sent_again(client, store):
+    await made(client)
+    path = "/api/v1/webhooks/webhook_01/replay"
+    first = await client.post(path, json={"after_event_id": "garden@2"}, headers=ONCE)
+    again = await client.post(path, json={"after_event_id": "garden@2"}, headers=ONCE)
+    assert (first.status_code, again.status_code, len(store.again)) == (202, 202, 1)
+    assert again.json() == first.json()
 
 
 async def test_only_what_it_wants_is_sent_again(client, store):

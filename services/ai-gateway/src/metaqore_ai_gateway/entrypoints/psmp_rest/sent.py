@@ -51,6 +51,16 @@ _IfMatch = Annotated[
 ]
 
 
+def _checked_key(idempotency_key: _Key = None) -> str:
+    if idempotency_key is not None:
+        check_key(idempotency_key)
+    return idempotency_key or ""
+
+
+IdempotencyKey = Annotated[str, Depends(_checked_key)]
+"""The key of a request, empty where it has none."""
+
+
 def etag(revision: int) -> str:
     """The entity tag of a revision."""
     return f'"{revision}"'
@@ -108,14 +118,12 @@ def _sending(  # noqa: PLR0917 - FastAPI gives each by its name
     door: Door,
     caller: KnownCaller,
     response: Response,
-    idempotency_key: _Key = None,
+    key: IdempotencyKey,
     label: _Label = None,
 ) -> Sender:
-    if idempotency_key is not None:
-        check_key(idempotency_key)
     level = None if label is None else Sensitivity.parse(label)
     raw = request.raw if isinstance(request, ReadRequest) else b""
-    return Sender(door, caller, response, idempotency_key or "", level, raw)
+    return Sender(door, caller, response, key, level, raw)
 
 
 Sending = Annotated[Sender, Depends(_sending)]

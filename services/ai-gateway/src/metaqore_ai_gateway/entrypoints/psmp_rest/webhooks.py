@@ -12,10 +12,12 @@ from metaqore_ai_gateway.domain.webhook import Delivery, DeliveryState, Webhook,
 from metaqore_ai_gateway.domain.webhook_target import MAX_URL_CHARACTERS
 from metaqore_ai_gateway.entrypoints.psmp_rest.forms import Form, NoneAsked
 from metaqore_ai_gateway.entrypoints.psmp_rest.paging import PageQuery, cut
+from metaqore_ai_gateway.entrypoints.psmp_rest.sent import IdempotencyKey
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import strict_router
 from metaqore_ai_gateway.entrypoints.slow.caller import KnownCaller
 from metaqore_ai_gateway.entrypoints.slow.problem import receipt_headers
 from metaqore_ai_gateway.entrypoints.slow.refusals import RECEIPTS, refusals
+from metaqore_ai_gateway.service.ports import StoredAnswer
 from metaqore_ai_gateway.service.psmp.decide_command import Recorded
 from metaqore_ai_gateway.service.psmp.ids import event_id
 from metaqore_ai_gateway.service.psmp.watching import MOST_NAMED
@@ -27,7 +29,7 @@ from metaqore_governance_core.errors import MetaQoreError
 router = strict_router("webhooks")
 
 _READ: Final = refusals(400, 401, 403, 404, 500, 503)
-_WRITE: Final = _READ | refusals(413, 415)
+_KEYED: Final = _READ | refusals(409, 413, 415, 422)
 
 _PATH_ID = StringConstraints(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")
 WebhookPath = Annotated[str, _PATH_ID, Path(description="The webhook's id.")]
@@ -169,14 +171,15 @@ async def _sent(request: Request) -> bytes:
 Sent = Annotated[bytes, Depends(_sent)]
 
 
-def _receipt(response: Response, recorded: Recorded) -> None:
-    response.headers.update(receipt_headers(recorded.receipt, recorded.receipt_token))
-
-
-@router.post("/webhooks", responses=_WRITE | refusals(429) | {201: {"headers": RECEIPTS}}, status_code=201)
+@router.post(
+    "/webhooks",
+    responses=_KEYED | refusals(429) | {201: {"headers": RECEIPTS}},
+    response_model=MadeWebhook,
+    status_code=201,
+)
 async def create_webhook(
-    door: Door, caller: KnownCaller, body: WebhookForm, sent: Sent, response: Response, _: NoneAsked
-) -> MadeWebhook:
+    door: Door, caller: KnownCaller, body: WebhookForm, sent: Sent, key: IdempotencyKey, _: NoneAsked
+) -> Response:
     """Send events to an address from now on. The answer holds the secret that signs them, once.
 
     Messages and their signatures are those of Standard Webhooks: `type` is the event's name, `data` the event. What is
@@ -191,11 +194,14 @@ async def create_webhook(
         body.aggregate_id or "",
         tuple(dict.fromkeys(body.names)),
     )
-    webhook, secret, recorded = await door.create(caller, asked, sent)
-    _receipt(response, recorded)
-    response.headers["location"] = f"/api/v1/webhooks/{webhook.id}"
-    response.headers["cache-control"] = "no-store"
-    return MadeWebhook(**_view(webhook).model_dump(), secret=secret)
+
+    async def make() -> StoredAnswer:
+        webhook, secret, recorded = await door.create(caller, asked, sent, key)
+        told = MadeWebhook(**_view(webhook).model_dump(), secret=secret)
+        named = {"location": f"/api/v1/webhooks/{webhook.id}", "cache-control": "no-store"}
+        return _answer(201, told, recorded, named)
+
+    return _response(*await door.once(caller, "create", key, sent, make))
 
 
 @router.get("/webhooks", responses=_READ)
@@ -217,7 +223,8 @@ async def delete_webhook(
     door: Door, caller: KnownCaller, webhook_id: WebhookPath, response: Response, _: NoneAsked
 ) -> None:
     """Send nothing more to it, and forget what was sent."""
-    _receipt(response, await door.delete(caller, webhook_id))
+    recorded = await door.delete(caller, webhook_id)
+    response.headers.update(receipt_headers(recorded.receipt, recorded.receipt_token))
 
 
 @router.get("/webhooks/{webhook_id}/deliveries", responses=_READ)
@@ -237,7 +244,12 @@ async def list_deliveries(
     )
 
 
-@router.post("/webhooks/{webhook_id}/replay", responses=_WRITE | {202: {"headers": RECEIPTS}}, status_code=202)
+@router.post(
+    "/webhooks/{webhook_id}/replay",
+    responses=_KEYED | {202: {"headers": RECEIPTS}},
+    response_model=ReplayView,
+    status_code=202,
+)
 async def replay_webhook(
     door: Door,
     caller: KnownCaller,
@@ -245,16 +257,31 @@ async def replay_webhook(
     *,
     body: ReplayForm,
     sent: Sent,
-    response: Response,
+    key: IdempotencyKey,
     _: NoneAsked,
-) -> ReplayView:
+) -> Response:
     """Send a delivery again, or what came behind an event. A webhook that is disabled is active again."""
-    if body.delivery_id is not None:
-        replayed, recorded = await door.replay(caller, webhook_id, body.delivery_id, sent)
-    else:
-        replayed, recorded = await door.replay_after(caller, webhook_id, body.after_event_id or "", sent)
-    _receipt(response, recorded)
-    return ReplayView(count=replayed.count, last_event_id=replayed.last_event_id, more=replayed.more)
+
+    async def replay() -> StoredAnswer:
+        if body.delivery_id is not None:
+            replayed, recorded = await door.replay(caller, webhook_id, body.delivery_id, sent)
+        else:
+            replayed, recorded = await door.replay_after(caller, webhook_id, body.after_event_id or "", sent)
+        told = ReplayView(count=replayed.count, last_event_id=replayed.last_event_id, more=replayed.more)
+        return _answer(202, told, recorded, {})
+
+    return _response(*await door.once(caller, f"replay {webhook_id}", key, sent, replay))
+
+
+def _answer(status: int, told: BaseModel, recorded: Recorded, named: dict[str, str]) -> StoredAnswer:
+    headers = receipt_headers(recorded.receipt, recorded.receipt_token) | named
+    return StoredAnswer(status, headers, told.model_dump_json().encode())
+
+
+def _response(answer: StoredAnswer, again: bool) -> Response:  # noqa: FBT001 - as `once` gives it
+    """`again` marks what a repeat is told."""
+    headers = {**answer.headers, **({"idempotent-replayed": "true"} if again else {})}
+    return Response(answer.body, answer.status, headers, "application/json")
 
 
 def _view(webhook: Webhook) -> WebhookView:

@@ -7,7 +7,15 @@ from typing import Final
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.identity import artifact_id, named_id
 
-__all__ = ["DEFAULT_PROJECT", "artifact_id", "checkpoint_id", "delivery_id", "event_id", "read_event_id"]
+__all__ = [
+    "DEFAULT_PROJECT",
+    "artifact_id",
+    "checkpoint_id",
+    "delivery_id",
+    "event_id",
+    "read_event_id",
+    "webhook_id",
+]
 
 DEFAULT_PROJECT: Final = "default"
 """The project of everything that names none; made when it is first needed."""
@@ -21,6 +29,11 @@ def checkpoint_id(organization: str, project: str, name: str) -> str:
 def delivery_id(organization: str, webhook: str, project: str, version: int) -> str:
     """`delivery_` and 26 characters: an event for a webhook, however often it is sent."""
     return named_id("delivery", organization, webhook, event_id(project, version))
+
+
+def webhook_id(organization: str, caller: str, key: str) -> str:
+    """`webhook_` and 26 characters: what the caller makes under that idempotency key."""
+    return named_id("webhook", organization, caller, key)
 
 
 def event_id(project: str, version: int) -> str:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from metaqore_ai_gateway.domain.webhook import Delivery, DeliveryState, Webhook
 from metaqore_ai_gateway.domain.webhook_target import read_target
 from metaqore_ai_gateway.service.authenticate import require_scope
+from metaqore_ai_gateway.service.ports import StoredAnswer
 from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_ai_gateway.service.psmp.decide_command import Question, Recorded
 from metaqore_ai_gateway.service.psmp.governed import not_found
-from metaqore_ai_gateway.service.psmp.ids import event_id, read_event_id
+from metaqore_ai_gateway.service.psmp.ids import event_id, read_event_id, webhook_id
 from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent, Readings
 from metaqore_ai_gateway.service.psmp.watching import WatchFilter
 from metaqore_ai_gateway.service.psmp.webhook_ports import SealedSecrets, WebhookStore
+from metaqore_ai_gateway.service.psmp.webhook_repeats import RepeatedRequests
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Door, Scope
 from metaqore_governance_core.psmp.event_codec import name_of
@@ -83,6 +85,7 @@ class Webhooks:
     """
 
     store: WebhookStore
+    repeats: RepeatedRequests
     sealed: SealedSecrets
     readings: Readings
     check: CheckWatched
@@ -91,16 +94,41 @@ class Webhooks:
     now_us: Callable[[], int]
     new_id: Callable[[], str]
 
-    async def create(self, caller: Caller, asked: NewWebhook, raw: bytes) -> tuple[Webhook, str, Recorded]:
+    async def once(
+        self, caller: Caller, asked: str, key: str, raw: bytes, run: Callable[[], Awaitable[StoredAnswer]]
+    ) -> tuple[StoredAnswer, bool]:
+        """The answer of `run`, and whether it was given before. With a key it is run once; see `RepeatedRequests`."""
+        _require_both(caller)
+        return await self.repeats(caller, asked, key, raw, run) if key else (await run(), False)
+
+    async def create(
+        self, caller: Caller, asked: NewWebhook, raw: bytes, key: str = ""
+    ) -> tuple[Webhook, str, Recorded]:
         """The webhook, its secret, which is shown this once, and the receipt.
 
-        Raises `too_many_webhooks` and for what is invalid.
+        With a key, what it made before a crash is found again. Raises `too_many_webhooks` and for what is invalid.
         """
         _require_both(caller)
         read_target(asked.url, self.allowed_hosts)
+        webhook = self._wanted(caller, asked, webhook_id(caller.organization, caller.name, key) if key else "")
+        found = await self.store.find(caller.organization, webhook.id) if key else None
+        if found is not None and not _same(found, webhook):
+            found, webhook = None, self._wanted(caller, asked, "")  # the key is free again after a day
+        await self.check(caller, filter_of(webhook))
+        recorded = await self._decided(caller, "create", webhook.id, raw)
+        if found is not None:
+            return found, _shown(self.sealed.open(caller.organization, found.id, found.secret)), recorded
         secret = secrets.token_bytes(_SECRET_BYTES)
-        webhook = Webhook(
-            f"webhook_{self.new_id()}",
+        sealed = self.sealed.seal(caller.organization, webhook.id, secret)
+        kept = await self.store.create(replace(webhook, secret=sealed), MOST_WEBHOOKS)
+        if kept is None:
+            message = f"Your organization has {MOST_WEBHOOKS} webhooks already. Delete one first."
+            raise MetaQoreError("too_many_webhooks", message, kind=ErrorKind.EXHAUSTED)
+        return kept, _shown(secret), recorded
+
+    def _wanted(self, caller: Caller, asked: NewWebhook, id_: str) -> Webhook:
+        return Webhook(
+            id_ or f"webhook_{self.new_id()}",
             caller.organization,
             asked.url,
             asked.description,
@@ -110,14 +138,6 @@ class Webhooks:
             asked.names,
             by=caller.name,
         )
-        await self.check(caller, filter_of(webhook))
-        recorded = await self._decided(caller, "create", webhook.id, raw)
-        sealed = self.sealed.seal(caller.organization, webhook.id, secret)
-        kept = await self.store.create(replace(webhook, secret=sealed), MOST_WEBHOOKS)
-        if kept is None:
-            message = f"Your organization has {MOST_WEBHOOKS} webhooks already. Delete one first."
-            raise MetaQoreError("too_many_webhooks", message, kind=ErrorKind.EXHAUSTED)
-        return kept, SHOWN_PREFIX + base64.b64encode(secret).decode("ascii"), recorded
 
     async def get(self, caller: Caller, webhook: str) -> Webhook:
         """One by its id. Raises `webhook_not_found`."""
@@ -207,6 +227,15 @@ def filter_of(webhook: Webhook) -> WatchFilter:
         webhook.aggregate_id,
         frozenset(webhook.names),
     )
+
+
+def _same(found: Webhook, wanted: Webhook) -> bool:
+    """Whether the one that is there is what is asked for."""
+    return (found.url, found.description, filter_of(found)) == (wanted.url, wanted.description, filter_of(wanted))
+
+
+def _shown(secret: bytes) -> str:
+    return SHOWN_PREFIX + base64.b64encode(secret).decode("ascii")
 
 
 def _name(event: PastEvent) -> str:
