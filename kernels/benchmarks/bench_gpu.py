@@ -21,7 +21,7 @@ import torch
 
 import metaqore_kernels as mk
 from metaqore_kernels import cuda
-from metaqore_kernels.cuda.permute_plan import PermutePath
+from metaqore_kernels.options import PermutePath
 
 Work = Callable[[Any], Any]
 BLOCK = 64
@@ -187,7 +187,7 @@ def bench_route(bench: Bench) -> None:
         name = f"route_{tokens}_h{hidden}_e{experts}_k{k}"
         bench.row(f"{name}_cold", ours, pairs, size)
         bench.row(f"{name}_cold_cublas_composed", composed, pairs, size)
-        bench.row(f"{name}_gate_alone_cold", lambda p: cuda.gate_logits(*p), pairs, size)
+        bench.row(f"{name}_gate_alone_cold", lambda p: cuda.on(p[0]).gate_logits(*p), pairs, size)
         bench.row(f"{name}_gate_alone_cold_cublas", lambda p: baselines.cublas_route(*p), pairs, size)
 
 

@@ -8,9 +8,6 @@ from cases import STYLES, logits, same
 
 import metaqore_kernels as mk
 from metaqore_kernels import reference
-from metaqore_kernels.cuda.launches import View
-from metaqore_kernels.cuda.search_plan import Search, by_tensor_cores
-from metaqore_kernels.cuda.select_plan import WIDTHS
 from metaqore_kernels.formats import narrow, widen
 from metaqore_kernels.options import RouteOptions
 from metaqore_kernels.reference import layouts
@@ -53,11 +50,6 @@ def test_select_by_score(emulated, experts, groups, kept, scoring):
         options = RouteOptions(scoring, groups, kept, group_score, renormalize=True, scale=2.5)
         got = emulated.route_select(x, 8, options, bias=bias, mask=mask, num_tokens=6)
         assert same(got, reference.route_select(x, 8, options, bias=bias, mask=mask, num_tokens=6)), style
-
-
-def test_every_width_of_select_is_met():
-    assert [w[0] for w in WIDTHS] == [64, 128, 256, 512, 1024]
-    assert all(lanes * per == width for width, lanes, per in WIDTHS)
 
 
 def test_rows_that_are_not_aligned(emulated):
@@ -231,22 +223,3 @@ def test_the_filter_keeps_little_of_much(emulated):
     got = emulated.masked_topk(queries, rows, 2, path="tensor")
     assert same(got, reference.masked_topk(queries, rows, 2))
     assert emulated.device.launched[2:5] == ["start_filter", "filter_fp16", "refine_fp16_1"]
-
-
-def test_the_searchs_path_is_chosen_by_size():
-    def chosen(queries, rows, columns, kind="fp16", path="auto"):
-        views = [View(0, (n, columns), (columns, 1), kind) for n in (queries, rows)]
-        unused = View(0, (queries, 1), (1, 1), "fp32")
-        search = Search(
-            queries=views[0], vectors=views[1], scores=unused, ids=unused, squared=False, query_tenants=None,
-            row_tenants=None, mask=None, scales=None, multiprocessors=4,
-        )  # fmt: skip
-        return by_tensor_cores(search, path)
-
-    assert chosen(256, 10_000_000, 384)
-    assert not chosen(1, 10_000_000, 384)
-    assert not chosen(256, 1000, 384)
-    assert not chosen(256, 10_000_000, 383)
-    assert not chosen(256, 10_000_000, 384, "int8")
-    with pytest.raises(ValueError, match="16 bytes"):
-        chosen(256, 100, 383, path="tensor")

@@ -38,6 +38,14 @@ def test_a_dropped_slot_adds_nothing_even_if_its_weight_is_nan(path):
     np.testing.assert_array_equal(got, [[2, 2], [0, 0]])
 
 
+def test_rows_and_slots_that_are_not_there_are_never_read(path):
+    ones = np.ones((2, 3), np.float32)
+    got = path.combine(ones, np.array([[0, 2], [2**31 - 1, -(2**31)]], np.int32), np.ones((2, 2), np.float32))
+    np.testing.assert_array_equal(got, [[1, 1, 1], [0, 0, 0]])
+    placed = path.route_permute(np.zeros((3, 2), np.int32), 1, 2)
+    np.testing.assert_array_equal(path.gather_rows(ones, placed)[:, 0], [1, 1, 1, 1, 0, 0])
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 20),

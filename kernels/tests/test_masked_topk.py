@@ -120,17 +120,3 @@ def test_recall_is_whole_where_the_margin_exceeds_the_error(path):
 def test_mask_words_hold_what_was_packed(queries, rows, seed):
     permitted = np.random.default_rng(seed).random((queries, rows)) < 0.5
     np.testing.assert_array_equal(unpack_mask(mk.pack_mask(permitted), rows), permitted)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "what"),
-    [
-        ({"query_tenants": np.zeros(2)}, "together"),
-        ({"mask": np.zeros((2, 3), np.uint32)}, "mask has shape"),
-        ({"metric": "l2", "scales": np.zeros(9, np.float32)}, "scales"),
-        ({"metric": "cosine"}, "metric"),
-    ],
-)
-def test_what_is_refused(arguments, what):
-    with pytest.raises(ValueError, match=what):
-        mk.masked_topk(np.zeros((2, 4), np.float16), np.zeros((9, 4), np.float16), 1, **arguments)

@@ -88,14 +88,15 @@ def driver(monkeypatch, emulated):  # noqa: ARG001 - asks for g++
 def test_an_operation_runs_on_the_arrays_device_and_leaves_the_threads_own_current(driver):
     x = logits("broken", 9, 64).view(GpuArray)
     options = RouteOptions(renormalize=True)
-    assert same(cuda.route_select(x, 4, options), reference.route_select(np.asarray(x), 4, options))
+    assert same(cuda.on(x).route_select(x, 4, options), reference.route_select(np.asarray(x), 4, options))
     assert driver.launches == [("select_by_logit_fp32_8x8", 77)]
     assert driver.context == 3
 
 
 def test_a_given_stream_is_launched_on(driver):
     stream = SimpleNamespace(__cuda_stream__=lambda: (0, 99))
-    cuda.route_select(logits("plain", 9, 64).view(GpuArray), 4, RouteOptions(), stream=stream)
+    x = logits("plain", 9, 64).view(GpuArray)
+    cuda.on(x, stream).route_select(x, 4, RouteOptions())
     assert driver.launches == [("select_by_logit_fp32_8x8", 99)]
     with pytest.raises(TypeError, match="__cuda_stream__"):
         runtime.stream_handle("a stream")
@@ -103,12 +104,12 @@ def test_a_given_stream_is_launched_on(driver):
 
 def test_a_cooperative_launch_gets_a_counter_of_its_own(driver):
     ids = np.random.default_rng(0).integers(0, 8, (3000, 2)).astype(np.int32).view(GpuArray)
-    got = cuda.route_permute(ids, 8, 16, path="together")
+    got = cuda.on(ids).route_permute(ids, 8, 16, path="together")
     assert same(got, reference.route_permute(np.asarray(ids), 8, 16))
     assert driver.launches == [("permute_together", 77)]
 
 
 def test_a_refused_launch_is_said_by_name(driver):
-    driver.status = Status(719)
+    driver.status, x = Status(719), logits("plain", 1, 8).view(GpuArray)
     with pytest.raises(cuda.runtime.CudaUnavailableError, match="CUDA_ERROR_LAUNCH_FAILED"):
-        cuda.route_select(logits("plain", 1, 8).view(GpuArray), 4, RouteOptions())
+        cuda.on(x).route_select(x, 4, RouteOptions())

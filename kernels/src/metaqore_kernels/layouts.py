@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from metaqore_kernels.placement import as_numpy, on_gpu
+from metaqore_kernels.checks import check_array, check_permutation
+from metaqore_kernels.placement import as_numpy, gpu_operations, on_gpu
 from metaqore_kernels.reference import layouts
 from metaqore_kernels.reference.layouts import AlignedBlocks, GroupedRows, MaskedRows
 from metaqore_kernels.results import Array
-
-if TYPE_CHECKING:
-    from metaqore_kernels.cuda.operations import Operations
 
 __all__ = ["AlignedBlocks", "GroupedRows", "MaskedRows", "grouped_rows", "masked_rows", "moe_align_block_size"]
 
@@ -26,8 +24,10 @@ def moe_align_block_size(
     stream: Any = None,
 ) -> AlignedBlocks:
     """As vLLM's function of this name, with its sizes and sentinels; stable, and an id out of range has no row."""
+    check_permutation(ids, num_experts, block)
+    check_array("expert_map", expert_map, ("int32",), (num_experts,))
     if on_gpu(ids, expert_map):
-        return on_its_gpu(ids, stream).moe_align_block_size(
+        return gpu_operations(ids, stream).moe_align_block_size(
             ids,
             block,
             num_experts,
@@ -47,20 +47,17 @@ def moe_align_block_size(
 
 def grouped_rows(ids: Array, num_experts: int, block: int = 128, *, stream: Any = None) -> GroupedRows:
     """What DeepGEMM's contiguous grouped products take: the expert of each row, or the ends of real rows."""
+    check_permutation(ids, num_experts, block)
     if on_gpu(ids):
-        return on_its_gpu(ids, stream).grouped_rows(ids, num_experts, block)
+        return gpu_operations(ids, stream).grouped_rows(ids, num_experts, block)
     return layouts.grouped_rows(as_numpy(ids), num_experts, block)
 
 
 def masked_rows(ids: Array, num_experts: int, max_m: int, *, stream: Any = None) -> MaskedRows:
     """What DeepGEMM's masked grouped products take: [E, max_m] rows, of which `masked_m` count."""
+    check_permutation(ids, num_experts, 1)
+    if max_m < 0 or num_experts * max_m >= 2**31:
+        raise ValueError(f"max_m is at least 0, and num_experts * max_m under 2**31, not {num_experts} * {max_m}.")
     if on_gpu(ids):
-        return on_its_gpu(ids, stream).masked_rows(ids, num_experts, max_m)
+        return gpu_operations(ids, stream).masked_rows(ids, num_experts, max_m)
     return layouts.masked_rows(as_numpy(ids), num_experts, max_m)
-
-
-def on_its_gpu(ids: Array, stream: Any) -> Operations:
-    """The operations on the device of an array."""
-    from metaqore_kernels import cuda
-
-    return cuda.on(ids, stream)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
-from metaqore_kernels.cuda.rows_plan import GatePath
-from metaqore_kernels.options import GroupScore, RouteOptions, Scoring
-from metaqore_kernels.placement import as_numpy, backend, on_gpu
+from metaqore_kernels.checks import (
+    FLOATS,
+    INTEGERS,
+    check_array,
+    check_choice,
+    check_matrix,
+    check_permutation,
+    known_count,
+    type_name,
+)
+from metaqore_kernels.options import GatePath, GroupScore, IdType, Metric, RouteOptions, Scoring
+from metaqore_kernels.placement import as_numpy, cpu_backend, gpu_operations, on_gpu
 from metaqore_kernels.presets import Scores
-from metaqore_kernels.reference.retrieval import Metric
 from metaqore_kernels.results import Array, Found, Permutation, Routed, Selection
-
-IdType = Literal["int32", "int64"]
+from metaqore_kernels.sizes import ceil_div
 
 
 def route_select(
@@ -38,29 +45,27 @@ def route_select(
     """The k best experts of each token and their weights; docs/route_select.md is the contract.
 
     logits [T, E] fp32, fp16 or bf16 (as uint16 in NumPy); bias fp32 [E]; mask bool [E] or [T, E], true where an expert
-    may be chosen; expert_map int [E], -1 for an expert that is elsewhere; num_tokens: how many rows are real.
+    may be chosen; expert_map int32 [E], -1 for an expert that is elsewhere; num_tokens: how many rows are real.
     """
     options = RouteOptions(scoring, n_group, topk_group, group_score, renormalize, scale, softmax_after_topk)
-    check_matrix("logits", logits)
-    options.check_shape(logits.shape[1], k)
-    check_shape("bias", bias, (logits.shape[1],))
-    check_shape("expert_map", expert_map, (logits.shape[1],))
-    check_shape("mask", mask, (logits.shape[1],), tuple(logits.shape))
-    path = backend(logits, bias, mask, expert_map)
-    if on_gpu(logits):
-        chosen: Selection = path.route_select(
-            logits, k, options, bias=bias, mask=mask, expert_map=expert_map, num_tokens=num_tokens,
-            id_type=id_type, out=out, stream=stream,
-        )  # fmt: skip
-        return chosen
-    found = path.route_select(
-        as_numpy(logits),
-        k,
-        options,
-        bias=as_numpy(bias),
-        mask=as_numpy(mask),
-        expert_map=as_numpy(expert_map),
-        num_tokens=None if num_tokens is None else int(np.asarray(as_numpy(num_tokens)).reshape(())),
+    check_matrix("logits", logits, *FLOATS)
+    (tokens, experts) = logits.shape
+    options.check_shape(experts, k)
+    check_array("bias", bias, ("float32",), (experts,))
+    check_array("expert_map", expert_map, ("int32",), (experts,))
+    check_array("mask", mask, ("bool",), (experts,), (tokens, experts))
+    check_choice("id_type", id_type, ("int32", "int64"))
+    if out is not None:
+        check_array("out.weights", out.weights, ("float32",), (tokens, k))
+        check_array("out.ids", out.ids, INTEGERS, (tokens, k))
+    count = known_count(num_tokens)
+    named: dict[str, Any] = {"bias": bias, "mask": mask, "expert_map": expert_map}
+    if on_gpu(logits, *named.values(), *(out or ()), *(() if isinstance(count, int) else (count,))):
+        return gpu_operations(logits, stream).route_select(
+            logits, k, options, **named, num_tokens=count, id_type=id_type, out=out
+        )
+    found = cpu_backend().route_select(
+        as_numpy(logits), k, options, **{name: as_numpy(array) for name, array in named.items()}, num_tokens=count
     )
     if out is None:
         return Selection(found.weights, found.ids.astype(id_type))
@@ -73,45 +78,42 @@ def route_permute(
     ids: Array, num_experts: int, block: int, capacity: int | None = None, *, stream: Any = None
 ) -> Permutation:
     """Rows grouped by expert, stable by token, each group padded to whole blocks; docs/route_permute.md."""
-    check_matrix("ids", ids)
-    if num_experts < 1:
-        raise ValueError(f"num_experts is at least 1, not {num_experts}.")
-    if block < 1 or (capacity is not None and capacity < 0):
-        raise ValueError("block is at least 1, capacity at least 0.")
-    path = backend(ids)
+    check_permutation(ids, num_experts, block)
+    if capacity is not None and capacity < 0:
+        raise ValueError(f"capacity is at least 0, not {capacity}.")
     if on_gpu(ids):
-        placed: Permutation = path.route_permute(ids, num_experts, block, capacity, stream=stream)
-    else:
-        placed = path.route_permute(as_numpy(ids), num_experts, block, capacity)
+        return gpu_operations(ids, stream).route_permute(ids, num_experts, block, capacity)
+    placed: Permutation = cpu_backend().route_permute(as_numpy(ids), num_experts, block, capacity)
     return placed
 
 
 def gather_rows(x: Array, permutation: Permutation, *, stream: Any = None) -> Array:
     """Tokens x [T, H] in the rows of their experts [rows, H], padding 0; docs/gather_combine.md."""
-    check_matrix("x", x)
-    path = backend(x, permutation.permutation)
-    if on_gpu(x):
-        return path.gather_rows(x, permutation, stream=stream)
-    return path.gather_rows(as_numpy(x), Permutation(*map(as_numpy, permutation)))
+    check_matrix("x", x, *FLOATS)
+    check_array("permutation", permutation.permutation, ("int32",))
+    check_matrix("inverse", permutation.inverse, "int32")
+    if on_gpu(x, permutation.permutation):
+        return gpu_operations(x, stream).gather_rows(x, permutation)
+    return cpu_backend().gather_rows(as_numpy(x), Permutation(*map(as_numpy, permutation)))
 
 
 def combine(y: Array, inverse: Array, weights: Array, *, stream: Any = None) -> Array:
     """Each token's weighted sum [T, H] of its experts' rows y [rows, H], first slot first; docs/gather_combine.md."""
-    check_matrix("y", y)
-    check_shape("weights", weights, tuple(inverse.shape))
-    path = backend(y, inverse, weights)
-    if on_gpu(y):
-        return path.combine(y, inverse, weights, stream=stream)
-    return path.combine(as_numpy(y), as_numpy(inverse), as_numpy(weights))
+    check_matrix("y", y, *FLOATS)
+    check_matrix("inverse", inverse, "int32")
+    check_array("weights", weights, ("float32",), tuple(inverse.shape))
+    if on_gpu(y, inverse, weights):
+        return gpu_operations(y, stream).combine(y, inverse, weights)
+    return cpu_backend().combine(as_numpy(y), as_numpy(inverse), as_numpy(weights))
 
 
 def balance_update(counts: Array, bias: Array, gamma: float, *, stream: Any = None) -> Array:
     """The bias [E] moved by gamma towards even load: up under the mean count, down over it; docs/balance_update.md."""
-    check_shape("bias", bias, tuple(counts.shape))
-    path = backend(counts, bias)
-    if on_gpu(counts):
-        return path.balance_update(counts, bias, gamma, stream=stream)
-    return path.balance_update(as_numpy(counts), as_numpy(bias), gamma)
+    check_array("counts", counts, INTEGERS)
+    check_array("bias", bias, ("float32",), tuple(counts.shape))
+    if on_gpu(counts, bias):
+        return gpu_operations(counts, stream).balance_update(counts, bias, gamma)
+    return cpu_backend().balance_update(as_numpy(counts), as_numpy(bias), gamma)
 
 
 def route(
@@ -133,13 +135,16 @@ def route(
     `gate_path` matters on a GPU alone: "exact" sums as the CPU does, "tensor" by tensor cores, "auto" chooses by T.
     A row's result is independent of the batch on a path that is named.
     """
-    check_matrix("x", x)
-    check_matrix("gate", gate)
+    check_matrix("x", x, *FLOATS)
+    check_matrix("gate", gate, type_name(x))
     if x.shape[1] != gate.shape[1]:
         raise ValueError(f"x has {x.shape[1]} columns and gate {gate.shape[1]}; both are the hidden size.")
-    path = backend(x, gate)
-    gpu = {"stream": stream, "path": gate_path} if on_gpu(x) else {}
-    logits = path.gate_logits(*((x, gate) if gpu else (as_numpy(x), as_numpy(gate))), **gpu)
+    check_choice("gate_path", gate_path, ("auto", "exact", "tensor"))
+    RouteOptions(**options).check_shape(gate.shape[0], k)  # before the product, which is the work
+    if on_gpu(x, gate):
+        logits = gpu_operations(x, stream).gate_logits(x, gate, path=gate_path)
+    else:
+        logits = cpu_backend().gate_logits(as_numpy(x), as_numpy(gate))
     selection = route_select(logits, k, bias=bias, mask=mask, num_tokens=num_tokens, stream=stream, **options)
     return Routed(logits, selection, route_permute(selection.ids, gate.shape[0], block, capacity, stream=stream))
 
@@ -161,40 +166,25 @@ def masked_topk(
     A query sees the rows of its tenant, whose bit in `mask` (words [Q, ceil(N/32)], see `pack_mask`) is set; whoever
     gives neither sees all. `scales` [N] multiply inner products.
     """
-    check_matrix("queries", queries)
-    check_matrix("vectors", vectors)
+    check_matrix("queries", queries, *FLOATS, "int8")
+    check_matrix("vectors", vectors, type_name(queries))
     (q, d), n = queries.shape, vectors.shape[0]
-    if vectors.shape[1] != d or vectors.dtype != queries.dtype:
-        raise ValueError("queries and vectors have the same type and the same number of columns.")
+    if vectors.shape[1] != d:
+        raise ValueError(f"queries have {d} columns and vectors {vectors.shape[1]}; both are the dimension.")
     if (query_tenants is None) != (row_tenants is None):
         raise ValueError("Give query_tenants and row_tenants together: without one of them no row is kept apart.")
-    if metric not in {"dot", "l2"}:
-        raise ValueError(f"metric is dot or l2, not {metric!r}.")
+    check_choice("metric", metric, ("dot", "l2"))
     if metric == "l2" and scales is not None:
         raise ValueError("scales multiply inner products; with l2, scale the vectors.")
     if k < 1:
         raise ValueError(f"k is at least 1, not {k}.")
-    check_shape("query_tenants", query_tenants, (q,))
-    check_shape("row_tenants", row_tenants, (n,))
-    check_shape("mask", mask, (q, -(-n // 32)))
-    check_shape("scales", scales, (n,))
-    path = backend(queries, vectors, query_tenants, row_tenants, mask, scales)
-    named = {"query_tenants": query_tenants, "row_tenants": row_tenants, "mask": mask, "scales": scales}
-    if on_gpu(queries):
-        found: Found = path.masked_topk(queries, vectors, k, metric, **named, stream=stream)
-    else:
-        there = {name: as_numpy(array) for name, array in named.items()}
-        found = path.masked_topk(as_numpy(queries), as_numpy(vectors), k, metric, **there)
+    check_array("query_tenants", query_tenants, INTEGERS, (q,))
+    check_array("row_tenants", row_tenants, INTEGERS if query_tenants is None else (type_name(query_tenants),), (n,))
+    check_array("mask", mask, ("uint32",), (q, ceil_div(n, 32)))
+    check_array("scales", scales, ("float32",), (n,))
+    named: dict[str, Any] = {"query_tenants": query_tenants, "row_tenants": row_tenants, "mask": mask, "scales": scales}
+    if on_gpu(queries, vectors, *named.values()):
+        return gpu_operations(queries, stream).masked_topk(queries, vectors, k, metric, **named)
+    there = {name: as_numpy(array) for name, array in named.items()}
+    found: Found = cpu_backend().masked_topk(as_numpy(queries), as_numpy(vectors), k, metric, **there)
     return found
-
-
-def check_matrix(name: str, array: Array) -> None:
-    """Refuse what has not two dimensions."""
-    if len(array.shape) != 2:  # noqa: PLR2004 - a matrix has
-        raise ValueError(f"{name} has two dimensions, not {len(array.shape)}.")
-
-
-def check_shape(name: str, array: Array | None, *shapes: tuple[int, ...]) -> None:
-    """Refuse an array, if one is given, of none of the shapes."""
-    if array is not None and tuple(array.shape) not in shapes:
-        raise ValueError(f"{name} has shape {' or '.join(map(str, shapes))}, not {tuple(array.shape)}.")

@@ -1,12 +1,19 @@
-"""How a router scores its experts: one frozen, checked value for all paths."""
+"""The words that operations take, and how a router scores: one frozen, checked value for all paths."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 Scoring = Literal["softmax", "sigmoid", "sqrtsoftplus"]
 GroupScore = Literal["max", "top2_sum"]
+IdType = Literal["int32", "int64"]
+Metric = Literal["dot", "l2"]
+# which kernels serve on a GPU; "auto" chooses by shape
+GatePath = Literal["auto", "exact", "tensor"]
+PermutePath = Literal["auto", "small", "composed", "together"]
+SearchPath = Literal["auto", "exact", "tensor"]
 
 MAX_EXPERTS = 1024
 MAX_CHOSEN = 32
@@ -33,6 +40,8 @@ class RouteOptions:
             raise ValueError("Give n_group and topk_group together.")
         if self.n_group is not None and self.topk_group is not None and not 1 <= self.topk_group <= self.n_group:
             raise ValueError(f"topk_group is 1 to n_group ({self.n_group}), not {self.topk_group}.")
+        if not isfinite(self.scale):
+            raise ValueError(f"scale is a finite number, not {self.scale}.")
         if self.softmax_after_topk and self.scoring != "softmax":
             raise ValueError("softmax_after_topk scores by softmax; leave scoring at its default.")
 

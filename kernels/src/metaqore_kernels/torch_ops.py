@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 import metaqore_kernels as mk
-from metaqore_kernels.options import GroupScore, Scoring
-from metaqore_kernels.reference.retrieval import Metric
+from metaqore_kernels.options import GroupScore, Metric, Scoring
 from metaqore_kernels.results import Permutation
 from metaqore_kernels.sizes import permutation_rows
 

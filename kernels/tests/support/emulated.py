@@ -12,14 +12,11 @@ import numpy as np
 from metaqore_kernels import cuda
 from metaqore_kernels.cuda.launches import SIZES, View
 from metaqore_kernels.cuda.operations import Operations
+from metaqore_kernels.cuda.runtime import KINDS
 
 SOURCES = Path(cuda.__file__).parent / "source"
 EMULATOR = Path(__file__).parent / "emulator.hpp"
-KINDS = {
-    "float32": "fp32", "float16": "fp16", "uint16": "bf16", "int8": "int8", "int32": "int32", "int64": "int64",
-    "bool": "uint8", "uint8": "uint8", "uint32": "uint32", "uint64": "uint64",
-}  # fmt: skip
-TYPES = {kind: name for name, kind in KINDS.items() if name != "bool"}
+TYPES = {kind: name for name, kind in KINDS.items() if name not in {"bool", "bfloat16"}}
 
 
 @cache

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from metaqore_kernels.cpu.sums import scores as stated_scores
 from metaqore_kernels.formats import Array, Floats, widen
-from metaqore_kernels.reference.retrieval import Metric, permitted_rows, row_scores
+from metaqore_kernels.options import Metric
+from metaqore_kernels.reference.retrieval import permitted_rows, row_scores
 from metaqore_kernels.results import Found
 
 BLOCK_ROWS: Final = 8192

@@ -59,7 +59,7 @@ def route_select(
         finish(weights[:real], ids, options.renormalize, np.float32(options.scale))
     weights[real:], ids[real:] = 0, -1
     if expert_map is not None:
-        ids = np.where(ids >= 0, expert_map[ids], -1)
+        ids = np.where(ids >= 0, np.maximum(expert_map[ids], -1), -1)
         weights = np.where(ids >= 0, weights, ZERO)
     return Selection(weights, ids)
 

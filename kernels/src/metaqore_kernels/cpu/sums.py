@@ -30,7 +30,7 @@ def add_rows(y: np.ndarray, inverse: np.ndarray, weights: np.ndarray, total: np.
     for t in range(inverse.shape[0]):
         for j in range(inverse.shape[1]):
             row = inverse[t, j]
-            if row >= 0:
+            if 0 <= row < y.shape[0]:
                 weight = weights[t, j]
                 for h in range(y.shape[1]):
                     total[t, h] += weight * y[row, h]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-Kind = Literal["fp32", "fp16", "bf16", "int8", "int32", "int64", "uint8", "uint32", "uint64"]
+Kind = Literal["fp32", "fp16", "bf16", "int8", "int32", "int64", "uint8", "uint32"]
 SIZES: dict[Kind, int] = {
-    "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int32": 4, "int64": 8, "uint8": 1, "uint32": 4, "uint64": 8
+    "fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "int32": 4, "int64": 8, "uint8": 1, "uint32": 4
 }  # fmt: skip
 VECTOR_BYTES = 16
 
@@ -88,6 +88,16 @@ class Device(Protocol):
 def pointer(view: View | None) -> int | None:
     """The address for a kernel's argument; null where there is no array."""
     return None if view is None else view.pointer
+
+
+class Arguments(ctypes.Structure):
+    """What a kernel is given: the struct of its source, whose numbers must fit, since ctypes would cut them off."""
+
+    def __init__(self, **values: Any) -> None:
+        for name, kind in self._fields_:  # type: ignore[misc]
+            if kind is ctypes.c_int32 and not -(2**31) <= values[name] < 2**31:
+                raise ValueError(f"{name} is {values[name]}, and must fit into 32 bits: do the work in parts.")
+        super().__init__(**values)
 
 
 def fields(text: str) -> list[tuple[str, type]]:

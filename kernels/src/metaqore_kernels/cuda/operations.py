@@ -7,11 +7,11 @@ from typing import Any
 
 from metaqore_kernels.cuda import permute_plan, search_plan
 from metaqore_kernels.cuda.launches import Device, Kind, View
-from metaqore_kernels.cuda.permute_plan import PermutePath, PermuteResults, plan_permute
-from metaqore_kernels.cuda.rows_plan import GatePath, plan_balance, plan_combine, plan_gate, plan_gather
-from metaqore_kernels.cuda.search_plan import Search, SearchPath
+from metaqore_kernels.cuda.permute_plan import PermuteResults, plan_permute
+from metaqore_kernels.cuda.rows_plan import plan_balance, plan_combine, plan_gate, plan_gather
+from metaqore_kernels.cuda.search_plan import Search
 from metaqore_kernels.cuda.select_plan import plan_select
-from metaqore_kernels.options import RouteOptions
+from metaqore_kernels.options import GatePath, PermutePath, RouteOptions, SearchPath
 from metaqore_kernels.reference.layouts import AlignedBlocks, GroupedRows, MaskedRows
 from metaqore_kernels.results import Array, Found, Permutation, Selection
 from metaqore_kernels.sizes import aligned_slots, ceil_div, permutation_rows
@@ -152,8 +152,7 @@ class Operations:
         source = self.rows("x", x, *FLOATS)
         slots = self.whole("permutation", permutation.permutation, "int32")
         y = self.device.empty((slots.size, source.shape[1]), source.kind)
-        k = max(int(permutation.inverse.shape[1]), 1)
-        self.device.launch(plan_gather(source, slots, self.device.view(y), k))
+        self.device.launch(plan_gather(source, slots, self.device.view(y), int(permutation.inverse.shape[1])))
         return y
 
     def combine(self, y: Array, inverse: Array, weights: Array) -> Array:

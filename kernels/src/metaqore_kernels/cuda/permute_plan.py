@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
-from typing import Literal
 
-from metaqore_kernels.cuda.launches import Launch, View, fields, pointer
-from metaqore_kernels.options import MAX_EXPERTS
+from metaqore_kernels.cuda.launches import Arguments, Launch, View, fields, pointer
+from metaqore_kernels.options import MAX_EXPERTS, PermutePath
 from metaqore_kernels.sizes import ceil_div
 
 THREADS = 256
@@ -16,11 +14,10 @@ SMALL_SLOTS = 4096  # one block is enough, and a launch is saved
 TILE_SLOTS = 2048
 MOST_TILES = 128  # every block reads every tile's counts
 EVERY = 2**31 - 1
+MOST_ROWS = 2**30  # what is past a loop must fit into 32 bits too
 
-PermutePath = Literal["auto", "small", "composed", "together"]
 
-
-class PermuteArguments(ctypes.Structure):
+class PermuteArguments(Arguments):
     """As in permute.cu."""
 
     _fields_ = fields("""
@@ -79,6 +76,8 @@ def plan_permute(
     """One or two launches."""
     if num_experts > MAX_EXPERTS:
         raise ValueError(f"The GPU path permutes among at most {MAX_EXPERTS} experts, not {num_experts}.")
+    if max(ids.size, results.permutation.size, block) > MOST_ROWS:
+        raise ValueError(f"The GPU path places at most {MOST_ROWS} slots and rows: route fewer tokens at a time.")
     tiles, tile_slots = tiles_of(ids.size, path, multiprocessors)
     arguments = PermuteArguments(
         ids=ids.pointer,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-from typing import Literal
-
-from metaqore_kernels.cuda.launches import SIZES, VECTOR_BYTES, Launch, View, fields
+from metaqore_kernels.cuda.launches import SIZES, VECTOR_BYTES, Arguments, Launch, View, fields
+from metaqore_kernels.options import GatePath
 from metaqore_kernels.sizes import ceil_div
 
 THREADS = 256
@@ -16,29 +14,27 @@ TENSOR_TOKENS, TENSOR_EXPERTS = 128, 64  # a block's tile
 TENSOR_SHARED = 3 * (TENSOR_TOKENS + TENSOR_EXPERTS) * 40 * 2
 FEW_TOKENS = 32  # for which reading the gate is the cost, and tensor cores have nothing to gain
 
-GatePath = Literal["auto", "exact", "tensor"]
 
-
-class GatherArguments(ctypes.Structure):
+class GatherArguments(Arguments):
     """As in rows.cu."""
 
     _fields_ = fields("""
         p: x permutation y
-        q: row_bytes x_stride
+        q: row_bytes x_stride slots
         i: rows k aligned
     """)
 
 
-class CombineArguments(ctypes.Structure):
+class CombineArguments(Arguments):
     """As in rows.cu."""
 
     _fields_ = fields("""
         p: y inverse weights out
-        i: tokens k hidden aligned
+        i: tokens k hidden rows aligned
     """)
 
 
-class BalanceArguments(ctypes.Structure):
+class BalanceArguments(Arguments):
     """As in rows.cu."""
 
     _fields_ = fields("""
@@ -48,7 +44,7 @@ class BalanceArguments(ctypes.Structure):
     """)
 
 
-class GateArguments(ctypes.Structure):
+class GateArguments(Arguments):
     """As in gate.cu."""
 
     _fields_ = fields("""
@@ -58,7 +54,7 @@ class GateArguments(ctypes.Structure):
     """)
 
 
-class GateTensorArguments(ctypes.Structure):
+class GateTensorArguments(Arguments):
     """As in gate_tensor.cu."""
 
     _fields_ = fields("""
@@ -69,7 +65,7 @@ class GateTensorArguments(ctypes.Structure):
 
 
 def plan_gather(x: View, permutation: View, y: View, k: int) -> list[Launch]:
-    """One launch; x may hold any type of 2 bytes or more."""
+    """One launch."""
     size = SIZES[x.kind]
     arguments = GatherArguments(
         x=x.pointer,
@@ -77,8 +73,9 @@ def plan_gather(x: View, permutation: View, y: View, k: int) -> list[Launch]:
         y=y.pointer,
         row_bytes=y.shape[1] * size,
         x_stride=x.strides[0] * size,
+        slots=x.shape[0] * k,
         rows=y.shape[0],
-        k=k,
+        k=max(k, 1),
         aligned=x.is_aligned(y.shape[1]) and y.is_aligned(y.shape[1]),
     )
     return [Launch("gather_rows", arguments, (min(y.shape[0], MOST_BLOCKS), 1), THREADS)] if y.size else []
@@ -95,6 +92,7 @@ def plan_combine(y: View, inverse: View, weights: View, out: View) -> list[Launc
         tokens=tokens,
         k=k,
         hidden=hidden,
+        rows=y.shape[0],
         aligned=y.is_aligned(hidden) and out.is_aligned(hidden),
     )
     per = VECTOR_BYTES // SIZES[y.kind]

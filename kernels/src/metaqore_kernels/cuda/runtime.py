@@ -18,7 +18,7 @@ from metaqore_kernels.cuda.launches import SIZES, Kind, Launch, View
 
 KINDS: dict[str, Kind] = {
     "float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "uint16": "bf16", "int8": "int8", "int32": "int32",
-    "int64": "int64", "bool": "uint8", "uint8": "uint8", "uint32": "uint32", "uint64": "uint64",
+    "int64": "int64", "bool": "uint8", "uint8": "uint8", "uint32": "uint32",
 }  # fmt: skip
 TYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "uint8": "uint8"}
 Workspaces = dict[tuple[int, int], list[Any]]  # by device and stream

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
-from typing import Literal
 
-from metaqore_kernels.cuda.launches import Launch, View, fields, pointer
+from metaqore_kernels.cuda.launches import Arguments, Launch, View, fields, pointer
+from metaqore_kernels.options import SearchPath
 from metaqore_kernels.sizes import ceil_div
 
 THREADS = 128
@@ -14,20 +13,20 @@ WARPS = THREADS // 32
 MERGE_THREADS = 256
 BLOCKS_PER_MULTIPROCESSOR = 8
 SHALLOW, DEEP = 32, 256  # entries that a warp's list holds
-QUERIES_TOGETHER = 4  # that share what is read of a vector
+QUERIES_TOGETHER = 4
 MOST_ROWS = 2**32 - 1
 MOST_QUERIES = 2**16 - 1  # of the grid's second dimension
+MOST_BLOCKS = 2**31  # of its first
+MOST_INT8_COLUMNS = (2**31 - 1) // 255**2  # whose squared distances fit into 32 bits
 MANY_QUERIES, MANY_ROWS = 32, 2**16  # from which the tensor cores are worth a sample
 ROOM = 4096  # rows kept for a query
 MOST_STEP = 256
-REFINING_WARPS = 64  # for each query
+REFINING_WARPS = 64  # for each query, while they are few
 TILE_ROWS, TILE_QUERIES = 128, 64
 FILTER_SHARED = 3 * (TILE_ROWS + TILE_QUERIES) * 40 * 2 + (TILE_ROWS + TILE_QUERIES) * 4 + 16
 
-SearchPath = Literal["auto", "exact", "tensor"]
 
-
-class SearchArguments(ctypes.Structure):
+class SearchArguments(Arguments):
     """As in retrieval.cu."""
 
     _fields_ = fields("""
@@ -37,7 +36,7 @@ class SearchArguments(ctypes.Structure):
     """)
 
 
-class MergeArguments(ctypes.Structure):
+class MergeArguments(Arguments):
     """As in retrieval.cu."""
 
     _fields_ = fields("""
@@ -46,7 +45,7 @@ class MergeArguments(ctypes.Structure):
     """)
 
 
-class FilterArguments(ctypes.Structure):
+class FilterArguments(Arguments):
     """As in retrieval_tensor.cu."""
 
     _fields_ = (
@@ -72,6 +71,17 @@ class Search:
     mask: View | None
     scales: View | None
     multiprocessors: int
+
+    def __post_init__(self) -> None:
+        (queries, columns), rows = self.queries.shape, self.vectors.shape[0]
+        if self.k > DEEP:
+            raise ValueError(f"The GPU path finds at most {DEEP} rows a query, not {self.k}.")
+        if rows > MOST_ROWS:
+            raise ValueError(f"The GPU path counts rows in 32 bits; {rows} are too many: search in parts.")
+        if queries > MOST_QUERIES:
+            raise ValueError(f"The GPU path takes at most {MOST_QUERIES} queries at a time, not {queries}.")
+        if self.queries.kind == "int8" and columns > MOST_INT8_COLUMNS:
+            raise ValueError(f"The GPU path sums int8 in 32 bits; it takes at most {MOST_INT8_COLUMNS} columns of it.")
 
     @property
     def k(self) -> int:
@@ -107,11 +117,26 @@ class Search:
         )
 
 
-def spread(rows: int, multiprocessors: int) -> tuple[int, int]:
-    """How many warps search, and how many rows each has: a multiple of 32."""
-    most = multiprocessors * BLOCKS_PER_MULTIPROCESSOR * WARPS
+def spread(search: Search, step: int = 1) -> tuple[int, int]:
+    """How many warps search every `step`-th row for a query, and how many rows each has: a multiple of 32.
+
+    Many queries fill the device by themselves: then each has fewer warps, and fewer lists to keep and merge.
+    """
+    rows, groups = ceil_div(search.vectors.shape[0], step), ceil_div(search.queries.shape[0], together(search))
+    most = max(search.multiprocessors * BLOCKS_PER_MULTIPROCESSOR * WARPS // max(groups, 1), WARPS)
     per_warp = max(ceil_div(ceil_div(rows, most), 32) * 32, 32)
     return ceil_div(max(ceil_div(rows, per_warp), 1), WARPS) * WARPS, per_warp
+
+
+def together(search: Search) -> int:
+    """How many queries share what is read of a vector: deep lists leave no registers for more."""
+    return 1 if search.deep > 1 or search.queries.shape[0] == 1 else QUERIES_TOGETHER
+
+
+def refining_warps(search: Search) -> int:
+    """How many warps refine what was kept for a query."""
+    most = search.multiprocessors * BLOCKS_PER_MULTIPROCESSOR * WARPS // max(search.queries.shape[0], 1)
+    return min(max(most // WARPS * WARPS, WARPS), REFINING_WARPS)
 
 
 def sample_step(k: int) -> int:
@@ -119,11 +144,16 @@ def sample_step(k: int) -> int:
     return max(1, min(MOST_STEP, ROOM // 2 // k))
 
 
+def tiles_of(search: Search) -> int:
+    """How many blocks filter."""
+    return ceil_div(search.vectors.shape[0], TILE_ROWS) * ceil_div(search.queries.shape[0], TILE_QUERIES)
+
+
 def by_tensor_cores(search: Search, path: SearchPath) -> bool:
     """Whether the filter serves; raises where it is asked for and cannot."""
     columns = search.queries.shape[1]
     aligned = search.vectors.is_aligned(columns) and search.queries.is_aligned(columns)
-    possible = search.queries.kind in {"fp16", "bf16"} and aligned
+    possible = search.queries.kind in {"fp16", "bf16"} and aligned and tiles_of(search) < MOST_BLOCKS
     if path == "tensor" and not possible:
         raise ValueError("The tensor path takes fp16 or bf16 whose rows begin at multiples of 16 bytes.")
     many = search.queries.shape[0] >= MANY_QUERIES and search.vectors.shape[0] >= MANY_ROWS
@@ -132,12 +162,12 @@ def by_tensor_cores(search: Search, path: SearchPath) -> bool:
 
 def sections(search: Search, path: SearchPath) -> dict[str, int]:
     """The sizes in bytes of the parts of the workspace."""
-    queries, rows = search.queries.shape[0], search.vectors.shape[0]
+    queries = search.queries.shape[0]
     if not by_tensor_cores(search, path):
-        return {"found": queries * spread(rows, search.multiprocessors)[0] * search.k * 8}
-    sampled = spread(ceil_div(rows, sample_step(search.k)), search.multiprocessors)[0]
+        return {"found": queries * spread(search)[0] * search.k * 8}
+    sampled = spread(search, sample_step(search.k))[0]
     return {
-        "found": queries * max(sampled, REFINING_WARPS) * search.k * 8,
+        "found": queries * max(sampled, refining_warps(search)) * search.k * 8,
         "scores": queries * search.k * 4,
         "ids": queries * search.k * 8,
         "floors": queries * 4,
@@ -153,14 +183,7 @@ def workspace_bytes(search: Search, path: SearchPath) -> int:
 
 def plan_search(search: Search, workspace: int, path: SearchPath = "auto") -> list[Launch]:
     """Two launches, or six by tensor cores; none without queries."""
-    queries, rows = search.queries.shape[0], search.vectors.shape[0]
-    if search.k > DEEP:
-        raise ValueError(f"The GPU path finds at most {DEEP} rows a query, not {search.k}.")
-    if rows > MOST_ROWS:
-        raise ValueError(f"The GPU path counts rows in 32 bits; {rows} are too many: search in parts.")
-    if queries > MOST_QUERIES:
-        raise ValueError(f"The GPU path takes at most {MOST_QUERIES} queries at a time, not {queries}.")
-    if queries == 0:
+    if search.queries.shape[0] == 0:
         return []
     if not by_tensor_cores(search, path):
         return plan_exact(search, workspace, search.scores.pointer, search.ids.pointer)
@@ -174,10 +197,9 @@ def plan_search(search: Search, workspace: int, path: SearchPath = "auto") -> li
 def plan_exact(search: Search, found: int, scores: int, ids: int, step: int = 1) -> list[Launch]:
     """Every `step`-th row, scored as stated."""
     queries = search.queries.shape[0]
-    lists, per_warp = spread(ceil_div(search.vectors.shape[0], step), search.multiprocessors)
-    together = 1 if search.deep > 1 or queries == 1 else QUERIES_TOGETHER
-    kernel = f"search_{search.queries.kind}_{together}x{search.deep}"
-    grid = (lists // WARPS, ceil_div(queries, together))
+    lists, per_warp = spread(search, step)
+    kernel = f"search_{search.queries.kind}_{together(search)}x{search.deep}"
+    grid = (lists // WARPS, ceil_div(queries, together(search)))
     return [
         Launch(kernel, search.arguments(found, lists, per_warp, step), grid, THREADS),
         plan_merge(search, found, scores, ids, lists),
@@ -193,21 +215,21 @@ def plan_merge(search: Search, found: int, scores: int, ids: int, lists: int) ->
 
 def plan_filtered(search: Search, places: dict[str, int]) -> list[Launch]:
     """A sample gives floors, the filter keeps what may reach them, the refinement scores that as stated."""
-    queries, rows = search.queries.shape[0], search.vectors.shape[0]
+    queries = search.queries.shape[0]
     arguments = FilterArguments(
-        search=search.arguments(places["found"], REFINING_WARPS),
+        search=search.arguments(places["found"], refining_warps(search)),
         sampled=places["scores"],
         floors=places["floors"],
         counts=places["counts"],
         kept=places["kept"],
         room=ROOM,
     )
-    tiles = ceil_div(rows, TILE_ROWS) * ceil_div(queries, TILE_QUERIES)
+    tiles = tiles_of(search)
     kind = search.queries.kind
     return [
         *plan_exact(search, places["found"], places["scores"], places["ids"], sample_step(search.k)),
         Launch("start_filter", arguments, (ceil_div(queries, MERGE_THREADS), 1), MERGE_THREADS),
         *([Launch(f"filter_{kind}", arguments, (tiles, 1), MERGE_THREADS, FILTER_SHARED)] if tiles else []),
-        Launch(f"refine_{kind}_{search.deep}", arguments, (REFINING_WARPS // WARPS, queries), THREADS),
-        plan_merge(search, places["found"], search.scores.pointer, search.ids.pointer, REFINING_WARPS),
+        Launch(f"refine_{kind}_{search.deep}", arguments, (refining_warps(search) // WARPS, queries), THREADS),
+        plan_merge(search, places["found"], search.scores.pointer, search.ids.pointer, refining_warps(search)),
     ]

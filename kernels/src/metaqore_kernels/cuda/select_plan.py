@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-
-from metaqore_kernels.cuda.launches import Launch, View, fields, pointer
+from metaqore_kernels.cuda.launches import Arguments, Launch, View, fields, pointer
 from metaqore_kernels.options import RouteOptions
 from metaqore_kernels.sizes import ceil_div
 
@@ -14,7 +12,7 @@ WIDTHS = ((64, 8, 8), (128, 16, 8), (256, 32, 8), (512, 32, 16), (1024, 32, 32))
 SCORINGS = {"softmax": 1, "sigmoid": 2, "sqrtsoftplus": 3}
 
 
-class SelectArguments(ctypes.Structure):
+class SelectArguments(Arguments):
     """As in select.cu."""
 
     _fields_ = fields("""
@@ -52,7 +50,7 @@ def plan_select(
         row_stride=logits.strides[0],
         mask_stride=0 if mask is None or len(mask.shape) == 1 else mask.strides[0],
         tokens=tokens,
-        real_tokens=num_tokens if isinstance(num_tokens, int) else tokens,
+        real_tokens=min(max(num_tokens, 0), tokens) if isinstance(num_tokens, int) else tokens,
         experts=experts,
         k=k,
         scoring=0 if options.softmax_after_topk else SCORINGS[options.scoring],

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
+from metaqore_kernels.checks import check_matrix
 from metaqore_kernels.formats import Array, Floats, widen
+from metaqore_kernels.options import Metric
 from metaqore_kernels.reference import arithmetic
 from metaqore_kernels.results import Found
-
-Metric = Literal["dot", "l2"]
+from metaqore_kernels.sizes import ceil_div
 
 
 def masked_topk(
@@ -69,7 +68,8 @@ def permitted_rows(
 
 def pack_mask(permitted: NDArray[np.bool_]) -> NDArray[np.uint32]:
     """Booleans [Q, N] as words [Q, ceil(N/32)]: row n is bit n mod 32 of word n/32."""
-    padded = np.zeros((len(permitted), -(-permitted.shape[1] // 32) * 32), np.bool_)
+    check_matrix("permitted", permitted, "bool")
+    padded = np.zeros((len(permitted), ceil_div(permitted.shape[1], 32) * 32), np.bool_)
     padded[:, : permitted.shape[1]] = permitted
     return np.packbits(padded, axis=-1, bitorder="little").view("<u4").astype(np.uint32)
 

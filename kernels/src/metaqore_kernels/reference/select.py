@@ -38,7 +38,7 @@ def route_select(
         ids = best(rank, k)
         weights = weights_of(chosen(x, ids), chosen(scores, ids), ids >= 0, options, biased=bias is not None)
     if expert_map is not None:
-        ids = np.where(ids >= 0, expert_map[ids], -1)
+        ids = np.where(ids >= 0, np.maximum(expert_map[ids], -1), -1)
         weights = np.where(ids >= 0, weights, np.float32(0))  # an expert that is elsewhere still had its share
     return Selection(weights, ids)
 

@@ -7,6 +7,7 @@ struct GatherArguments {
   void* y;                  // [rows, row_bytes]
   i64 row_bytes;
   i64 x_stride;             // in bytes
+  i64 slots;                // [tokens, k]: a slot past them is padding
   int rows, k;
   int aligned;              // 16 bytes at a time, else 2
 };
@@ -16,9 +17,10 @@ __device__ __forceinline__ void gather(const GatherArguments& a, Unit zero) {
   const i64 units = a.row_bytes / sizeof(Unit);
   for (i64 row = blockIdx.x; row < a.rows; row += gridDim.x) {
     const int slot = a.permutation[row];
-    const Unit* from = (const Unit*)((const char*)a.x + (i64)((slot < 0 ? 0 : slot) / a.k) * a.x_stride);
+    const bool real = slot >= 0 && slot < a.slots;
+    const Unit* from = (const Unit*)((const char*)a.x + (i64)(real ? slot / a.k : 0) * a.x_stride);
     Unit* to = (Unit*)((char*)a.y + row * a.row_bytes);
-    for (i64 i = threadIdx.x; i < units; i += blockDim.x) to[i] = slot < 0 ? zero : from[i];
+    for (i64 i = threadIdx.x; i < units; i += blockDim.x) to[i] = real ? from[i] : zero;
   }
 }
 
@@ -33,6 +35,7 @@ struct CombineArguments {
   const float* weights;     // [tokens, k]
   void* out;                // [tokens, hidden]
   int tokens, k, hidden;
+  int rows;                 // of y: a slot whose row is past them adds nothing
   int aligned;
 };
 
@@ -46,7 +49,7 @@ __device__ __forceinline__ void combine_columns(const CombineArguments& a, i64 t
   for (int i = 0; i < PER; ++i) total[i] = 0.0f;
   for (int j = 0; j < a.k; ++j) {
     const int row = a.inverse[token * a.k + j];
-    if (row < 0) continue;
+    if (row < 0 || row >= a.rows) continue;
     const float weight = a.weights[token * a.k + j];
     const Bits* y = (const Bits*)a.y + (i64)row * a.hidden + column;
     Chunk chunk;
