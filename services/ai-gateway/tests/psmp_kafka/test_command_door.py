@@ -165,7 +165,6 @@ async def test_a_stranger_is_answered(door, sent, changes, code):
     [
         pytest.param(b"{no", {}, "invalid_json", id="no JSON"),
         pytest.param(None, {}, "command_missing", id="no value"),
-        pytest.param(b"{}", {}, "command_unreadable", id="no command"),
         pytest.param(VALUE, {"ce_id": None}, "event_attribute_missing", id="no ce_id"),
         pytest.param(VALUE, {"ce_type": "metaqore.task.submitted.v1"}, "event_type_unknown", id="another ce_type"),
         pytest.param(VALUE, {"Authorization": "Bearer other"}, "event_attribute_invalid", id="two keys"),
@@ -178,6 +177,26 @@ async def test_what_nobody_can_read_is_dead_with_its_cause(door, sent, value, ch
     headers = dict(letter.headers)
     assert (headers["dlq_code"], letter.value) == (code.encode(), b"")
     assert SECRET not in str(letter.headers)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "place"),
+    [
+        pytest.param({"name": "task.open"}, "task.open", "command.task.open.title", id="a field is missing"),
+        pytest.param({"name": "garden.water"}, "", "command", id="no such command"),
+        pytest.param(None, "", "command", id="no command"),
+    ],
+)
+async def test_what_can_be_read_and_is_no_command_is_answered(door, sent, command, name, place):
+    value = json.dumps({} if command is None else {"command": command, "project": "garden"}).encode()
+    await door.send((value, sent.headers(), b"mine"), (VALUE, sent.headers("2"), b"mine"))
+    found = await door.answers(sent.source, 2)
+    answers = {answer.request.id: (record.key, answer) for record, _, answer in found}
+    key, answer = answers["1"]
+    assert (key, answer.state, answer.name, answer.organization) == (b"mine", "failed", name, "acme")
+    assert (answer.error.code, answer.receipt) == ("command_invalid", "")
+    assert f" at {place}." in answer.error.message
+    assert answers["2"][1].state == "done"
 
 
 async def test_a_credential_in_a_name_is_repeated_nowhere(door, sent):

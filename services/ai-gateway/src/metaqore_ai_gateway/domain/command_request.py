@@ -17,11 +17,19 @@ from metaqore_governance_core.contracts.psmp_commands import COMMAND_NAMES
 from metaqore_governance_core.errors import MetaQoreError
 
 
+class InvalidCommandError(MetaQoreError):
+    """What was read is no command, or lacks what it needs. `name` is the command's, empty where there is none."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__("command_invalid", message)
+        self.name = name
+
+
 def read_command(value: bytes) -> CommandSubmitted:
     """The command in the value of an event. Unknown fields are passed over.
 
-    Raises `MetaQoreError` of kind invalid where nobody can read it: it is not JSON that every parser reads alike, names
-    no command that there is, or lacks what the command needs. What it says of that repeats nothing of the value.
+    Raises `InvalidJsonError` where nobody can read it, as it is not JSON that every parser reads alike, and
+    `InvalidCommandError` where it is and holds no command. What they say of that repeats nothing of the value.
     """
     given = parse_object(value)
     text_of(given, SEPARATOR)  # for what it refuses: nesting, numbers and texts that nobody else could read
@@ -33,13 +41,19 @@ def read_command(value: bytes) -> CommandSubmitted:
         message = (
             f"The value is no command that is read here: {first['type']} at {where}. See {CommandSubmitted.ce_type}."
         )
-        raise MetaQoreError("command_unreadable", message) from None
+        raise InvalidCommandError(_name(given), message) from None
 
 
 def command_key(request: RequestName) -> str:
     """The idempotency key that stands for the event `request`, and for no other: 255 characters would not hold both."""
     named = canonical([request.source, request.id])
     return f"kafka:{hashlib.sha256(named).hexdigest()}"
+
+
+def _name(given: Mapping[str, Any]) -> str:
+    command = given.get("command")
+    name = command.get("name") if isinstance(command, Mapping) else None
+    return name if isinstance(name, str) and name in COMMAND_NAMES else ""
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from metaqore_ai_gateway.domain.chat import trace_context
-from metaqore_ai_gateway.domain.command_request import read_command
+from metaqore_ai_gateway.domain.command_request import InvalidCommandError, read_command
 from metaqore_ai_gateway.domain.event_names import bad_names
 from metaqore_ai_gateway.domain.task_result import RequestName
 from metaqore_ai_gateway.entrypoints.kafka import authorization_of, check_event
@@ -31,8 +31,8 @@ _log = structlog.get_logger()
 class CommandDoor:
     """Handles batches of the topic of commands, in their order.
 
-    What nobody can read as a command is returned as its error, for the dead letters; what must be tried again as one
-    that is retryable. All else is answered when the batch is handled.
+    What nobody can read is returned as its error, for the dead letters; what must be tried again as one that is
+    retryable. All else is answered when the batch is handled, also where it holds no command.
     """
 
     take: Callable[[Sequence[CommandSubmission]], Awaitable[Sequence[BaseException | None]]]
@@ -75,12 +75,16 @@ def _read(record: KafkaRecord) -> CommandSubmission | MetaQoreError:
 
 
 def read_submission(record: KafkaRecord) -> CommandSubmission:
-    """The submission in a record. Raises `MetaQoreError` where it cannot be read as a command."""
+    """The submission in a record. Raises `MetaQoreError` where nobody can read it."""
     event = parse_event_headers(record.headers)
     check_event(event, CommandSubmitted.ce_type)
     if record.value is None:
         raise MetaQoreError("command_missing", "Send the command as the value of the record; it is null.")
-    asked = read_command(record.value)
+    asked: CommandSubmitted | InvalidCommandError
+    try:
+        asked = read_command(record.value)
+    except InvalidCommandError as error:
+        asked = error  # whoever sent it is told
     traceparent = event.traceparent or (record.header("traceparent") or b"").decode("latin-1")
     return CommandSubmission(
         request=RequestName(event.source, event.id),

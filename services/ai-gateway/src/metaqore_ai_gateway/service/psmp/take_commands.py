@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from metaqore_ai_gateway.domain.command_request import command_key
+from metaqore_ai_gateway.domain.command_request import InvalidCommandError, command_key
 from metaqore_ai_gateway.domain.task_result import RequestName
 from metaqore_ai_gateway.service.authenticate import authenticate
 from metaqore_ai_gateway.service.ports import Keys
@@ -58,7 +58,7 @@ _log = structlog.get_logger()
 
 @value_object
 class CommandSubmission:
-    """A command that could be read. `raw` is what its record commits to.
+    """What could be read: a command, or why it is none. `raw` is what its record commits to.
 
     `authorization` is the header's text; it goes no further than its check.
     """
@@ -66,7 +66,7 @@ class CommandSubmission:
     request: RequestName
     authorization: str | None = field(repr=False)
     reply_key: bytes
-    asked: CommandSubmitted = field(repr=False)
+    asked: CommandSubmitted | InvalidCommandError = field(repr=False)
     raw: bytes = field(repr=False)
     traceparent: str | None = None
 
@@ -132,15 +132,17 @@ class TakeCommands:
         callers: dict[str | None, Caller | MetaQoreError] = {}
         works = []
         for one in submissions:
-            self._remember(one)
             if one.authorization not in callers:
                 callers[one.authorization] = self._caller(one.authorization)
-            caller = callers[one.authorization]
+            caller, asked = callers[one.authorization], one.asked
             if isinstance(caller, MetaQoreError):
-                works.append(self._refuse(one, caller))
+                works.append(self._refuse(one, "", caller))
+            elif isinstance(asked, InvalidCommandError):
+                works.append(self._refuse(one, caller.organization, asked))
             else:
-                turn = turns.next(caller.organization, project_of(one.asked))
-                works.append(self._in_turn(one, caller, turn))
+                self._remember(one.request, asked)
+                turn = turns.next(caller.organization, project_of(asked))
+                works.append(self._in_turn(one, asked, caller, turn))
         return list(await asyncio.gather(*works, return_exceptions=True))  # none runs on when this has returned
 
     def _caller(self, authorization: str | None) -> Caller | MetaQoreError:
@@ -149,11 +151,13 @@ class TakeCommands:
         except MetaQoreError as error:
             return error
 
-    async def _refuse(self, one: CommandSubmission, error: MetaQoreError) -> MetaQoreError | None:
+    async def _refuse(self, one: CommandSubmission, organization: str, error: MetaQoreError) -> MetaQoreError | None:
         self._watch.refused(error)
-        return await self._answer(one, command_answers.not_done(one.asked, one.request, "", error))
+        return await self._answer(one, command_answers.not_done(one.asked, one.request, organization, error))
 
-    async def _in_turn(self, one: CommandSubmission, caller: Caller, turn: Turn) -> MetaQoreError | None:
+    async def _in_turn(
+        self, one: CommandSubmission, asked: CommandSubmitted, caller: Caller, turn: Turn
+    ) -> MetaQoreError | None:
         """The answer leaves while the next command of the project is done."""
         answer: CommandAnswered | None = None
         try:
@@ -161,26 +165,26 @@ class TakeCommands:
                 return _behind()
             async with self._room:
                 with self._watch.processing(one.traceparent):
-                    answer = await self._answered(one, caller)
+                    answer = await self._answered(one, asked, caller)
         except MetaQoreError as error:
             return error
         finally:
             turn.end(done=answer is not None)
         return await self._answer(one, answer)
 
-    async def _answered(self, one: CommandSubmission, caller: Caller) -> CommandAnswered:
+    async def _answered(self, one: CommandSubmission, asked: CommandSubmitted, caller: Caller) -> CommandAnswered:
         """What the gate says. Raises what a repeat may mend."""
-        if self._late(one):
-            return command_answers.not_done(one.asked, one.request, caller.organization, _too_late())
+        if self._late(one.request, asked.deadline_s):
+            return command_answers.not_done(asked, one.request, caller.organization, _too_late())
         try:
-            answer = await self._gated(_given(one, caller))
+            answer = await self._gated(_given(one, asked, caller))
         except MetaQoreError as error:
             if error.retryable and not _is_final(error):
                 raise
             if not isinstance(error, CommandRefusedError):
                 self._watch.refused(error)
-            return command_answers.not_done(one.asked, one.request, caller.organization, error)
-        return command_answers.done(one.asked, one.request, caller.organization, answer)
+            return command_answers.not_done(asked, one.request, caller.organization, error)
+        return command_answers.done(asked, one.request, caller.organization, answer)
 
     async def _gated(self, given: Given) -> Answer:
         """A fault of ours is tried a few times and then told: it must not hold up for ever what is behind it."""
@@ -206,21 +210,20 @@ class TakeCommands:
         self._watch.answered(answer)
         return None
 
-    def _remember(self, one: CommandSubmission) -> None:
-        if one.asked.deadline_s is not None and one.request not in self._since:
+    def _remember(self, request: RequestName, asked: CommandSubmitted) -> None:
+        if asked.deadline_s is not None and request not in self._since:
             if len(self._since) >= MAX_REMEMBERED:
                 self._since.clear()
-            self._since[one.request] = self._clock_s()
+            self._since[request] = self._clock_s()
 
-    def _late(self, one: CommandSubmission) -> bool:
+    def _late(self, request: RequestName, deadline_s: float | None) -> bool:
         """Whether its deadline is past. Once it was tried it is no more late: it may have happened."""
-        deadline_s = one.asked.deadline_s
         if deadline_s is None:
             return False
-        waited_s = self._clock_s() - self._since.get(one.request, _TRIED)
+        waited_s = self._clock_s() - self._since.get(request, _TRIED)
         if waited_s > deadline_s:
             return True
-        self._since[one.request] = _TRIED
+        self._since[request] = _TRIED
         return False
 
 
@@ -234,8 +237,7 @@ def project_of(asked: CommandSubmitted) -> str | None:
     return DEFAULT_PROJECT if isinstance(command, _OF_THE_PROJECT) else None
 
 
-def _given(one: CommandSubmission, caller: Caller) -> Given:
-    asked = one.asked
+def _given(one: CommandSubmission, asked: CommandSubmitted, caller: Caller) -> Given:
     return Given(
         caller=caller,
         door=Door.KAFKA,
