@@ -1,8 +1,8 @@
 """Every row of the table in docs/measurements.md, with its baselines, in under eight minutes: `make bench-gpu`.
 
-Times are medians of replays of a captured graph. Cold rows rotate over inputs of more than twice the L2 cache, warm
-rows use one. Each row prints µs, GB/s and the share of the bandwidth that a large copy reaches. A baseline that is not
-installed, or fails, is said and left out. The last line is one JSON object, row name to figures.
+Cold rows rotate over inputs of more than twice the L2 cache, warm rows use one. Each row prints µs, GB/s, the share of
+the bandwidth that a large copy reaches, and the mark. A baseline that is not installed, or fails, is said and left out.
+The last line is one JSON object, row name to figures.
 """
 
 from __future__ import annotations
@@ -10,95 +10,23 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import baselines
+import search_baselines
 import torch
+from timing import Bench, median_us, wall_us
 
 import metaqore_kernels as mk
 from metaqore_kernels import cuda
 from metaqore_kernels.options import PermutePath
+from metaqore_kernels.results import Found
 
-Work = Callable[[Any], Any]
+Search = Callable[[torch.Tensor], Found]
 BLOCK = 64
-
-
-@dataclass
-class Bench:
-    """The measurements of one run."""
-
-    seconds: float
-    rows: dict[str, dict[str, float | str]] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
-    copy_bytes_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        properties = torch.cuda.get_device_properties(0)
-        self.l2 = int(properties.L2_cache_size)
-        source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
-        target = torch.empty_like(source)
-        self.copy_bytes_s = 2 * source.numel() / (median_us(lambda: target.copy_(source), 20) * 1e-6)
-        print(f"{properties.name}, {torch.cuda.device_count()} device(s), copy {self.copy_bytes_s / 1e9:.0f} GB/s")
-        print(f"{'row':<58}{'µs':>10}{'GB/s':>8}{'of copy':>9}")
-
-    def row(self, name: str, work: Work, inputs: Sequence[Any], size_bytes: int, *, inner: int = 1) -> float | None:
-        """Time `work` over all inputs in one graph; `size_bytes` is what one call must move."""
-        if time.monotonic() - self.started > self.seconds:
-            self.rows[name] = {"skipped": "out of time"}
-            return None
-        try:
-            us = graph_us(work, list(inputs) * inner)
-        except Exception as error:  # noqa: BLE001 - a baseline that fails is said, and the table goes on
-            self.rows[name] = {"failed": f"{type(error).__name__}: {error}"[:200]}
-            print(f"{name:<58}  failed: {type(error).__name__}: {str(error)[:80]}")
-            return None
-        rate = size_bytes / us * 1e6
-        self.rows[name] = {
-            "us": round(us, 3),
-            "gb_s": round(rate / 1e9, 1),
-            "of_copy": round(rate / self.copy_bytes_s, 3),
-        }
-        print(f"{name:<58}{us:>10.2f}{rate / 1e9:>8.0f}{rate / self.copy_bytes_s:>9.2f}", flush=True)
-        return us
-
-    def copies(self, size_bytes: int) -> int:
-        """How many inputs of this size outlast the cache."""
-        return max(2, min(64, -(-2 * self.l2 // max(size_bytes, 1)) + 1))
-
-
-def median_us(work: Callable[[], Any], rounds: int) -> float:
-    """The median of `rounds` timings by events."""
-    work()
-    events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(rounds)]
-    for start, end in events:
-        start.record()
-        work()
-        end.record()
-    torch.cuda.synchronize()
-    return float(sorted(start.elapsed_time(end) * 1e3 for start, end in events)[rounds // 2])
-
-
-def graph_us(work: Work, inputs: Sequence[Any]) -> float:
-    """Microseconds of one call, from replays of a graph of one call an input."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            work(inputs[0])
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        kept = [work(value) for value in inputs]
-    graph.replay()
-    torch.cuda.synchronize()
-    once = median_us(graph.replay, 3)
-    us = median_us(graph.replay, max(5, min(100, int(2e6 / max(once, 1))))) / len(inputs)
-    del kept
-    return us
+CPU_ROWS = 1_000_000  # as many as FAISS searches on a CPU in a few seconds
 
 
 def random(shape: tuple[int, ...], dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
@@ -131,7 +59,7 @@ def bench_select(bench: Bench) -> None:
 def flashinfer_select(bench: Bench, inputs: list[torch.Tensor], bias: torch.Tensor, size: int) -> None:
     """FlashInfer's fused DeepSeek routing, where it is installed."""
     if importlib.util.find_spec("flashinfer") is None:
-        print(f"{'select_8192x256_deepseek_v3_cold_flashinfer':<58}  not installed")
+        bench.left_out("select_8192x256_deepseek_v3_cold_flashinfer", "skipped", "flashinfer-python is not installed")
         return
     from flashinfer.fused_moe import fused_topk_deepseek
 
@@ -165,6 +93,12 @@ def bench_permute(bench: Bench) -> None:
     for path in paths:
         bench.row(f"permute_8192x8_e256_{path}", partial(permute, path=path), ids, moved)
     atomic = baselines.AtomicPermute()
+
+    def both_by_chance(x: torch.Tensor) -> Any:
+        chosen = mk.route_select(x, 8, renormalize=True)
+        return chosen, atomic(chosen.ids, 256, BLOCK)
+
+    bench.row("select_permute_8192x256_k8_atomic_cold", both_by_chance, inputs, size + 8192 * 8 * 16)
     bench.row("permute_8192x8_e256_atomic", lambda i: atomic(i, 256, BLOCK), ids, moved)
     bench.row("permute_8192x8_e256_torch_sort", lambda i: torch.sort(i.view(-1), stable=True), ids, moved)
 
@@ -216,8 +150,10 @@ def bench_search(bench: Bench, count: int) -> None:
     size = rows.numel() * 2
     name = f"masked_topk_{count // 1_000_000}M_x384_q256"
     bench.row(f"{name}_all", lambda q: mk.masked_topk(q, rows, k), [asked], size)
+    recall_of(bench, f"{name}_all", lambda q: mk.masked_topk(q, rows, k), asked, rows)
     bench.row(f"{name}_one_query_all", lambda q: mk.masked_topk(q, rows, k), [asked[:1].contiguous()], size)
-    bench.row(f"{name}_torch_matmul_topk", lambda q: torch_search(q, rows, k), [asked], size)
+    bench.row(f"{name}_torch_matmul_topk", lambda q: search_baselines.torch_search(q, rows, k), [asked], size)
+    bench_faiss(bench, asked, rows, k)
     own = torch.zeros(queries, dtype=torch.int32, device="cuda")
     for percent in (10, 1, 0.1):
         clustered = (torch.arange(count, device="cuda") >= count * percent / 100).int()
@@ -227,13 +163,48 @@ def bench_search(bench: Bench, count: int) -> None:
             def search(q: torch.Tensor, tenants: torch.Tensor = tenants) -> Any:
                 return mk.masked_topk(q, rows, k, query_tenants=own, row_tenants=tenants)
 
-            bench.row(f"{name}_{percent:g}_percent_{how}", search, [asked], int(size * percent / 100))
+            case = f"{name}_{percent:g}_percent_{how}"
+            bench.row(case, search, [asked], int(size * percent / 100))
+            recall_of(bench, case, search, asked, rows, permitted=tenants == 0)
 
 
-def torch_search(queries: torch.Tensor, rows: torch.Tensor, k: int) -> list[torch.Tensor]:
-    """A product and a top-k in parts that fit."""
-    parts = [torch.topk(queries @ part.T, k).values for part in rows.split(1 << 20)]
-    return list(torch.topk(torch.cat(parts, 1), k))
+def recall_of(
+    bench: Bench,
+    name: str,
+    search: Search,
+    asked: torch.Tensor,
+    rows: torch.Tensor,
+    *,
+    permitted: torch.Tensor | None = None,
+) -> None:
+    """The recall against fp64 of some of the queries, beside the time of a search that ran."""
+    if "us" in bench.rows[name]:
+        value = search_baselines.recall(asked[:16], rows, search(asked).ids[:16], permitted)
+        bench.rows[name]["recall"] = round(value, 6)
+        print(f"{name:<58}{value:>10.6f} recall", flush=True)
+
+
+def bench_faiss(bench: Bench, asked: torch.Tensor, rows: torch.Tensor, k: int) -> None:
+    """FAISS's flat search, which has no mask on a GPU; on a CPU it searches fewer rows, and so do we beside it."""
+    count = len(rows)
+    gpu, cpu = (f"masked_topk_{n // 1_000_000}M_x384_q256" for n in (count, min(count, CPU_ROWS)))
+    found = search_baselines.faiss_found()
+    if found == "none":
+        bench.left_out(f"{gpu}_faiss_flat", "skipped", "FAISS is not installed: pip install faiss-gpu, or faiss-cpu")
+        return
+    if found == "gpu":
+        flat = search_baselines.FaissOnGpu()  # it allocates as it goes, so no graph holds it
+        bench.timed(f"{gpu}_faiss_gpu_flat", lambda: median_us(lambda: flat(asked, rows, k), 7), rows.numel() * 2)
+        return
+    some = rows[:CPU_ROWS]
+    if count > CPU_ROWS:
+        bench.row(f"{cpu}_all", lambda q: mk.masked_topk(q, some, k), [asked], some.numel() * 2)
+    queries, vectors = asked.float().cpu().numpy(), some.float().cpu().numpy()
+    bench.timed(
+        f"{cpu}_faiss_cpu_flat",
+        lambda: wall_us(lambda: search_baselines.faiss_on_cpu(queries, vectors, k), 3),
+        vectors.nbytes,
+    )
 
 
 def main() -> None:
