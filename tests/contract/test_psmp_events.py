@@ -121,6 +121,7 @@ def test_what_the_mesh_sends_fits_its_schema():
                 "explanation": "They cannot stand together.",
             }
         ],
+        "ways_out": [{"command": "metaqore artifact withdraw app.py@1", "who": "ada"}],
         "error": {"code": "artifact_blocked", "message": "Resolve this first.", "reasons": ["conflict_1"]},
         "request": {"source": "/client", "id": "1"},
     }  # fmt: skip

@@ -35,6 +35,7 @@ from metaqore_ai_gateway.entrypoints.grpc_keys import KeyServicer
 from metaqore_ai_gateway.entrypoints.grpc_tasks import TaskServicer
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
 from metaqore_ai_gateway.entrypoints.psmp_grpc.services import psmp_services
+from metaqore_ai_gateway.entrypoints.psmp_grpc.watch import WatchServicer
 from metaqore_ai_gateway.entrypoints.psmp_rest.door import PsmpDoor, RestLimits
 from metaqore_ai_gateway.entrypoints.psmp_rest.websocket import EventStream
 from metaqore_ai_gateway.entrypoints.slow.plane import slow_plane
@@ -171,7 +172,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
             group.rest_port,
             connections=group.rest_connections,
         )
-        store = PostgresKeyStore(pool)
+        store, clients = PostgresKeyStore(pool), ApiKeyAuthenticator(keys)
         grpc = serve_grpc(
             f"{group.host}:{group.grpc_port}",
             services(
@@ -179,8 +180,8 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
                 KeyServicer(CreateKey(store), ListKeys(store), RevokeKey(store)),
                 AuditServicer(auditor),
             )
-            | psmp_services(psmp.gate, psmp.readings, psmp.uploads, psmp.watching),
-            authenticate=ApiKeyAuthenticator(keys),
+            | psmp_services(psmp.gate, psmp.readings, psmp.uploads, WatchServicer(psmp.watching, clients)),
+            authenticate=clients,
             health=health,
             max_message_bytes=group.body_bytes,
         )

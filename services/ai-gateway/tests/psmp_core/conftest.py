@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.bootstrap_core import open_core
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
@@ -31,6 +32,7 @@ CALLERS = {
     "carl": Caller("key_3", "", "carl", frozenset(DEFAULT_SCOPES)),
     "eve": Caller("key_4", "", "eve", frozenset({*ALL, "role:reviewer"})),
     "mallory": Caller("key_5", "", "mallory", ALL),
+    "reader": Caller("key_7", "", "reader", frozenset({Scope.PSMP_READ})),
     "forbidden": Caller("key_6", "", "forbidden", ALL),
 }
 CONFIG = """
@@ -136,7 +138,8 @@ class Place:
         ):
             run = RunDirectory(settings.run_dir)
             stores = Stores(self.url, pool, run, ObjectSettings())
-            psmp = await open_psmp(stores, core.governing, published or _published, "test")
+            idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
+            psmp = await open_psmp(stores, core.governing, idempotency, published or _published, "test")
             made = World(psmp, core, run, self.organization, project)
             if not project:
                 made.project = (await made.do("ann", "project.create", project_name="garden")).project

@@ -12,6 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
 from metaqore_ai_gateway.adapters.psmp.body_store import SealedText
 from metaqore_ai_gateway.adapters.psmp.kept_bodies import PostgresKeptBodies
 from metaqore_ai_gateway.adapters.psmp.project_writes import ProjectWrites
@@ -84,7 +85,8 @@ async def live(life):
         open_core(settings, scanner=HyperscanScanner(), providers={}) as core,
     ):
         stores = Stores(life["url"], pool, RunDirectory(settings.run_dir), ObjectSettings())
-        psmp = await open_psmp(stores, core.governing, publish, "test")
+        idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
+        psmp = await open_psmp(stores, core.governing, idempotency, publish, "test")
         caller = Caller(**life["caller"] | {"scopes": frozenset(life["caller"]["scopes"])})
         command = CommandSubmitted.model_validate({"command": life["command"]}).command
         await psmp.gate(Given(caller, Door.REST, command, life["project"], life["key"], raw=b"raw"))

@@ -18,6 +18,7 @@ from metaqore.psmp.v1 import (
     work_pb2_grpc,
 )
 from metaqore_ai_gateway.entrypoints.psmp_grpc.services import psmp_services
+from metaqore_ai_gateway.entrypoints.psmp_grpc.watch import WatchServicer
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_ai_gateway.service.psmp.governed import Answer
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
@@ -78,12 +79,15 @@ class Gate:
         return self.answer
 
 
+SCOPES = {"ann": {"psmp:read", "psmp:write"}, "eve": set()}
+"""Of those who have a key."""
+
+
 async def authenticate(metadata):
-    scopes = {"ann": {"psmp:read", "psmp:write"}, "eve": set()}
     name = bearer_token(metadata)
-    if name not in scopes:
+    if name not in SCOPES:
         raise MetaQoreError("invalid_api_key", "Who are you?", kind=ErrorKind.UNAUTHENTICATED)
-    return Caller(f"key-{name}", "acme", name, frozenset(scopes[name]))
+    return Caller(f"key-{name}", "acme", name, frozenset(SCOPES[name]))
 
 
 class Door:
@@ -124,9 +128,16 @@ async def serving(services, **options):
 
 
 @pytest.fixture
+def revoke(monkeypatch):
+    """Takes somebody's key back."""
+    return lambda name: monkeypatch.delitem(SCOPES, name)
+
+
+@pytest.fixture
 async def door():
     gate, readings, uploads, watching = Gate(), Script(), Script(), Script()
-    async with serving(psmp_services(gate, readings, uploads, watching.watch), authenticate=authenticate) as channel:
+    watch = WatchServicer(watching.watch, authenticate, check_s=0.2)
+    async with serving(psmp_services(gate, readings, uploads, watch), authenticate=authenticate) as channel:
         yield Door(channel, gate, readings, uploads, watching)
 
 

@@ -81,6 +81,35 @@ async def test_who_does_not_keep_up_is_told(door, feed):
     assert (ended.code(), error_of_call(ended).code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "watcher_slow")
 
 
+@pytest.mark.parametrize("silent", [True, False])
+async def test_a_key_that_is_revoked_watches_no_more(door, feed, revoke, silent):
+    call = door.start("WatchService.Watch", pb.WatchRequest(heartbeat_s=3600))
+    feed.queue.put_nowait(past(1))
+    assert (await call.read()).HasField("event")
+    revoke("ann")
+    telling = None if silent else asyncio.create_task(tell_on(feed))
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                while await call.read() is not grpc.aio.EOF:
+                    pass
+            await feed.closed.wait()
+    finally:
+        if telling:
+            telling.cancel()
+    assert (ended.value.code(), error_of_call(ended.value).code) == (
+        grpc.StatusCode.UNAUTHENTICATED,
+        "invalid_api_key",
+    )
+
+
+async def tell_on(feed):
+    number = 1
+    while True:
+        feed.queue.put_nowait(past(number := number + 1))
+        await asyncio.sleep(0.03)
+
+
 @pytest.mark.parametrize(
     ("request_", "field"),
     [

@@ -4,9 +4,13 @@ import asyncio
 
 import pytest
 
+from metaqore_ai_gateway.domain.command_request import InvalidCommandError
+from metaqore_ai_gateway.domain.task_result import RequestName
 from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError, not_found
+from metaqore_ai_gateway.service.psmp.take_commands import CommandSubmission
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Door
+from metaqore_governance_core.psmp.blocking_report import WayOut
 from metaqore_governance_core.psmp.conflicts.model import Choice, Conflict, ConflictType, Party, Severity
 from metaqore_governance_core.sensitivity import Sensitivity
 
@@ -21,15 +25,16 @@ CLASH = Conflict(
     suggestion=Choice.MERGE,
     explanation="Both write a.py.",
 )
+WAY = WayOut("metaqore artifact withdraw a.py@1", "ann")
 
 
 def away(code="database_unavailable"):
     return MetaQoreError(code, "away", kind=ErrorKind.UNAVAILABLE, retryable=True)
 
 
-def verdict(state, code, *, retryable=False, conflicts=()):
+def verdict(state, code, *, retryable=False, **told):
     error = MetaQoreError(code, "No.", kind=ErrorKind.FORBIDDEN, reasons=(code, "more"), retryable=retryable)
-    return CommandRefusedError(error, state=state, receipt="r", receipt_token="t", conflicts=conflicts)
+    return CommandRefusedError(error, state=state, receipt="r", receipt_token="t", **told)
 
 
 def states(desk):
@@ -52,6 +57,17 @@ async def test_what_is_done_is_answered_with_its_receipt(desk, command):
     assert [(one.aggregate, one.id, one.revision) for one in answer.changes] == [("task", "task-1", 1)]
     assert (answer.request.source, answer.request.id, answer.error, reply_key) == ("shop", "1", None, b"reply")
     assert desk.watch.ended == [("task.open", "done")]
+
+
+async def test_what_is_no_command_is_answered_with_what_is_wrong_with_it(desk):
+    invalid = InvalidCommandError("task.open", "missing at command.task.open.title")
+    one = CommandSubmission(RequestName("shop", "1"), "Bearer mq_right", b"reply", invalid, b"{}")
+    stranger = CommandSubmission(RequestName("shop", "2"), None, b"reply", invalid, b"{}")
+    assert await desk.take([one, stranger]) == [None, None]
+    told = {answer.request.id: (answer.organization, answer.name, answer.error.code) for answer, _ in desk.answers.sent}
+    assert told == {"1": ("acme", "task.open", "command_invalid"), "2": ("", "task.open", "missing_api_key")}
+    assert desk.gate.given == []
+    assert sorted(desk.watch.refusals) == ["command_invalid", "missing_api_key"]
 
 
 async def test_the_same_event_is_answered_the_same(desk, command):
@@ -93,7 +109,7 @@ async def test_what_is_not_done_is_answered(desk, command, fault, state, receipt
 
 
 async def test_a_refusal_tells_who_stands_in_the_way(desk, command):
-    desk.gate.faults["task.open"] = [verdict("refused", "artifact_blocked", conflicts=(CLASH, CLASH))]
+    desk.gate.faults["task.open"] = [verdict("refused", "artifact_blocked", conflicts=(CLASH, CLASH), ways_out=(WAY,))]
     await desk.take([command()])
     [(answer, _)] = desk.answers.sent
     [conflict] = answer.conflicts
@@ -102,6 +118,7 @@ async def test_a_refusal_tells_who_stands_in_the_way(desk, command):
         ("b.py", "bob", "writes a.py"),
     ]
     assert (conflict.suggestion, conflict.severity) == ("merge", "blocking")
+    assert [(one.command, one.who) for one in answer.ways_out] == [(WAY.command, WAY.who)]
 
 
 @pytest.mark.parametrize("fault", [away(), away("spool_full"), verdict("failed", "store_away", retryable=True)])

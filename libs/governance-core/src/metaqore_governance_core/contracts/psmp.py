@@ -77,6 +77,13 @@ class CommandChange(_Part):
     revision: Count
 
 
+class CommandWayOut(_Part):
+    """A command, as the command line has it, that would help, and who may give it."""
+
+    command: str
+    who: str
+
+
 class CommandAnswered(Event):
     """What came of a command that came by Kafka. `error` says why it was not done; a dry run changes nothing.
 
@@ -97,6 +104,7 @@ class CommandAnswered(Event):
     project_version: Count | None
     changes: list[CommandChange]
     conflicts: list[CommandConflict]
+    ways_out: list[CommandWayOut] = Field([], description="What would help where it was refused.")
     error: CommandError | None
     request: CommandRequest
 

@@ -64,7 +64,7 @@ def encode_within(answer: CommandAnswered, limit_bytes: int) -> bytes:
     value = answer.model_copy(update={"conflicts": []}).model_dump_json().encode()
     if len(value) <= limit_bytes:
         return value
-    return answer.model_copy(update={"conflicts": [], "changes": []}).model_dump_json().encode()
+    return answer.model_copy(update={"conflicts": [], "ways_out": [], "changes": []}).model_dump_json().encode()
 
 
 def _headers(answer: CommandAnswered) -> Headers:

@@ -12,9 +12,11 @@ import grpc
 import pytest_asyncio
 
 from metaqore.psmp import v1
+from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
 from metaqore_ai_gateway.bootstrap_core import open_core
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
 from metaqore_ai_gateway.entrypoints.psmp_grpc.services import psmp_services
+from metaqore_ai_gateway.entrypoints.psmp_grpc.watch import WatchServicer
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller, Scope
@@ -96,8 +98,9 @@ async def opened(url, directory, *, works=True):
         pool = await stack.enter_async_context(open_pool(url, name="test", size=8))
         core = await stack.enter_async_context(open_core(settings, providers={}))
         stores = Stores(url, pool, RunDirectory(directory), ObjectSettings())
-        psmp = await open_psmp(stores, core.governing, nobody_listens, "test")
-        services = psmp_services(psmp.gate, psmp.readings, psmp.uploads, psmp.watching)
+        idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
+        psmp = await open_psmp(stores, core.governing, idempotency, nobody_listens, "test")
+        services = psmp_services(psmp.gate, psmp.readings, psmp.uploads, WatchServicer(psmp.watching, authenticate))
         port = await stack.enter_async_context(
             serve_grpc("127.0.0.1:0", services, authenticate=authenticate, health=Health(), grace_s=0.1)
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.bootstrap_core import open_core
@@ -69,7 +70,8 @@ async def serving(postgres_url, directory):
         open_core(settings, scanner=HyperscanScanner(), providers={}) as core,
     ):
         stores = Stores(url, pool, RunDirectory(directory), ObjectSettings())
-        psmp = await open_psmp(stores, core.governing, _published, "test")
+        idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
+        psmp = await open_psmp(stores, core.governing, idempotency, _published, "test")
         tasks = PostgresTaskStore(pool)
         limits = RestLimits(body_bytes=1 << 20, content_bytes=1 << 20)
         door = PsmpDoor(psmp.gate, psmp.readings, psmp.uploads, GetTask(tasks), ListTasks(tasks), limits)

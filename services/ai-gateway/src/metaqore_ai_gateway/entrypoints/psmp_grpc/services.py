@@ -19,7 +19,7 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.commands import Commands
 from metaqore_ai_gateway.entrypoints.psmp_grpc.conflicts import ConflictServicer
 from metaqore_ai_gateway.entrypoints.psmp_grpc.history import HistoryServicer
 from metaqore_ai_gateway.entrypoints.psmp_grpc.projects import ProjectServicer
-from metaqore_ai_gateway.entrypoints.psmp_grpc.watch import Watch, WatchServicer
+from metaqore_ai_gateway.entrypoints.psmp_grpc.watch import WatchServicer
 from metaqore_ai_gateway.entrypoints.psmp_grpc.work import WorkServicer
 from metaqore_ai_gateway.service.psmp.governed import CommandGate
 from metaqore_ai_gateway.service.psmp.reading_ports import Readings
@@ -27,13 +27,15 @@ from metaqore_ai_gateway.service.psmp.uploads import Uploads
 from metaqore_mesh.grpc.server import Register
 
 
-def psmp_services(gate: CommandGate, readings: Readings, uploads: Uploads, watch: Watch) -> dict[str, Register]:
+def psmp_services(
+    gate: CommandGate, readings: Readings, uploads: Uploads, watching: WatchServicer
+) -> dict[str, Register]:
     """Every service of `metaqore.psmp.v1`, by its full name."""
     commands = Commands(gate)
     artifacts = ArtifactServicer(commands=commands, readings=readings, uploads=uploads)
     projects, work = ProjectServicer(commands, readings), WorkServicer(commands, readings)
     conflicts, checkpoints = ConflictServicer(commands, readings), CheckpointServicer(commands, readings)
-    history, watching = HistoryServicer(readings), WatchServicer(watch)
+    history = HistoryServicer(readings)
     return {
         "metaqore.psmp.v1.ProjectService": partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, projects),
         "metaqore.psmp.v1.WorkService": partial(work_pb2_grpc.add_WorkServiceServicer_to_server, work),

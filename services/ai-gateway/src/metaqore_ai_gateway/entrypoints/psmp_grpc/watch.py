@@ -17,9 +17,10 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.history_messages import event_mes
 from metaqore_ai_gateway.service.psmp.heartbeat import beating
 from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent
 from metaqore_ai_gateway.service.psmp.watching import WatchFilter
+from metaqore_ai_gateway.service.psmp.while_known import CHECK_S, while_known
 from metaqore_governance_core.identity import Caller
 from metaqore_mesh.grpc.handlers import Context
-from metaqore_mesh.grpc.identity import current_caller
+from metaqore_mesh.grpc.identity import Authenticator, current_caller, metadata_of
 
 HEARTBEAT_S: Final = 30
 LONGEST_HEARTBEAT_S: Final = 3600
@@ -40,13 +41,15 @@ class WatchServicer(watch_pb2_grpc.WatchServiceServicer):
     """Parses, watches, tells."""
 
     watch: Watch
+    authenticate: Authenticator
+    check_s: float = CHECK_S
 
     async def Watch(
         self,
         request: pb.WatchRequest,
-        context: Context,  # noqa: ARG002  the contract's
+        context: Context,
     ) -> AsyncGenerator[pb.WatchResponse, None]:
-        """Events as they are committed, and a sign of life while there are none."""
+        """Events as they are committed, and a sign of life while there are none, as long as the key is in force."""
         if request.heartbeat_s > LONGEST_HEARTBEAT_S:
             raise invalid("heartbeat_s", f"is more than {LONGEST_HEARTBEAT_S}.")
         wanted = WatchFilter(
@@ -56,7 +59,11 @@ class WatchServicer(watch_pb2_grpc.WatchServiceServicer):
             names=frozenset(few(request.names, "names")),
         )
         after = few(request.after_event_ids, "after_event_ids", 1000)
-        events = self.watch(current_caller(), wanted, after)
+
+        async def check() -> None:
+            await self.authenticate(metadata_of(context))
+
+        events = while_known(self.watch(current_caller(), wanted, after), check, self.check_s)
         async with aclosing(beating(events, request.heartbeat_s or HEARTBEAT_S)) as told:
             async for past in told:
                 yield pb.WatchResponse(event=None if past is None else event_message(past))

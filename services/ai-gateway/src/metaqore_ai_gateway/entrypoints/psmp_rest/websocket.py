@@ -17,10 +17,10 @@ from metaqore_ai_gateway.entrypoints.http_request import Receive, Scope, Send, h
 from metaqore_ai_gateway.service.authenticate import authenticate
 from metaqore_ai_gateway.service.ports import Keys
 from metaqore_ai_gateway.service.psmp.asked import Kind
-from metaqore_ai_gateway.service.psmp.heartbeat import beating
 from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent
 from metaqore_ai_gateway.service.psmp.relayed import past_change
 from metaqore_ai_gateway.service.psmp.watching import WatchFilter, Watching
+from metaqore_ai_gateway.service.psmp.while_known import CHECK_S, while_known
 from metaqore_governance_core.contracts.psmp import AggregateName
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Door
@@ -31,9 +31,6 @@ PATH: Final = "/api/v1/events/stream"
 PROTOCOL: Final = "metaqore.events.v1"
 BEARER_PROTOCOL: Final = "metaqore.bearer."
 """A browser cannot send headers: it offers the first protocol, and a second one that is this and its key."""
-
-CHECK_S: Final = 15.0
-"""How long a key that was revoked may still be watching, in seconds."""
 
 _MOST_FIELDS: Final = 1000
 _MANY: Final = frozenset({"project_id", "name", "after"})
@@ -110,15 +107,14 @@ class EventStream:
 
     async def _send_events(self, scope: Scope, asked: Asked, send: Send) -> None:
         """Until it is cancelled. Raises why it cannot go on."""
-        now = asyncio.get_running_loop().time
-        checked = now()
-        async with aclosing(beating(self.watching(asked.caller, asked.wanted, asked.after), self.check_s)) as events:
-            async for event in events:
-                if now() - checked >= self.check_s:
-                    self._caller(scope)
-                    checked = now()
-                if event is not None:
-                    await send({"type": "websocket.send", "text": frame(event)})
+
+        async def check() -> None:
+            self._caller(scope)
+
+        events = self.watching(asked.caller, asked.wanted, asked.after)
+        async with aclosing(while_known(events, check, self.check_s)) as told:
+            async for event in told:
+                await send({"type": "websocket.send", "text": frame(event)})
 
     def _asked(self, scope: Scope) -> Asked:
         caller = self._caller(scope)

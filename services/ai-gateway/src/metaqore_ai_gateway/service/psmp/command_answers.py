@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from metaqore_ai_gateway.domain.command_request import InvalidCommandError
 from metaqore_ai_gateway.domain.task_result import RequestName
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError
 from metaqore_governance_core.contracts.psmp import (
@@ -14,6 +15,7 @@ from metaqore_governance_core.contracts.psmp import (
     CommandParty,
     CommandRequest,
     CommandSubmitted,
+    CommandWayOut,
 )
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.conflicts.model import Conflict, Party
@@ -39,20 +41,26 @@ def done(asked: CommandSubmitted, request: RequestName, organization: str, answe
     )
 
 
-def not_done(asked: CommandSubmitted, request: RequestName, organization: str, error: MetaQoreError) -> CommandAnswered:
+def not_done(
+    asked: CommandSubmitted | InvalidCommandError, request: RequestName, organization: str, error: MetaQoreError
+) -> CommandAnswered:
     """The answer to a command that did not happen. What was refused before any decision has no receipt."""
     recorded = error if isinstance(error, CommandRefusedError) else None
+    read = None if isinstance(asked, InvalidCommandError) else asked
     return CommandAnswered(
-        name=asked.command.name,
+        name=asked.name if isinstance(asked, InvalidCommandError) else asked.command.name,
         organization=organization,
-        project=asked.project,
+        project=None if read is None else read.project,
         state="failed" if recorded is None else recorded.state,
-        dry_run=asked.dry_run,
+        dry_run=read is not None and read.dry_run,
         receipt="" if recorded is None else recorded.receipt,
         receipt_token="" if recorded is None else recorded.receipt_token,
         project_version=None,
         changes=[],
         conflicts=_conflicts(() if recorded is None else recorded.conflicts),
+        ways_out=[
+            CommandWayOut(command=one.command, who=one.who) for one in (() if recorded is None else recorded.ways_out)
+        ],
         error=CommandError(code=error.code, message=error.message, reasons=list(error.reasons)),
         request=CommandRequest(source=request.source, id=request.id),
     )
