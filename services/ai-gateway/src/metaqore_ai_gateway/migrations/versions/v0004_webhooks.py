@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from alembic import op
+
+from metaqore_ai_gateway.migrations.walls import run, walls
 
 revision = "0004"
 down_revision = "0003"
@@ -71,16 +71,6 @@ create index psmp_webhook_deliveries_ended on psmp_webhook_deliveries (ended_us)
 
 TABLES = ("psmp_webhooks", "psmp_webhook_deliveries")
 
-WALL = """
-alter table {table} enable row level security;
-
-alter table {table} force row level security;
-
-create policy own_organization on {table}
-    using (organization = current_setting('metaqore.organization', true) and organization <> '')
-    with check (organization = current_setting('metaqore.organization', true) and organization <> '');
-"""
-
 ROLES = """
 create procedure psmp_prepare_webhook_roles() language plpgsql as $$
 declare
@@ -122,17 +112,9 @@ end $$;
 """
 
 
-def statements() -> Iterator[str]:
-    """Every statement by itself, as the driver takes them; they stand apart by an empty line."""
-    walls = (WALL.format(table=table) for table in TABLES)
-    for text in (WEBHOOKS, *walls, ROLES, PREPARE):
-        yield from text.split(";\n\n")
-
-
 def upgrade() -> None:
     """Make both tables with their walls, and let the roles work on them where they exist already."""
-    for statement in statements():
-        op.execute(statement.replace(":", r"\:").replace(r"\:\:", "::"))
+    run((WEBHOOKS, *walls(TABLES), ROLES, PREPARE))
 
 
 def downgrade() -> None:
