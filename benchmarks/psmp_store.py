@@ -14,6 +14,7 @@ from psmp_seed import BEGINNING_US, SeededProject
 
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
+from metaqore_ai_gateway.collector import calm_collector
 from metaqore_ai_gateway.service.psmp.judging import conflicts_now
 from metaqore_ai_gateway.service.psmp.points import AtVersion
 from metaqore_ai_gateway.service.psmp.workspace import Workspace
@@ -42,7 +43,11 @@ class Times:
 
 
 async def check(project: SeededProject, count: int) -> Times:
-    """From a content to its conflicts, under the project's lock. Each begins with nothing of the index in memory."""
+    """From a content to its conflicts, under the project's lock. Each begins with nothing of the index in memory.
+
+    The collector is told what the service tells it.
+    """
+    calm_collector()
     each_ms = []
     for name, content in [project.declarations.next() for _ in range(count)]:
         store = PostgresProjectStore(project.store.pool)

@@ -20,29 +20,31 @@ def declared(**content):
 
 
 @pytest.mark.parametrize(
-    "manifest",
+    ("read", "text", "more"),
     [
         pytest.param(
-            pyproject_toml(
-                PARTY,
-                '[project]\nrequires-python = ">=3.11"\ndependencies = ["n<2; os_name == \'nt\'"]\n'
-                '[project.optional-dependencies]\nfast = ["m"]',
-            ),
+            pyproject_toml,
+            '[project]\nrequires-python = ">=3.11"\ndependencies = ["n<2; os_name == \'nt\'"]\n'
+            '[project.optional-dependencies]\nfast = ["m"]',
+            (),
             id="pyproject.toml",
         ),
         pytest.param(
-            package_json(PARTY, '{"dependencies": {"a": "^1"}, "overrides": {"b@1": "2"}}', "web/package.json"),
+            package_json,
+            '{"dependencies": {"a": "^1"}, "overrides": {"b@1": "2"}}',
+            ("web/package.json",),
             id="package.json",
         ),
         pytest.param(
-            cargo_toml(PARTY, '[package]\nname = "m"\nlinks = "ssl"\n[dependencies]\nfoo = "1.2"'), id="Cargo.toml"
+            cargo_toml, '[package]\nname = "m"\nlinks = "ssl"\n[dependencies]\nfoo = "1.2"', (), id="Cargo.toml"
         ),
         pytest.param(
-            package_lock_peers(PARTY, '{"packages": {"node_modules/p": {"peerDependencies": {"a": "1"}}}}'), id="a lock"
+            package_lock_peers, '{"packages": {"node_modules/p": {"peerDependencies": {"a": "1"}}}}', (), id="a lock"
         ),
     ],
 )
-def test_a_manifest_comes_back_from_what_is_stored(manifest):
+def test_a_manifest_comes_back_from_what_is_stored(read, text, more):
+    manifest = read(PARTY, text, *more)
     assert declared(dependencies=dependencies_of(manifest)).entries == manifest.entries
 
 

@@ -85,6 +85,12 @@ class Declaration:
                 case _:
                     yield self._key(*_meeting(entry)), entry
 
+    def packages(self) -> Iterator[tuple[ConflictKey, PackageEntry]]:
+        """The entries on packages, each with the one key under which it is kept and read."""
+        for entry in self.entries:
+            if not isinstance(entry, PathClaim | TaskHold):
+                yield self._key(*_meeting(entry)), entry
+
     def read(self) -> frozenset[ConflictKey]:
         """Under which keys others may have entries that clash with these."""
         keys: set[ConflictKey] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement, npm
 from metaqore_governance_core.psmp.conflicts.own_clashes import includes, own_clashes
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold, ownership_conflicts
 from metaqore_governance_core.psmp.conflicts.paths import PathClaim, path_conflicts
-from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_conflicts
+from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_conflicts, suit_all
 
 T = TypeVar(
     "T",
@@ -45,30 +45,45 @@ def conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable
 
 def _conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterable[Entry]]) -> tuple[Conflict, ...]:
     own = declaration.party.artifact
-    standing = {key: [entry for entry in entries if entry.party.artifact != own] for key, entries in shared.items()}
+    found = [*_of_paths(own, declaration, shared), *_of_tasks(own, declaration, shared)]
     mine: dict[ConflictKey, list[Entry]] = {}
-    for key, entry in declaration.stored():
+    for key, entry in declaration.packages():
         mine.setdefault(key, []).append(entry)
-    found = [
-        *_of_paths(own, declaration, standing),
-        *_of_tasks(own, declaration, standing),
-    ]
     for key, entries in sorted(mine.items()):
-        found += _of_package(own, key, standing.get(key, ()), entries)
+        others = shared.get(key, ())
+        if not _all_suit(key, (*others, *entries)):
+            found += _of_package(own, key, _without(own, others), entries)
     ours = [of_project(one, declaration.organization, declaration.project) for one in found]
     return tuple(sorted({one.id: one for one in ours}.values(), key=lambda one: one.id))
 
 
-def _of_paths(own: str, declaration: Declaration, standing: Mapping[ConflictKey, Sequence[Entry]]) -> list[Conflict]:
-    kinds = {KeyKind.PATH, KeyKind.BELOW}
-    others = [entry for key, entries in standing.items() if key.kind in kinds for entry in entries]
+def _of_paths(own: str, declaration: Declaration, shared: Mapping[ConflictKey, Iterable[Entry]]) -> list[Conflict]:
+    others = _without(own, _under(shared, KeyKind.PATH, KeyKind.BELOW))
+    if not others:
+        return []
     claims = _only(PathClaim, dict.fromkeys([*others, *declaration.entries]))
     return [one for one in path_conflicts(claims) if includes(own, one)]
 
 
-def _of_tasks(own: str, declaration: Declaration, standing: Mapping[ConflictKey, Sequence[Entry]]) -> list[Conflict]:
-    others = [entry for key, entries in standing.items() if key.kind is KeyKind.TASK for entry in entries]
-    return own_clashes(own, _only(TaskHold, others), _only(TaskHold, declaration.entries), ownership_conflicts)
+def _of_tasks(own: str, declaration: Declaration, shared: Mapping[ConflictKey, Iterable[Entry]]) -> list[Conflict]:
+    mine = _only(TaskHold, declaration.entries)
+    if not mine:
+        return []
+    others = _without(own, _under(shared, KeyKind.TASK))
+    return own_clashes(own, _only(TaskHold, others), mine, ownership_conflicts)
+
+
+def _under(shared: Mapping[ConflictKey, Iterable[Entry]], *kinds: KeyKind) -> Iterator[Entry]:
+    return (entry for key, entries in shared.items() if key.kind in kinds for entry in entries)
+
+
+def _without(own: str, entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.party.artifact != own]
+
+
+def _all_suit(key: ConflictKey, entries: Iterable[Entry]) -> bool:
+    """The usual case, where it is told from all at once: then no choice among them clashes either."""
+    return key.kind is KeyKind.PYTHON and suit_all(_only(PythonRequirement, entries))
 
 
 def _of_package(  # noqa: PLR0911 - one return an ecosystem

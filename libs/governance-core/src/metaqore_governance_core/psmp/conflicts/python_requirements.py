@@ -6,28 +6,17 @@ Pre-releases count only where a requirement names one, as uv has it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from packaging.ranges import VersionRange
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
 from metaqore_governance_core.psmp.conflicts.effort import spend
-from metaqore_governance_core.psmp.conflicts.markers import ANYWHERE, Region, both, region_of
+from metaqore_governance_core.psmp.conflicts.markers import Region, both, region_of
 from metaqore_governance_core.psmp.conflicts.model import (
     Choice,
     Conflict,
@@ -37,27 +26,9 @@ from metaqore_governance_core.psmp.conflicts.model import (
     listed,
     make_conflict,
 )
-from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement, clauses_of
+from metaqore_governance_core.psmp.conflicts.python_ranges import ANY, NO_EXTRA, Allowed, Ranges, allowed_where
 
 MAX_CELLS: Final = 1024
-NO_EXTRA: Final = "extra == ''"
-_ANY: Final = SpecifierSet("", prereleases=True).to_range()
-_ANY_STABLE: Final = SpecifierSet("", prereleases=False).to_range()
-_QUERY: Final = re.compile(r"[?#].*")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Allowed:
-    """What a requirement allows, and where. `stable` and `any_version` are without and with pre-releases."""
-
-    name: str
-    region: Region
-    stable: VersionRange
-    any_version: VersionRange
-    names_prerelease: bool
-    url: str | None = None
-    version_known: bool = True
-    clauses: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,44 +57,17 @@ def python_requirement(party: Party, text: str, *, scope: str = "", environment:
 
     Raises `MetaQoreError` `requirement_invalid` or `requirement_too_complex`.
     """
-    return PythonRequirement(party, text, *_allowed_where(text, environment), scope, environment)
+    return PythonRequirement(party, text, *allowed_where(text, environment), scope, environment)
 
 
-@lru_cache(maxsize=16_384)
-def _allowed_where(text: str, environment: str) -> tuple[Allowed, Region]:
-    allowed = _allowed(text)
-    region = both(region_of(NO_EXTRA), region_of(environment)) if environment else region_of(NO_EXTRA)
-    return allowed, both(region, allowed.region)
-
-
-@lru_cache(maxsize=8192)
-def _allowed(text: str) -> Allowed:
-    check_requirement(text, python=True)
-    spend(60 + 20 * clauses_of(text) + 10 * clauses_of(text) ** 2)
-    try:
-        parsed = Requirement(text)
-    except InvalidRequirement as error:
-        raise MetaQoreError("requirement_invalid", f"This is no requirement: {text!r}. See PEP 508.") from error
-    name = canonicalize_name(parsed.name)
-    region = ANYWHERE if parsed.marker is None else region_of(str(parsed.marker))
-    if parsed.url is not None:
-        return _at_url(name, region, parsed.url)
-    return Allowed(name, region, *_ranges(str(parsed.specifier)), clauses=len(parsed.specifier))
-
-
-@lru_cache(maxsize=8192)
-def _ranges(specifiers: str) -> tuple[VersionRange, VersionRange, bool]:
-    """What they allow without and with pre-releases, and whether they name one; many packages share the same few."""
-    stable, any_version = (SpecifierSet(specifiers, prereleases=pre) for pre in (False, True))
-    return stable.to_range(), any_version.to_range(), any(_is_prerelease(one.version) for one in stable)
-
-
-def _at_url(name: str, region: Region, url: str) -> Allowed:
-    known = _version_in(url)
-    if known is None:
-        return Allowed(name, region, _ANY_STABLE, _ANY, names_prerelease=False, url=_same_url(url), version_known=False)
-    stable, any_version = (VersionRange.singleton(known, prereleases=pre) for pre in (False, True))
-    return Allowed(name, region, stable, any_version, known.is_prerelease, _same_url(url))
+def suit_all(requirements: Iterable[PythonRequirement]) -> bool:
+    """Whether surely no choice among these clashes, wherever they apply: the usual case. No is no verdict."""
+    ranges: set[Ranges] = set()
+    for one in requirements:
+        if one.allowed.url is not None:
+            return False
+        ranges.add(one.allowed.ranges)
+    return _some_stable_version_is_in(frozenset(ranges))
 
 
 def python_conflicts(key: str, requirements: Sequence[PythonRequirement]) -> list[Conflict]:
@@ -194,11 +138,7 @@ def _unknown(key: str, parties: tuple[Party, ...], requirements: Sequence[Python
         if one.allowed.version_known:
             continue
         spend(len(requirements))
-        others = [
-            other
-            for other in requirements
-            if other.allowed.version_known and other.allowed.any_version != _ANY and both(one.region, other.region)
-        ]
+        others = [other for other in requirements if _bounds(other.allowed) and both(one.region, other.region)]
         if others:
             clashing = (one.party, others[0].party)
             explanation = (
@@ -219,13 +159,17 @@ def _unknown(key: str, parties: tuple[Party, ...], requirements: Sequence[Python
     return []
 
 
+def _bounds(allowed: Allowed) -> bool:
+    return allowed.version_known and allowed.ranges.any_version != ANY.any_version
+
+
 @dataclass(frozen=True, slots=True)
 class _Cell:
     """What the requirements that hold in some part of the environments allow there together."""
 
     members: tuple[PythonRequirement, ...] = ()
-    stable: VersionRange = _ANY_STABLE
-    any_version: VersionRange = _ANY
+    stable: VersionRange = ANY.stable
+    any_version: VersionRange = ANY.any_version
     names_prerelease: bool = False
     clauses: int = 0
 
@@ -234,11 +178,12 @@ class _Cell:
         new = tuple(one for one in more if id(one) not in known)
         stable, any_version, clauses = self.stable, self.any_version, self.clauses
         spend(len(self.members))
-        for allowed in {id(one.allowed): one.allowed for one in new}.values():
-            clauses += allowed.clauses
+        ranges = dict.fromkeys(one.allowed.ranges for one in new)
+        for one in ranges:
+            clauses += one.clauses
             spend(4 + 6 * clauses)
-            stable, any_version = stable & allowed.stable, any_version & allowed.any_version
-        names_prerelease = self.names_prerelease or any(one.allowed.names_prerelease for one in new)
+            stable, any_version = stable & one.stable, any_version & one.any_version
+        names_prerelease = self.names_prerelease or any(one.names_prerelease for one in ranges)
         return _Cell((*self.members, *new), stable, any_version, names_prerelease, clauses)
 
     @property
@@ -251,7 +196,7 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
 
     Raises `MetaQoreError` `requirements_too_complex` where their markers make more than `MAX_CELLS` different cases.
     """
-    if _some_stable_version_suits_all(frozenset([one.allowed for one in requirements])):
+    if _some_stable_version_is_in(frozenset([one.allowed.ranges for one in requirements])):
         return []
     cells: dict[Region, _Cell] = {region_of(NO_EXTRA): _Cell()}
     for one in requirements:
@@ -273,10 +218,9 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
 
 
 @lru_cache(maxsize=4096)
-def _some_stable_version_suits_all(all_allowed: frozenset[Allowed]) -> bool:
-    """The usual case, wherever they apply. What is allowed is told apart by identity, which the cache keeps."""
-    met, clauses = _ANY_STABLE, 0
-    for one in {id(allowed.stable): allowed for allowed in all_allowed}.values():
+def _some_stable_version_is_in(all_ranges: frozenset[Ranges]) -> bool:
+    met, clauses = ANY.stable, 0
+    for one in all_ranges:
         clauses += one.clauses
         spend(2 + 4 * clauses)
         met &= one.stable
@@ -291,30 +235,3 @@ def _two_urls(requirements: Sequence[PythonRequirement]) -> tuple[PythonRequirem
             if one.allowed.url != other.allowed.url and both(one.region, other.region):
                 return one, other
     return None
-
-
-def _version_in(url: str) -> Version | None:
-    """The version that a wheel's or a source archive's file name holds."""
-    file = _QUERY.sub("", url).rpartition("/")[2].replace("%2B", "+").replace("%2b", "+")
-    try:
-        if file.endswith(".whl"):
-            return parse_wheel_filename(file)[1]
-        if file.endswith((".tar.gz", ".zip")):
-            return parse_sdist_filename(file)[1]
-    except (InvalidWheelFilename, InvalidSdistFilename):
-        pass
-    return None
-
-
-def _same_url(url: str) -> str:
-    """The place alone: hashes in the fragment do not make it another."""
-    place, _, fragment = url.partition("#")
-    subdirectory = [one for one in fragment.split("&") if one.startswith("subdirectory=")]
-    return "#".join((place, *subdirectory))
-
-
-def _is_prerelease(version: str) -> bool:
-    try:
-        return Version(version.removesuffix(".*")).is_prerelease
-    except InvalidVersion:
-        return False

@@ -28,13 +28,16 @@ _Place: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """`settled` are the forms of which two different parties are here: more of them would tell nothing new."""
-
     found: tuple[Found, ...]
-    settled: frozenset[bytes]
+    forms: tuple[bytes, ...]
 
     def stays(self, gone: Holder) -> bool:
         return all(one.holder != gone for one in self.found)
+
+    def settles(self, form: bytes) -> bool:
+        """Whether two different parties of that form are here: more of them would tell nothing new."""
+        known = zip(self.forms, self.found, strict=True)
+        return len({one.holder.party for own, one in known if own == form}) > 1
 
 
 @dataclass(slots=True)
@@ -49,18 +52,15 @@ class RememberedIndex:
         """The samples of those keys that are known."""
         return {key: self._samples[key].found for key in keys if key in self._samples}
 
-    def learn(self, key: ConflictKey, rows: Collection[tuple[bytes, Found]]) -> None:
-        """A sample as it was read: the form of each, and who declares it."""
-        if key.kind not in SHARED_KINDS:
-            return
-        parties: dict[bytes, set[str]] = {}
-        for form, one in rows:
-            parties.setdefault(form, set()).add(one.holder.party)
-        settled = frozenset(form for form, some in parties.items() if len(some) > 1)
-        self._samples[key] = _Sample(tuple(one for _, one in rows), settled)
-        self.size += 1 + len(rows)
-        if self.size > MOST:
-            self._samples, self.size = {}, 0
+    def learn(self, key: ConflictKey, rows: Collection[tuple[bytes, Found]]) -> tuple[Found, ...]:
+        """A sample as it was read: the form of each, and who declares it. Gives it without the forms."""
+        forms, found = zip(*rows, strict=True) if rows else ((), ())
+        if key.kind in SHARED_KINDS:
+            self._samples[key] = _Sample(found, forms)
+            self.size += 1 + len(rows)
+            if self.size > MOST:
+                self._samples, self.size = {}, 0
+        return found
 
     def follow(self, changes: Changes, stamp: Stamp) -> None:
         """Go on to what this process wrote itself: forget what it changed, and keep the rest."""
@@ -71,7 +71,7 @@ class RememberedIndex:
                     self._forget(key)
         for rows in changes.placed.values():
             for key, entries in rows.items():
-                if key in self._samples and encode_entries(entries)[0] not in self._samples[key].settled:
+                if key in self._samples and not self._samples[key].settles(encode_entries(entries)[0]):
                     self._forget(key)
 
     def _forget(self, key: ConflictKey) -> None:

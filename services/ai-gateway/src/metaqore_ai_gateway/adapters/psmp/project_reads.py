@@ -80,8 +80,12 @@ join psmp_conflict_entries as e on e.organization = $1 and e.project = $2 and e.
 order by asked.at, e.party, e.number
 """
 _STOPPED: Final = """
+select distinct artifact, number from psmp_conflict_parties where organization = $1 and project = $2
+order by artifact, number
+"""
+_STOPPED_BY: Final = """
 select distinct artifact, number from psmp_conflict_parties
-where organization = $1 and project = $2 and ($3::text[] is null or party = any ($3))
+where organization = $1 and project = $2 and party = any ($3::text[])
 order by artifact, number
 """
 _OPEN_ITEMS: Final = """
@@ -117,8 +121,11 @@ class ProjectReads:
 
     async def stopped(self, parties: Collection[str] | None) -> list[Holder]:
         """The proposals in open conflicts with these."""
-        given = None if parties is None else list(parties)
-        rows = await self.connection.fetch(_STOPPED, self.organization, self.project, given)
+        of = (self.organization, self.project)
+        if parties is None:
+            rows = await self.connection.fetch(_STOPPED, *of)
+        else:
+            rows = await self.connection.fetch(_STOPPED_BY, *of, list(parties))
         return [Holder(row["artifact"], row["number"]) for row in rows]
 
     async def open_items(self) -> list[Ref]:

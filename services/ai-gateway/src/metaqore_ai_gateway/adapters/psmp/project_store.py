@@ -12,7 +12,7 @@ import asyncpg
 
 from metaqore_ai_gateway.adapters.psmp.history_sql import happened, states_at
 from metaqore_ai_gateway.adapters.psmp.index_memory import IndexMemory, RememberedIndex
-from metaqore_ai_gateway.adapters.psmp.project_reads import ProjectReads, alone
+from metaqore_ai_gateway.adapters.psmp.project_reads import ProjectReads
 from metaqore_ai_gateway.adapters.psmp.project_writes import ProjectWrites, hashed
 from metaqore_ai_gateway.adapters.psmp.refusal_codec import decode_refusal
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
@@ -23,7 +23,12 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey
 from metaqore_governance_core.psmp.refusal import conflict
 
-_LOCK: Final = "select version, transaction_id from psmp_projects where organization = $1 and project = $2 for update"
+# Whoever works on a project reads and writes by key alone: one plan serves all keys, and to plan the reads anew for
+# each took as long as most of them do.
+_LOCK: Final = """
+select version, transaction_id, set_config('plan_cache_mode', 'force_generic_plan', true)
+from psmp_projects where organization = $1 and project = $2 for update
+"""
 _ANSWERS: Final = """
 select key, digest, first_version, last_version, refusal, receipt from psmp_commands
 where organization = $1 and project = $2 and key = any ($3::bytea[])
@@ -68,9 +73,7 @@ class PostgresProjectTransaction(ProjectReads):
         """Two of each who declare the same."""
         known = self.remembered.found(keys)
         read = await self.forms([key for key in keys if key not in known])
-        for key, rows in read.items():
-            self.remembered.learn(key, rows)
-        return {**known, **alone(read)}
+        return {**known, **{key: self.remembered.learn(key, rows) for key, rows in read.items()}}
 
     async def answers(self, repeatables: Collection[Repeatable]) -> Mapping[str, Answered]:
         """What came of the submissions with these keys."""
