@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
@@ -21,6 +21,7 @@ GENERATE: Final = "generate"
 
 CREDENTIAL_IN_PROMPT: Final = "credential_in_prompt"
 SCANNER_FAILED: Final = "scanner_failed"
+MISSING_SCOPE: Final = "missing_scope"
 RESIDENCY_PERMITTED: Final = "residency_permitted"
 RESIDENCY_NO_PROVIDER: Final = "residency_no_provider"
 
@@ -52,7 +53,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be decided. `candidates` are the localities of the providers that could serve it."""
+    """What is to be decided. `candidates` are the localities of the providers that could serve it.
+
+    `needs` are the scopes that the caller's key must have.
+    """
 
     caller: Caller
     tool: str
@@ -62,6 +66,7 @@ class Request:
     project: str | None = None
     findings: Findings = NOTHING_FOUND
     scanner_failed: bool = False
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +126,15 @@ def sensitivity_of(policy: Policy, request: Request) -> tuple[Sensitivity, tuple
     return level, tuple(sources)
 
 
+def lacking(caller: Caller, needs: Iterable[str]) -> str | None:
+    """The first of these scopes that the caller's key does not have."""
+    return next((scope for scope in needs if scope not in caller.scopes), None)
+
+
 def decide(policy: Policy, request: Request) -> Decision:
     """Permit only what an allowpath allows and a residency policy has a place for; a credential vetoes both.
 
-    A denial names every reason that holds, the gravest first.
+    Nothing is permitted to a key that lacks a scope for it. A denial names every reason that holds, the gravest first.
     """
     sensitivity, sources = sensitivity_of(policy, request)
     placement = policy.residency.placement(sensitivity)
@@ -132,6 +142,8 @@ def decide(policy: Policy, request: Request) -> Decision:
     passage = policy.allowpaths.permits(request.caller.organization, request.caller.name, request.tool, request.verb)
 
     vetoes: list[str] = []
+    if lacking(request.caller, request.needs) is not None:
+        vetoes.append(MISSING_SCOPE)
     if request.findings.holds_credential:
         vetoes.append(CREDENTIAL_IN_PROMPT)
     if passage is not Passage.ALLOWED:

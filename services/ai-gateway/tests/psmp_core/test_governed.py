@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.receipts import parse_token
 
@@ -49,21 +50,49 @@ async def test_the_sensitivity_of_a_version_is_at_least_what_was_found(world):
 
 
 @pytest.mark.parametrize(
-    ("command", "fields", "scope"),
+    ("who", "command", "fields", "scope"),
     [
-        ("project.set_mode", {"mode": "flexible", "why": "w"}, "psmp:mode"),
-        ("project.create", {"project_name": "x", "mode": "flexible"}, "psmp:mode"),
-        ("project.create", {"project_name": "x", "policy": {"may_activate_own": True}}, "psmp:mode"),
-        ("project.set_policy", {"policy": {}, "why": "w"}, "psmp:mode"),
-        ("artifact.erase_body", {"artifact": "artifact_a", "version": 1, "why": "w"}, "psmp:erase"),
+        ("reader", "task.open", {"title": "t"}, "psmp:write"),
+        ("reader", "artifact.activate", {"artifact": "artifact_a", "version": 1}, "psmp:write"),
+        ("carl", "project.set_mode", {"mode": "flexible", "why": "w"}, "psmp:mode"),
+        ("carl", "project.create", {"project_name": "x", "mode": "flexible"}, "psmp:mode"),
+        ("carl", "project.create", {"project_name": "x", "policy": {"may_activate_own": True}}, "psmp:mode"),
+        ("carl", "project.set_policy", {"policy": {}, "why": "w"}, "psmp:mode"),
+        ("carl", "project.freeze", {"why": "w"}, "psmp:mode"),
+        ("carl", "project.unfreeze", {"why": "w"}, "psmp:mode"),
+        ("carl", "project.archive", {"why": "w"}, "psmp:mode"),
+        ("carl", "project.archive", {"why": "w", "cascade": True}, "psmp:mode"),
+        ("carl", "artifact.erase_body", {"artifact": "artifact_a", "version": 1, "why": "w"}, "psmp:erase"),
     ],
 )
-async def test_some_commands_need_a_scope_of_their_own(world, command, fields, scope):
-    before = len(await world.records())
-    with pytest.raises(MetaQoreError) as error:
-        await world.do("carl", command, **fields)
-    assert (error.value.code, error.value.reasons) == ("missing_scope", (scope,))
-    assert len(await world.records()) == before
+async def test_a_missing_scope_is_a_denial_on_record(world, who, command, fields, scope):
+    refused = await world.refused(who, command, **fields)
+    assert (refused.state, refused.code, refused.kind) == ("denied", "missing_scope", ErrorKind.FORBIDDEN)
+    assert refused.reasons == (scope,)
+    record = (await world.records())[-1]
+    assert (record["verdict"], record["reasons"][0], record["receipt"]) == ("deny", "missing_scope", refused.receipt)
+    assert f"{record['tool']}.{record['verb']}" == f"psmp.{command}"
+    assert refused.receipt == parse_token(refused.receipt_token).id
+    assert await _events(world) == ["project.ProjectCreated"]
+
+
+async def test_the_record_of_a_missing_scope_names_what_the_command_was_for(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    await world.refused("reader", "artifact.activate", artifact=own, version=1)
+    record = (await world.records())[-1]
+    assert (record["target"], record["project"]) == ([f"artifact:{own}"], world.project)
+
+
+async def test_an_upload_without_the_scope_is_denied_on_record_and_read_by_nobody(world):
+    async def pieces():
+        raise AssertionError("nobody reads it")
+        yield b""
+
+    with pytest.raises(CommandRefusedError) as refused:
+        await world.psmp.uploads.put(world.caller("reader"), pieces(), "text/plain")
+    record = (await world.records())[-1]
+    assert (refused.value.code, record["receipt"]) == ("missing_scope", refused.value.receipt)
+    assert (record["verb"], record["verdict"]) == ("upload", "deny")
 
 
 async def test_a_refusal_of_the_state_is_recorded_as_a_command_that_policy_permits(world):
@@ -168,6 +197,49 @@ async def test_a_repeat_of_what_was_refused_is_refused_alike(world):
     first = await world.refused("ann", "artifact.activate", artifact=own, version=1, key="k")
     again = await world.refused("ann", "artifact.activate", artifact=own, version=1, key="k")
     assert (again.code, again.receipt) == (first.code, first.receipt)
+
+
+async def test_a_repeat_of_what_was_refused_before_it_was_tried_is_refused_alike(world):
+    own = (await world.propose("ann", "a", text="first")).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=own, version=1)
+    taken = (await world.do("ann", "checkpoint.take", checkpoint_name="base")).checkpoint
+    await world.do("bob", "artifact.deprecate", artifact=own, version=1, why="old")
+    fields = {"checkpoint": taken.id, "why": "back", "key": "k"}
+    first = await world.refused("ann", "checkpoint.restore", **fields)
+    assert first.code == "own_proposal"
+    await world.do("bob", "project.set_policy", policy={"may_activate_own": True}, why="w")
+    before = len(await world.records())
+    again = await world.refused("ann", "checkpoint.restore", **fields)
+    assert (again.code, again.message, again.reasons, again.receipt) == (
+        first.code,
+        first.message,
+        first.reasons,
+        first.receipt,
+    )
+    assert len(await world.records()) == before
+    await world.do("ann", "checkpoint.restore", **fields | {"key": "other"})
+
+
+async def test_a_repeat_of_what_the_database_refused_is_refused_alike(world):
+    fields = {"project_name": "garden", "project": "", "key": "k"}
+    first = await world.refused("ann", "project.create", **fields)
+    again = await world.refused("ann", "project.create", **fields)
+    assert (first.code, again.code, again.receipt) == ("project_exists", "project_exists", first.receipt)
+
+
+async def test_a_repeat_of_what_conflicts_refused_names_them_again(world):
+    await world.propose("ann", "a", paths=["src/x.py"])
+    wanted = [{"created": _app("b") | {"declarations": {"paths": ["src/x.py"]}}}]
+    fields = {"proposals": wanted, "refuse_blocked": True, "key": "k"}
+    first = await world.refused("bob", "artifact.propose", **fields)
+    again = await world.refused("bob", "artifact.propose", **fields)
+    assert again.conflicts == first.conflicts != ()
+
+
+async def test_a_denial_is_not_kept_under_its_key(world):
+    denied = await world.refused("reader", "task.open", title="t", key="k")
+    again = await world.refused("reader", "task.open", title="t", key="k")
+    assert denied.receipt != again.receipt
 
 
 async def test_a_repeated_creation_makes_one_project(world):

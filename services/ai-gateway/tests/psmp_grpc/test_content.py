@@ -93,9 +93,9 @@ async def test_a_refused_upload_has_its_receipt(door):
     assert dict(ended.initial_metadata())["metaqore-receipt"] == "token-2"
 
 
-async def test_an_upload_needs_its_scope(door, kept):
-    ended = await door.refused("ArtifactService.UploadContent", parts(b"x"), caller="eve")
-    assert (error_of_call(ended).code, kept) == ("missing_scope", [])
+async def test_whether_a_key_may_upload_is_for_the_use_case_to_say_on_record(door, kept):
+    await door.call("ArtifactService.UploadContent", parts(b"x"), caller="eve")
+    assert [name for name, *_ in kept] == ["eve"]
 
 
 def stored(door, made, pieces, phase=Phase.ACTIVE):

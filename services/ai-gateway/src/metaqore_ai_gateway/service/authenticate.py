@@ -37,9 +37,14 @@ def authenticate(keys: Keys, authorization: str | None, api_key: str | None = No
 def require_scope(caller: Caller, scope: str) -> None:
     """Raises `missing_scope`, kind forbidden, unless the caller's key has `scope`."""
     if scope not in caller.scopes:
-        raise MetaQoreError(
-            "missing_scope",
-            f"This API key lacks the scope {scope}. Ask an administrator for a key that has it.",
-            kind=ErrorKind.FORBIDDEN,
-            reasons=(scope,),
-        )
+        raise missing_scope(scope)
+
+
+def missing_scope(scope: str) -> MetaQoreError:
+    """The caller's key lacks it."""
+    return MetaQoreError(
+        "missing_scope",
+        f"This API key lacks the scope {scope}. Ask an administrator for a key that has it.",
+        kind=ErrorKind.FORBIDDEN,
+        reasons=(scope,),
+    )

@@ -17,12 +17,11 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.artifact_messages import body_mes
 from metaqore_ai_gateway.entrypoints.psmp_grpc.commands import RECEIPT_KEY, refused
 from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import bounded, identifier, invalid
 from metaqore_ai_gateway.entrypoints.psmp_grpc.versions import counting
-from metaqore_ai_gateway.service.authenticate import require_scope
 from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_ai_gateway.service.psmp.reading_ports import Readings
 from metaqore_ai_gateway.service.psmp.uploads import Uploads
 from metaqore_governance_core.errors import MetaQoreError
-from metaqore_governance_core.identity import Door, Scope
+from metaqore_governance_core.identity import Door
 from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import current_caller
 
@@ -43,7 +42,6 @@ class ContentCalls(artifact_pb2_grpc.ArtifactServiceServicer):
     ) -> pb.UploadContentResponse:
         """Keep a body for versions to come."""
         caller = current_caller()
-        require_scope(caller, Scope.PSMP_WRITE)
         head = await _head(requests)
         try:
             stored = await self.uploads.put(caller, _text(head, requests), head.media_type or _PLAIN, Door.GRPC)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp import artifact_commands, project, work
 from metaqore_governance_core.psmp.artifact_state import Artifact
 from metaqore_governance_core.psmp.event_codec import Event
@@ -58,7 +59,8 @@ class Submission:
     `expected` is the version that the project must be at. `dry_run` tells what would happen, and nothing does.
     `over_proposals` is for a restore: what it proposes is judged against what is active alone, and proposals that clash
     with it are blocked instead. `refuse_blocked` refuses all where something that it offers would be blocked.
-    `receipt_token` is the signed receipt of its decision; a repeat is answered with that of the first.
+    `receipt_token` is the signed receipt of its decision; a repeat is answered with that of the first. `refused` is why
+    nothing of it happens, where that is known before: it is kept for repeats.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Submission:
     refuse_blocked: bool = False
     expected: int | None = None
     receipt_token: str = ""
+    refused: MetaQoreError | None = None
 
 
 @dataclass(frozen=True, slots=True)

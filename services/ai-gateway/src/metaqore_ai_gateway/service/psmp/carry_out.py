@@ -89,6 +89,25 @@ class CarryOut:
                 refuse = isinstance(command, artifacts.ProposeArtifacts) and command.refuse_blocked
                 return await self._submit(permitted, await self._asked(permitted), refuse_blocked=refuse)
 
+    async def keep_refusal(self, permitted: Permitted, refusal: MetaQoreError) -> None:
+        """Keep what refused the command before its transaction under its key. Raises where the database is away."""
+        recorded = permitted.recorded
+        try:
+            await self.queues.submit(
+                Submission(
+                    recorded.receipt,
+                    permitted.organization,
+                    permitted.target.project,
+                    (),
+                    permitted.repeatable,
+                    receipt_token=recorded.receipt_token,
+                    refused=refusal,
+                )
+            )
+        except MetaQoreError as told:
+            if told.retryable:
+                raise
+
     async def _submit(
         self,
         permitted: Permitted,

@@ -40,6 +40,8 @@ class Conduct:
 
     async def run(self) -> None:
         """Let everything happen that is asked, and what follows from it."""
+        if self.submission.refused is not None:
+            raise self.submission.refused
         expected = self.submission.expected
         if expected is not None and expected != self.workspace.version:
             raise stale(self.workspace.project_ref, self.workspace.version, expected)

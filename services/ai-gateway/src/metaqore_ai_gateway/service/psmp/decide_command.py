@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from metaqore_ai_gateway.service.authenticate import missing_scope
 from metaqore_ai_gateway.service.ports import Appended, AuditSpool, Digests
 from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_ai_gateway.service.settled import settled
@@ -20,6 +21,7 @@ from metaqore_governance_core.decision import (
     Policy,
     Request,
     decide,
+    lacking,
 )
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Door
@@ -49,7 +51,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be decided about a command. `target` names what it is about, as `<aggregate>:<id>`."""
+    """What is to be decided about a command. `target` names what it is about, as `<aggregate>:<id>`.
+
+    `needs` are the scopes that its caller's key must have.
+    """
 
     caller: Caller
     door: Door
@@ -58,6 +63,7 @@ class Question:
     project: str | None
     target: tuple[str, ...]
     label: Sensitivity | None = None
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,7 @@ class DecideCommand:
                 project=question.project,
                 findings=found or NOTHING_FOUND,
                 scanner_failed=found is None,
+                needs=question.needs,
             ),
         )
         receipt, organization = self.new_id(), question.caller.organization
@@ -123,7 +130,7 @@ class DecideCommand:
         receipt_token = token(appended.receipt(receipt, organization, ""))
         if not decision.permitted:
             raise CommandRefusedError(
-                _denial(decision.reasons),
+                _denial(question, decision.reasons),
                 state="denied",
                 receipt=receipt,
                 receipt_token=receipt_token,
@@ -178,7 +185,10 @@ def _nothing(_: Appended) -> None:
     """The record is durable whoever still waits for it."""
 
 
-def _denial(reasons: tuple[str, ...]) -> MetaQoreError:
+def _denial(question: Question, reasons: tuple[str, ...]) -> MetaQoreError:
+    scope = lacking(question.caller, question.needs)
+    if scope is not None:
+        return missing_scope(scope)
     code = next((reason for reason in reasons if reason in _DENIALS), "denied")
     message = _DENIALS.get(code, "The policy denies this command.")
     return MetaQoreError(code, message, kind=ErrorKind.FORBIDDEN, reasons=reasons)

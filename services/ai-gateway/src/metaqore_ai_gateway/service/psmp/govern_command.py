@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from metaqore_ai_gateway.service.admission import Admission
-from metaqore_ai_gateway.service.authenticate import require_scope
 from metaqore_ai_gateway.service.idempotency import body_differs, check_key
 from metaqore_ai_gateway.service.psmp.answering import answer_of
 from metaqore_ai_gateway.service.psmp.answers import Answers, KeptAnswer
 from metaqore_ai_gateway.service.psmp.asked import Repeatable
 from metaqore_ai_gateway.service.psmp.carry_out import CarryOut, Permitted
+from metaqore_ai_gateway.service.psmp.command_scopes import scopes_for
 from metaqore_ai_gateway.service.psmp.command_text import texts_of
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, Recorded
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError, Given, actor_of
@@ -20,9 +21,8 @@ from metaqore_ai_gateway.service.psmp.target import FindTarget, Target
 from metaqore_ai_gateway.service.psmp.tell_again import TellAgain
 from metaqore_ai_gateway.service.psmp.ways_out import FindWaysOut, conflicts_behind
 from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
-from metaqore_governance_core.contracts import psmp_project_commands as projects
+from metaqore_governance_core.decision import lacking
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.identity import Scope
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError
 from metaqore_governance_core.receipts import parse_token
 from metaqore_governance_core.sensitivity import Sensitivity
@@ -46,7 +46,8 @@ class GovernCommand:
 
     async def __call__(self, given: Given) -> Answer:
         """Decide, record, then do."""
-        _check_scopes(given)
+        if lacking(given.caller, scopes_for(given.command)) is not None:
+            await self._deny(given)
         repeatable = _repeatable(given)
         target = await self.find_target(given)
         kept = await self._kept(repeatable, given, target)
@@ -60,12 +61,37 @@ class GovernCommand:
                 return await self.carry_out(permitted)
             except MetaQoreError as error:
                 if error.kind not in _UNTRIED:
-                    kept = await self._kept(repeatable, given, target)  # the first may have ended meanwhile
+                    kept = await self._first(permitted, error)
                     if kept is not None and kept.receipt_token != recorded.receipt_token:
                         return await self._again(kept, given, target)
                 raise await self._refused(error, given, target, recorded) from error
         finally:
             self.admission.leave()
+
+    async def _deny(self, given: Given) -> NoReturn:
+        """Raises the denial for a missing scope, on record, and with what the command is about where that is there."""
+        try:
+            question = _question(given, await self.find_target(given))
+        except MetaQoreError:
+            question = _question(given, None)
+        self.admission.enter()
+        try:
+            await self.decide(question, texts_of(given.command), given.raw)
+        finally:
+            self.admission.leave()
+        raise AssertionError("nothing is permitted to a key that lacks a scope for it")
+
+    async def _first(self, permitted: Permitted, error: MetaQoreError) -> KeptAnswer | None:
+        """What the first command with its key was answered: another, that has ended meanwhile, or this one's refusal.
+
+        The transaction keeps its own. What refused the command before it is kept here, so that a repeat is told alike.
+        """
+        repeatable, given, target = permitted.repeatable, permitted.given, permitted.target
+        kept = await self._kept(repeatable, given, target)
+        if kept is None and repeatable is not None:
+            await self.carry_out.keep_refusal(permitted, error)
+            kept = await self._kept(repeatable, given, target)
+        return kept
 
     async def _refused(
         self, error: MetaQoreError, given: Given, target: Target, recorded: Recorded
@@ -104,23 +130,6 @@ class GovernCommand:
         return await self.tell_again(answer, kept.result, given, target)
 
 
-def _check_scopes(given: Given) -> None:
-    require_scope(given.caller, Scope.PSMP_WRITE)
-    match given.command:
-        case projects.SetProjectMode() | projects.SetProjectPolicy():
-            require_scope(given.caller, Scope.PSMP_MODE)
-        case projects.CreateProject() as create if create.mode != "strict" or _loosens(create.policy):
-            require_scope(given.caller, Scope.PSMP_MODE)
-        case artifacts.EraseArtifactBody():
-            require_scope(given.caller, Scope.PSMP_ERASE)
-        case _:
-            pass
-
-
-def _loosens(policy: projects.ProjectPolicySpec) -> bool:
-    return policy.may_activate_own or policy.may_resolve_own
-
-
 def _repeatable(given: Given) -> Repeatable | None:
     """The caller's name is part of it: nobody is told what another's key led to."""
     if not given.key or given.dry_run:
@@ -130,9 +139,11 @@ def _repeatable(given: Given) -> Repeatable | None:
     return Repeatable(f"{given.caller.name}\n{given.key}", hashlib.sha256(content).digest())
 
 
-def _question(given: Given, target: Target) -> Question:
+def _question(given: Given, target: Target | None) -> Question:
     command = given.command
-    return Question(given.caller, given.door, command.tool, command.verb, target.project, target.told, _label(given))
+    project, told = (None, ()) if target is None else (target.project, target.told)
+    needs = scopes_for(command)
+    return Question(given.caller, given.door, command.tool, command.verb, project, told, _label(given), needs)
 
 
 def _label(given: Given) -> Sensitivity | None:

@@ -62,8 +62,9 @@ class Answer:
 class CommandRefusedError(MetaQoreError):
     """A command that was recorded and not done.
 
-    `denied`: policy does not permit it. `refused`: policy does, the state or its rules do not. `failed`: it could not
-    be tried. It was for `project`. `conflicts` stand in the way, and `ways_out` would help.
+    `denied`: policy does not permit it, or the caller's key lacks a scope. `refused`: they do, the state or its rules
+    do not. `failed`: it could not be tried. It was for `project`. `conflicts` stand in the way, and `ways_out` would
+    help.
     """
 
     def __init__(
@@ -92,8 +93,8 @@ class CommandGate(Protocol):
     async def __call__(self, given: Given) -> Answer:
         """Decide, record, then do. Raises `CommandRefusedError` for what was recorded and not done.
 
-        Raises another `MetaQoreError` for what has no record: `missing_scope`, something that is not there, a spool or
-        a database that is away.
+        Raises another `MetaQoreError` for what has no record: something that is not there, a spool or a database that
+        is away.
         """
         ...
 

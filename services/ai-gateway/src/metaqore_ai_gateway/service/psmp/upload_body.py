@@ -8,15 +8,16 @@ from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from metaqore_ai_gateway.service.authenticate import require_scope
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
+from metaqore_governance_core.decision import lacking
 from metaqore_governance_core.identity import Caller, Door, Scope
 from metaqore_governance_core.records import Commitment
-from metaqore_governance_core.scanner import Findings
+from metaqore_governance_core.scanner import NOTHING_FOUND, Findings
 
 TOOL: Final = "psmp.artifact"
 VERB: Final = "upload"
+_NEEDS: Final = (Scope.PSMP_WRITE,)
 WINDOW_BYTES: Final = 1 << 20
 OVERLAP_BYTES: Final = 16 * 1024
 """What a window has in common with the one before: longer than anything that is looked for."""
@@ -67,13 +68,17 @@ class UploadBody:
     async def put(
         self, caller: Caller, text: AsyncIterable[bytes], media_type: str, door: Door = Door.REST
     ) -> StoredBody:
-        """What is refused is dropped: no row ever had its key."""
-        require_scope(caller, Scope.PSMP_WRITE)
+        """What is refused is dropped: no row ever had its key. Without its scope nothing is read."""
+        if lacking(caller, _NEEDS):
+            question = Question(caller, door, TOOL, VERB, None, (), needs=_NEEDS)
+            nothing = self.decide.digests.commit(caller.organization, b"")
+            await self.decide.of_findings(question, NOTHING_FOUND, nothing)
+            raise AssertionError("nothing is permitted to a key that lacks a scope for it")
         watched = _Watched(self.decide)
         sealed = await self.bodies.seal(caller.organization, watched.pieces(text))
         stored = sealed.stored
         commitment = Commitment(stored.digest, stored.key_id, stored.size_bytes)
-        question = Question(caller, door, TOOL, VERB, None, (f"body:{stored.digest}",))
+        question = Question(caller, door, TOOL, VERB, None, (f"body:{stored.digest}",), needs=_NEEDS)
         try:
             recorded = await self.decide.of_findings(question, watched.found, commitment)
         except BaseException:
