@@ -146,6 +146,14 @@ async def test_other_paths_and_methods(gateway, method, path, status, code):
     assert ("allow" in response.headers) == (status == 405)
 
 
+async def test_the_head_of_the_models_is_theirs_without_the_body(gateway):
+    key = {"authorization": "Bearer key-alice"}
+    whole = await gateway.client.get("/v1/models", headers=key)
+    bare = await gateway.client.head("/v1/models", headers=key)
+    assert (bare.status_code, bare.content) == (200, b"")
+    assert bare.headers["content-length"] == whole.headers["content-length"] == str(len(whole.content))
+
+
 async def test_a_missing_key_says_how_to_send_one(gateway):
     response = await gateway.chat(authorization=None)
     assert response.headers["www-authenticate"].startswith("Bearer")

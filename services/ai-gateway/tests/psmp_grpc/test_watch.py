@@ -91,8 +91,7 @@ async def test_a_key_that_is_revoked_watches_no_more(door, feed, revoke, silent)
     try:
         async with asyncio.timeout(10):
             with pytest.raises(grpc.aio.AioRpcError) as ended:
-                while await call.read() is not grpc.aio.EOF:
-                    pass
+                await read_on(call)
             await feed.closed.wait()
     finally:
         if telling:
@@ -101,6 +100,11 @@ async def test_a_key_that_is_revoked_watches_no_more(door, feed, revoke, silent)
         grpc.StatusCode.UNAUTHENTICATED,
         "invalid_api_key",
     )
+
+
+async def read_on(call):
+    while await call.read() is not grpc.aio.EOF:
+        pass
 
 
 async def tell_on(feed):

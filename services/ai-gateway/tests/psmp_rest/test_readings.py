@@ -1,7 +1,9 @@
 """What is read, at which point, and how it is paged and filtered."""
 
 import hashlib
+import re
 from base64 import b64decode
+from dataclasses import replace
 
 import pytest
 
@@ -174,16 +176,50 @@ async def test_a_checkpoint_of_another_project_is_none(client):
 
 
 @pytest.mark.parametrize(
-    ("path", "tag"),
+    ("path", "revision"),
     [
-        ("/projects/p1", '"3"'),
-        (f"/tasks/{TASK}", '"2"'),
-        (f"/artifacts/{ARTIFACT}", '"5"'),
-        (f"/artifacts/{ARTIFACT}/versions/1", '"5"'),
+        ("/projects/p1", 3),
+        (f"/tasks/{TASK}", 2),
+        (f"/artifacts/{ARTIFACT}", 5),
+        (f"/artifacts/{ARTIFACT}/versions/1", 5),
     ],
 )
-async def test_what_is_read_has_its_revision_as_tag(client, path, tag):
-    assert (await read(client, path)).headers["etag"] == tag
+async def test_what_is_read_has_its_revision_as_tag_and_is_not_sent_to_who_has_it(client, path, revision):
+    told = await read(client, path)
+    tag = told.headers["etag"]
+    assert re.fullmatch(rf'"{revision}\.[0-9a-f]{{16}}"', tag)
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = await client.get(f"/api/v1{path}", headers={"if-none-match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert not {"content-length", "content-type"} & again.headers.keys()
+    for other in ('"other"', f'"{revision}"', ""):
+        assert (await read(client, path, **{"if-none-match": other})).json() == told.json()
+
+
+async def test_what_changes_beside_the_revision_changes_the_tag(client, readings):
+    tag = (await read(client, "/projects/p1")).headers["etag"]
+    known = await readings.project(None, "p1")
+
+    async def later(*_):
+        return replace(known, project_version=known.project_version + 1)
+
+    readings.project = later
+    told = await read(client, "/projects/p1", **{"if-none-match": tag})
+    assert (told.json()["version"], told.headers["etag"] == tag) == (known.project_version + 1, False)
+
+
+@pytest.mark.parametrize("path", ["/projects/p1", "/tasks", f"/artifacts/{ARTIFACT}/versions/1/content", "/nothing"])
+async def test_a_head_is_answered_as_its_get_without_the_body(client, path):
+    whole = await client.get(f"/api/v1{path}")
+    bare = await client.head(f"/api/v1{path}")
+    assert (bare.status_code, bare.content, bare.headers) == (whole.status_code, b"", whole.headers)
+
+
+async def test_a_body_that_is_known_is_not_sent_again(client):
+    path = f"/artifacts/{ARTIFACT}/versions/1/content"
+    tag = (await read(client, path)).headers["etag"]
+    again = await client.get(f"/api/v1{path}", headers={"if-none-match": tag, "range": "bytes=1-"})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
 
 
 async def test_an_artifact_tells_all_of_its_newest_version(client, conflict):

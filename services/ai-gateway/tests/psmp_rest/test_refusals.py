@@ -193,11 +193,11 @@ async def test_a_sensitivity_is_a_known_one(client):
 @pytest.mark.parametrize(
     ("path", "allow"),
     [
-        ("/api/v1/projects", "GET, POST"),
-        (AT, "DELETE, GET, PATCH"),
-        ("/api/v1/tasks/t", "DELETE, GET, PATCH"),
-        (f"{AT}/versions/1/content", "GET, PUT"),
-        ("/api/v1/artifacts/batch", "DELETE, GET, PATCH, POST"),
+        ("/api/v1/projects", "GET, HEAD, POST"),
+        (AT, "DELETE, GET, HEAD, PATCH"),
+        ("/api/v1/tasks/t", "DELETE, GET, HEAD, PATCH"),
+        (f"{AT}/versions/1/content", "GET, HEAD, PUT"),
+        ("/api/v1/artifacts/batch", "DELETE, GET, HEAD, PATCH, POST"),
     ],
 )
 async def test_a_wrong_method_is_told_all_that_work(client, path, allow):

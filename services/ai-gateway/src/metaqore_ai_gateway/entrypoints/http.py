@@ -52,17 +52,19 @@ class HttpDoor:
             body = self._models(method, path, headers)
         except MetaQoreError as error:
             count_refused(Door.REST, error)
-            allow = [(b"allow", b"POST" if path == _CHAT else b"GET")] if error.code == "method_not_allowed" else []
+            allow = (
+                [(b"allow", b"POST" if path == _CHAT else b"GET, HEAD")] if error.code == "method_not_allowed" else []
+            )
             await answer_error(answer, error, allow)
         else:
             await answer.whole(200, [JSON], encode_json(body), keep=False)
 
     def _models(self, method: str, path: str, headers: Headers) -> dict[str, Any]:
-        """The body of `GET /v1/models` or of one below it. Raises for any other request."""
+        """The body of `GET /v1/models` or of one below it, which a HEAD is not sent. Raises for any other request."""
         if path not in {_CHAT, _MODELS} and not path.startswith(f"{_MODELS}/"):
             message = "There is nothing here. Use /v1/chat/completions or /v1/models."
             raise MetaQoreError("path_not_found", message, kind=ErrorKind.NOT_FOUND)
-        if method != "GET" or path == _CHAT:
+        if method not in {"GET", "HEAD"} or path == _CHAT:
             wanted = "POST" if path == _CHAT else "GET"
             raise MetaQoreError("method_not_allowed", f"Use {wanted} here.")
         caller = authenticate(self.keys, text_of(headers, b"authorization"), text_of(headers, b"x-api-key"))

@@ -11,6 +11,13 @@ from metaqore_ai_gateway.entrypoints.slow.refusals import RECEIPTS, Responses
 _ETAG: Final[dict[str, Any]] = {
     "ETag": {"description": 'The revision, as `"3"`; for If-Match.', "schema": {"type": "string"}}
 }
+_TAG_READ: Final[dict[str, Any]] = {
+    "ETag": {
+        "description": 'The revision and a digest of what is told, as `"3.9f86d081884c7d65"`: for If-None-Match, and '
+        "for If-Match, which reads the revision alone.",
+        "schema": {"type": "string"},
+    }
+}
 _PROJECT_VERSION: Final[dict[str, Any]] = {
     "X-MetaQore-Project-Version": {
         "description": "The project's version after the command.",
@@ -20,7 +27,10 @@ _PROJECT_VERSION: Final[dict[str, Any]] = {
 _LOCATION: Final[dict[str, Any]] = {"Location": {"description": "Where it is found.", "schema": {"type": "string"}}}
 _DONE: Final = {**RECEIPTS, **_PROJECT_VERSION, **_ETAG}
 
-READ_ONE: Final[Responses] = {200: {"headers": _ETAG}}
+READ_ONE: Final[Responses] = {
+    200: {"headers": _TAG_READ},
+    304: {"description": "As If-None-Match knows it", "headers": _TAG_READ},
+}
 """One thing, as it is read."""
 
 CHANGED: Final[Responses] = {200: {"headers": _DONE}}

@@ -123,8 +123,9 @@ async def get_artifact(
     moment = await moment_of(door.readings, caller, query.at)
     known = await door.readings.artifact(caller, artifact_id, moment.point)
     moment.check(known.project)
-    response.headers["etag"] = etag(known.revision)
-    return artifact_view(known)
+    view = artifact_view(known)
+    response.headers["etag"] = etag(known.revision, view)
+    return view
 
 
 @router.patch("/artifacts/{artifact_id}", responses=MATCHED | CHANGED)

@@ -25,6 +25,7 @@ from metaqore_ai_gateway.entrypoints.psmp_rest.forms import ArtifactPath, NoneAs
 from metaqore_ai_gateway.entrypoints.psmp_rest.ranges import pieces_of, span_of
 from metaqore_ai_gateway.entrypoints.psmp_rest.sent import Changing
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import strict_router
+from metaqore_ai_gateway.entrypoints.slow.bodiless import needs_no_body
 from metaqore_ai_gateway.entrypoints.slow.caller import KnownCaller
 from metaqore_ai_gateway.entrypoints.slow.problem import problem_answer, receipt_headers
 from metaqore_ai_gateway.entrypoints.slow.refusals import CHANGE, READ, RECEIPTS, SEND, Responses, refusals
@@ -63,6 +64,7 @@ _GIVEN: Final[dict[str, Any]] = {
 _BYTES: Final[Responses] = {
     200: {"description": "The bytes, under the media type of the version", **_GIVEN},
     206: {"description": "The range", **_GIVEN},
+    304: {"description": "As If-None-Match knows it"},
     **refusals(416),
 }
 _KEPT: Final[Responses] = {201: {"description": "Kept", "headers": RECEIPTS}}
@@ -192,6 +194,9 @@ async def get_version_content(  # noqa: PLR0917 - see above
         await pieces.aclose()
         raise
     headers["content-type"] = body.media_type if _MEDIA_TYPE.fullmatch(body.media_type) else OCTETS
+    if needs_no_body(request.scope, tag):
+        await pieces.aclose()
+        return Response(headers=headers | {"content-length": str(body.size_bytes)})
     headers["content-length"] = str(span.stop - span.start)
     if not span.whole:
         headers["content-range"] = span.content_range

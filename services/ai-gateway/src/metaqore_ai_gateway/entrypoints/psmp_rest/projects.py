@@ -98,8 +98,9 @@ async def get_project(
     """One project, now or at a point of its past."""
     moment = await moment_of(door.readings, caller, query.at, project_id)
     known = await door.readings.project(caller, project_id, moment.point)
-    response.headers["etag"] = etag(known.revision)
-    return project_view(known)
+    view = project_view(known)
+    response.headers["etag"] = etag(known.revision, view)
+    return view
 
 
 @router.patch("/projects/{project_id}", responses=MATCHED | CHANGED)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
 
 from metaqore_ai_gateway.entrypoints.psmp_rest.door import Door, PsmpDoor
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import ReadRequest
@@ -21,7 +23,8 @@ from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.identity import Door as DoorName
 from metaqore_governance_core.sensitivity import Sensitivity
 
-_REVISION: Final = re.compile(r'"([0-9]{1,16})"')
+_REVISION: Final = re.compile(r'"([0-9]{1,16})(?:\.[0-9a-f]{16})?"')
+_DIGEST_CHARACTERS: Final = 16
 _ANY: Final = "*"
 
 _Key = Annotated[
@@ -61,9 +64,15 @@ IdempotencyKey = Annotated[str, Depends(_checked_key)]
 """The key of a request, empty where it has none."""
 
 
-def etag(revision: int) -> str:
-    """The entity tag of a revision."""
-    return f'"{revision}"'
+def etag(revision: int, shown: BaseModel | None = None) -> str:
+    """The entity tag of a revision, with a digest of what is shown: not all of that is of the revision.
+
+    `If-Match` reads the revision alone.
+    """
+    if shown is None:
+        return f'"{revision}"'
+    digest = hashlib.sha256(shown.model_dump_json().encode()).hexdigest()
+    return f'"{revision}.{digest[:_DIGEST_CHARACTERS]}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,8 +110,9 @@ async def get_task(
     known = await _known(door, caller, task_id, query.at)
     if known is None:
         return Task.model_validate(door_fields(await door.get_task(caller, task_id)))
-    response.headers["etag"] = etag(known.revision)
-    return Task.model_validate(work_fields(known, await _run(door, caller, task_id)))
+    view = Task.model_validate(work_fields(known, await _run(door, caller, task_id)))
+    response.headers["etag"] = etag(known.revision, view)
+    return view
 
 
 @router.patch("/tasks/{task_id}", responses=MATCHED | CHANGED)

@@ -111,10 +111,11 @@ async def get_artifact_version(
     _: NoneAsked,
     response: Response,
 ) -> Version:
-    """One version with all that it declares; its ETag is the artifact's."""
+    """One version with all that it declares; its ETag has the artifact's revision."""
     known, version = await door.readings.version(caller, artifact_id, number)
-    response.headers["etag"] = etag(known.revision)
-    return version_view(version, place_of(known))
+    view = version_view(version, place_of(known))
+    response.headers["etag"] = etag(known.revision, view)
+    return view
 
 
 @router.get("/artifacts/{artifact_id}/provenance", responses=READ)

@@ -110,16 +110,14 @@ _PATHS: Final[dict[str, Any]] = {
 _TAGS: Final = (
     ("OpenAI", "Governed chat completions."),
     ("projects", "The frame that artifacts and tasks live in, with a mode and a policy."),
-    (
-        "tasks",
-        "Units of work that wait for an agent or came through a door. What is to be done never changes: no PATCH.",
-    ),
+    ("tasks", "Units of work that wait for an agent or came through a door. DELETE cancels."),
     ("artifacts", "Names in a project with versions, each in one phase, from draft to archive. DELETE archives."),
     ("contents", "The bodies of versions, as streams."),
     ("governance", "What cannot stand together, and what is stuck."),
     ("checkpoints", "Named points of a project that it can be brought back to."),
     ("history", "The past of a project."),
     ("events", "What happens, as it happens."),
+    ("webhooks", "Where events are sent, and what came of it."),
     ("health", "Whether the gateway takes tasks now."),
 )
 _UNREADABLE: Final = "422"

@@ -12,6 +12,7 @@ from metaqore_ai_gateway.entrypoints.psmp_rest.routers import with_psmp
 from metaqore_ai_gateway.entrypoints.psmp_rest.stream import with_event_stream
 from metaqore_ai_gateway.entrypoints.psmp_rest.webhooks import with_webhooks
 from metaqore_ai_gateway.entrypoints.psmp_rest.websocket import EventStream
+from metaqore_ai_gateway.entrypoints.slow.bodiless import Bodiless
 from metaqore_ai_gateway.entrypoints.slow.docs import with_docs
 from metaqore_ai_gateway.entrypoints.slow.health import with_health
 from metaqore_ai_gateway.entrypoints.slow.openapi import described
@@ -29,7 +30,7 @@ Times are microseconds since the Unix epoch. An unknown field or parameter is re
 
 Errors are problem details (RFC 9457): `code` is for programs, `conflicts` say who, what and how to resolve, `ways_out`
 which commands help. 409 is what the state forbids, or a stale `expected_version`; 412 a stale `If-Match`; 428 one that
-is missing.
+is missing. HEAD is answered as GET is, without the body, and a GET with a known tag in `If-None-Match` by 304.
 """
 
 
@@ -51,6 +52,7 @@ def slow_plane(
         generate_unique_id_function=_operation_id,
     )
     app.state.keys = keys
+    app.add_middleware(Bodiless)
     with_psmp(app, psmp)
     if stream is not None:
         with_event_stream(app, stream)

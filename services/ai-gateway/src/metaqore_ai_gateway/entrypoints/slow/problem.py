@@ -131,7 +131,8 @@ def _refused(request: Request, error: CommandRefusedError) -> dict[str, Any]:
 def _methods(request: Request) -> set[str]:
     """All methods of the path, where several routes share it (RFC 9110 section 15.5.6)."""
     matching = (route for route in _routes(request.app.routes) if route.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in matching for method in getattr(route, "methods", None) or ()}
+    methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def _routes(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
