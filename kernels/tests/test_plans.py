@@ -13,6 +13,13 @@ def view(shape, kind):
     return View(0, shape, (shape[-1], 1)[-len(shape) :], kind)
 
 
+class NoDevice:
+    multiprocessors = MULTIPROCESSORS
+
+    def workspace(self, _size_bytes):
+        return 0
+
+
 def search_of(queries, rows, columns, kind="fp16", k=10):
     return search_plan.Search(
         queries=view((queries, columns), kind), vectors=view((rows, columns), kind), scores=view((queries, k), "fp32"),
@@ -23,9 +30,8 @@ def search_of(queries, rows, columns, kind="fp16", k=10):
 
 def permute(slots, rows, block=1):
     results = permute_plan.PermuteResults(permutation=view((rows,), "int32"))
-    return permute_plan.plan_permute(
-        view((slots,), "int32"), 8, block, results, workspace=0, counter=0, multiprocessors=MULTIPROCESSORS
-    )
+    layout = permute_plan.Layout(num_experts=8, block=block)
+    return permute_plan.plan_permute(view((slots,), "int32"), layout, results, NoDevice())
 
 
 def test_the_searchs_path_is_chosen_by_size():
@@ -98,10 +104,8 @@ def test_no_size_is_cut_off_on_its_way_to_a_kernel():
 
 def test_a_count_of_tokens_past_the_batch_is_the_batch():
     for count, real in [(-1, 0), (3, 3), (2**40, 4)]:
-        launch = select_plan.plan_select(
-            view((4, 8), "fp32"), RouteOptions(), view((4, 2), "fp32"), view((4, 2), "int32"),
-            bias=None, mask=None, expert_map=None, num_tokens=count,
-        )[0]  # fmt: skip
+        chooser = select_plan.Chooser(options=RouteOptions(), num_tokens=count)
+        launch = select_plan.plan_select(view((4, 8), "fp32"), chooser, view((4, 2), "fp32"), view((4, 2), "int32"))[0]
         assert launch.arguments.real_tokens == real
 
 

@@ -42,13 +42,21 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} is {' or '.join(choices)}, not {value!r}.")
 
 
-def check_permutation(ids: Array, num_experts: int, block: int) -> None:
+def check_chooser(tokens: int, experts: int, bias: Array | None, mask: Array | None, expert_map: Array | None) -> None:
+    """Refuse what does not fit logits [tokens, experts]."""
+    check_array("bias", bias, ("float32",), (experts,))
+    check_array("mask", mask, ("bool",), (experts,), (tokens, experts))
+    check_array("expert_map", expert_map, ("int32",), (experts,))
+
+
+def check_layout(num_experts: int, block: int, capacity: int | None = None) -> None:
     """Refuse what no layout can be made of."""
-    check_matrix("ids", ids, *INTEGERS)
     if num_experts < 1:
         raise ValueError(f"num_experts is at least 1, not {num_experts}.")
     if block < 1:
         raise ValueError(f"block is at least 1, not {block}.")
+    if capacity is not None and capacity < 0:
+        raise ValueError(f"capacity is at least 0, not {capacity}.")
 
 
 def known_count(count: Any) -> Any:

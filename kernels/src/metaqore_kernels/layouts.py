@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from metaqore_kernels.checks import check_array, check_permutation
+from metaqore_kernels.checks import INTEGERS, check_array, check_layout, check_matrix
 from metaqore_kernels.placement import as_numpy, gpu_operations, on_gpu
 from metaqore_kernels.reference import layouts
 from metaqore_kernels.reference.layouts import AlignedBlocks, GroupedRows, MaskedRows
@@ -24,7 +24,8 @@ def moe_align_block_size(
     stream: Any = None,
 ) -> AlignedBlocks:
     """As vLLM's function of this name, with its sizes and sentinels; stable, and an id out of range has no row."""
-    check_permutation(ids, num_experts, block)
+    check_matrix("ids", ids, *INTEGERS)
+    check_layout(num_experts, block)
     check_array("expert_map", expert_map, ("int32",), (num_experts,))
     if on_gpu(ids, expert_map):
         return gpu_operations(ids, stream).moe_align_block_size(
@@ -47,7 +48,8 @@ def moe_align_block_size(
 
 def grouped_rows(ids: Array, num_experts: int, block: int = 128, *, stream: Any = None) -> GroupedRows:
     """What DeepGEMM's contiguous grouped products take: the expert of each row, or the ends of real rows."""
-    check_permutation(ids, num_experts, block)
+    check_matrix("ids", ids, *INTEGERS)
+    check_layout(num_experts, block)
     if on_gpu(ids):
         return gpu_operations(ids, stream).grouped_rows(ids, num_experts, block)
     return layouts.grouped_rows(as_numpy(ids), num_experts, block)
@@ -55,7 +57,8 @@ def grouped_rows(ids: Array, num_experts: int, block: int = 128, *, stream: Any 
 
 def masked_rows(ids: Array, num_experts: int, max_m: int, *, stream: Any = None) -> MaskedRows:
     """What DeepGEMM's masked grouped products take: [E, max_m] rows, of which `masked_m` count."""
-    check_permutation(ids, num_experts, 1)
+    check_matrix("ids", ids, *INTEGERS)
+    check_layout(num_experts, 1)
     if max_m < 0 or num_experts * max_m >= 2**31:
         raise ValueError(f"max_m is at least 0, and num_experts * max_m under 2**31, not {num_experts} * {max_m}.")
     if on_gpu(ids):

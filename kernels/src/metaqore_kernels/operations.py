@@ -11,12 +11,13 @@ from metaqore_kernels.checks import (
     INTEGERS,
     check_array,
     check_choice,
+    check_chooser,
+    check_layout,
     check_matrix,
-    check_permutation,
     known_count,
     type_name,
 )
-from metaqore_kernels.options import GatePath, GroupScore, IdType, Metric, RouteOptions, Scoring
+from metaqore_kernels.options import GatePath, GroupScore, IdType, Metric, RouteOptions, RoutePath, Scoring
 from metaqore_kernels.placement import as_numpy, cpu_backend, gpu_operations, on_gpu
 from metaqore_kernels.presets import Scores
 from metaqore_kernels.results import Array, Found, Permutation, Routed, Selection
@@ -51,9 +52,7 @@ def route_select(
     check_matrix("logits", logits, *FLOATS)
     (tokens, experts) = logits.shape
     options.check_shape(experts, k)
-    check_array("bias", bias, ("float32",), (experts,))
-    check_array("expert_map", expert_map, ("int32",), (experts,))
-    check_array("mask", mask, ("bool",), (experts,), (tokens, experts))
+    check_chooser(tokens, experts, bias, mask, expert_map)
     check_choice("id_type", id_type, ("int32", "int64"))
     if out is not None:
         check_array("out.weights", out.weights, ("float32",), (tokens, k))
@@ -78,9 +77,8 @@ def route_permute(
     ids: Array, num_experts: int, block: int, capacity: int | None = None, *, stream: Any = None
 ) -> Permutation:
     """Rows grouped by expert, stable by token, each group padded to whole blocks; docs/route_permute.md."""
-    check_permutation(ids, num_experts, block)
-    if capacity is not None and capacity < 0:
-        raise ValueError(f"capacity is at least 0, not {capacity}.")
+    check_matrix("ids", ids, *INTEGERS)
+    check_layout(num_experts, block, capacity)
     if on_gpu(ids):
         return gpu_operations(ids, stream).route_permute(ids, num_experts, block, capacity)
     placed: Permutation = cpu_backend().route_permute(as_numpy(ids), num_experts, block, capacity)
@@ -127,26 +125,37 @@ def route(
     mask: Array | None = None,
     num_tokens: Array | int | None = None,
     gate_path: GatePath = "auto",
+    path: RoutePath = "auto",
     stream: Any = None,
     **options: Unpack[Scores],
 ) -> Routed:
     """The whole step for x [T, H] and gate [E, H]: logits, selection and permutation; docs/route.md.
 
-    `gate_path` matters on a GPU alone: "exact" sums as the CPU does, "tensor" by tensor cores, "auto" chooses by T.
-    A row's result is independent of the batch on a path that is named.
+    Two choices matter on a GPU alone. `gate_path`: "exact" sums as the CPU does, "tensor" by tensor cores, "auto" goes
+    by T; a row's result is independent of the batch on a path that is named. `path`: "composed" launches one part after
+    the other, which is what "auto" does, "together" all in one cooperative launch, with the same results.
     """
     check_matrix("x", x, *FLOATS)
     check_matrix("gate", gate, type_name(x))
     if x.shape[1] != gate.shape[1]:
         raise ValueError(f"x has {x.shape[1]} columns and gate {gate.shape[1]}; both are the hidden size.")
     check_choice("gate_path", gate_path, ("auto", "exact", "tensor"))
-    RouteOptions(**options).check_shape(gate.shape[0], k)  # before the product, which is the work
+    check_choice("path", path, ("auto", "composed", "together"))
+    checked, experts = RouteOptions(**options), gate.shape[0]
+    checked.check_shape(experts, k)  # all of it before the product, which is the work
+    check_chooser(x.shape[0], experts, bias, mask, None)
+    check_layout(experts, block, capacity)
+    if path == "together" and on_gpu(x, gate, bias, mask):
+        count = known_count(num_tokens)
+        return gpu_operations(x, stream).route(
+            x, gate, k, checked, block, capacity=capacity, bias=bias, mask=mask, num_tokens=count, path=gate_path
+        )
     if on_gpu(x, gate):
         logits = gpu_operations(x, stream).gate_logits(x, gate, path=gate_path)
     else:
         logits = cpu_backend().gate_logits(as_numpy(x), as_numpy(gate))
     selection = route_select(logits, k, bias=bias, mask=mask, num_tokens=num_tokens, stream=stream, **options)
-    return Routed(logits, selection, route_permute(selection.ids, gate.shape[0], block, capacity, stream=stream))
+    return Routed(logits, selection, route_permute(selection.ids, experts, block, capacity, stream=stream))
 
 
 def masked_topk(

@@ -14,6 +14,7 @@ Metric = Literal["dot", "l2"]
 GatePath = Literal["auto", "exact", "tensor"]
 PermutePath = Literal["auto", "small", "composed", "together"]
 SearchPath = Literal["auto", "exact", "tensor"]
+RoutePath = Literal["auto", "composed", "together"]
 
 MAX_EXPERTS = 1024
 MAX_CHOSEN = 32

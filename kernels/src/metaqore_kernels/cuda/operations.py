@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from math import prod
 
-from metaqore_kernels.cuda import permute_plan, search_plan
+from metaqore_kernels.cuda import search_plan
 from metaqore_kernels.cuda.launches import Device, Kind, View
-from metaqore_kernels.cuda.permute_plan import PermuteResults, plan_permute
+from metaqore_kernels.cuda.permute_plan import Layout, PermuteResults, plan_permute
+from metaqore_kernels.cuda.route_plan import RouteArrays, plan_route
 from metaqore_kernels.cuda.rows_plan import plan_balance, plan_combine, plan_gate, plan_gather
 from metaqore_kernels.cuda.search_plan import Search
-from metaqore_kernels.cuda.select_plan import plan_select
+from metaqore_kernels.cuda.select_plan import Chooser, plan_select
 from metaqore_kernels.options import GatePath, PermutePath, RouteOptions, SearchPath
 from metaqore_kernels.reference.layouts import AlignedBlocks, GroupedRows, MaskedRows
-from metaqore_kernels.results import Array, Found, Permutation, Selection
+from metaqore_kernels.results import Array, Found, Permutation, Routed, Selection
 from metaqore_kernels.sizes import aligned_slots, ceil_div, permutation_rows
 
 FLOATS: tuple[Kind, ...] = ("fp32", "fp16", "bf16")
@@ -41,57 +42,88 @@ class Operations:
     ) -> Selection:
         """As `reference.route_select`; `num_tokens` is an int, or an int32 on the device."""
         x = self.rows("logits", logits, *FLOATS)
-        found = out or Selection(
-            self.device.empty((x.shape[0], k), "fp32"), self.device.empty((x.shape[0], k), id_type)
-        )
-        self.device.launch(
-            plan_select(
-                x,
-                options,
-                self.written("weights", found.weights, "fp32"),
-                self.written("ids", found.ids, *INTEGERS),
-                bias=self.maybe("bias", bias, "fp32"),
-                mask=self.maybe("mask", mask, "uint8"),
-                expert_map=self.maybe("expert_map", expert_map, "int32"),
-                num_tokens=num_tokens if isinstance(num_tokens, int) else self.maybe("num_tokens", num_tokens, "int32"),
-            )
-        )
+        found = out or self.empty_selection(x.shape[0], k, id_type)
+        chooser = self.chooser(options, bias, mask, num_tokens, expert_map)
+        weights, ids = self.written("weights", found.weights, "fp32"), self.written("ids", found.ids, *INTEGERS)
+        self.device.launch(plan_select(x, chooser, weights, ids))
         return found
+
+    def empty_selection(self, tokens: int, k: int, id_type: Kind) -> Selection:
+        """Room for the experts of each token."""
+        return Selection(self.device.empty((tokens, k), "fp32"), self.device.empty((tokens, k), id_type))
+
+    def chooser(
+        self,
+        options: RouteOptions,
+        bias: Array | None,
+        mask: Array | None,
+        num_tokens: Array | int | None,
+        expert_map: Array | None = None,
+    ) -> Chooser:
+        """What a selection reads, in place."""
+        return Chooser(
+            options=options,
+            bias=self.maybe("bias", bias, "fp32"),
+            mask=self.maybe("mask", mask, "uint8"),
+            expert_map=self.maybe("expert_map", expert_map, "int32"),
+            num_tokens=num_tokens if isinstance(num_tokens, int) else self.maybe("num_tokens", num_tokens, "int32"),
+        )
 
     def route_permute(
         self, ids: Array, num_experts: int, block: int, capacity: int | None = None, *, path: PermutePath = "auto"
     ) -> Permutation:
         """As `reference.route_permute`."""
         slots = self.whole("ids", ids, *INTEGERS)
-        rows = permutation_rows(slots.size, num_experts, block, capacity)
-        empty = self.device.empty
+        result, views = self.empty_permutation(slots.shape, num_experts, block, capacity)
+        layout = Layout(num_experts=num_experts, block=block, capacity=capacity)
+        self.device.launch(plan_permute(slots, layout, views, self.device, path))
+        return result
+
+    def empty_permutation(
+        self, shape: tuple[int, ...], num_experts: int, block: int, capacity: int | None
+    ) -> tuple[Permutation, PermuteResults]:
+        """Room for the permutation of ids of a shape."""
+        rows, empty = permutation_rows(prod(shape), num_experts, block, capacity), self.device.empty
         result = Permutation(
             empty((rows,), "int32"),
-            empty(slots.shape, "int32"),
+            empty(shape, "int32"),
             empty((num_experts,), "int32"),
             empty((num_experts + 1,), "int32"),
             empty((rows // block,), "int32"),
         )
-        named = dict(zip(Permutation._fields, map(self.device.view, result), strict=True))
-        self.permute(slots, num_experts, block, PermuteResults(**named), capacity=capacity, path=path)
-        return result
+        return result, PermuteResults(**dict(zip(Permutation._fields, map(self.device.view, result), strict=True)))
 
-    def permute(self, slots: View, num_experts: int, block: int, results: PermuteResults, **more: Any) -> None:
-        """Launch a permutation into `results`."""
-        device, path = self.device, more.get("path", "auto")
-        size = permute_plan.workspace_bytes(slots.size, num_experts, path, device.multiprocessors)
-        device.launch(
-            plan_permute(
-                slots,
-                num_experts,
-                block,
-                results,
-                workspace=device.workspace(size),
-                counter=device.counter() if path == "together" else 0,
-                multiprocessors=device.multiprocessors,
-                **more,
-            )
+    def route(
+        self,
+        x: Array,
+        gate: Array,
+        k: int,
+        options: RouteOptions,
+        block: int,
+        *,
+        capacity: int | None = None,
+        bias: Array | None = None,
+        mask: Array | None = None,
+        num_tokens: Array | int | None = None,
+        path: GatePath = "auto",
+    ) -> Routed:
+        """The whole step in one launch, equal to the composed one bit for bit."""
+        rows, experts = self.gate_operands(x, gate)
+        tokens, num_experts = rows.shape[0], experts.shape[0]
+        logits = self.device.empty((tokens, num_experts), "fp32")
+        found = self.empty_selection(tokens, k, "int32")
+        placed, results = self.empty_permutation((tokens, k), num_experts, block, capacity)
+        arrays = RouteArrays(
+            x=rows,
+            gate=experts,
+            logits=self.device.view(logits),
+            weights=self.device.view(found.weights),
+            ids=self.device.view(found.ids),
         )
+        layout = Layout(num_experts=num_experts, block=block, capacity=capacity)
+        chooser = self.chooser(options, bias, mask, num_tokens)
+        self.device.launch(plan_route(arrays, chooser, layout, results, self.device, path=path))
+        return Routed(logits, found, placed)
 
     def moe_align_block_size(
         self,
@@ -111,16 +143,16 @@ class Operations:
             empty((bound,), "int32"), empty((ceil_div(bound, block),), "int32"), empty((1,), "int32")
         )
         sorted_ids, expert_ids, used = map(self.device.view, result)
-        self.permute(
-            slots,
-            num_experts,
-            block,
-            PermuteResults(permutation=sorted_ids, block_experts=expert_ids, rows_in_use=used),
+        layout = Layout(
+            num_experts=num_experts,
+            block=block,
             expert_map=self.maybe("expert_map", expert_map, "int32"),
             drop_unmapped=ignore_invalid_experts and expert_map is not None,
             padding=slots.size,
             past_blocks=0 if expert_map is None else -1,
         )
+        results = PermuteResults(permutation=sorted_ids, block_experts=expert_ids, rows_in_use=used)
+        self.device.launch(plan_permute(slots, layout, results, self.device))
         return result
 
     def grouped_rows(self, ids: Array, num_experts: int, block: int = 128) -> GroupedRows:
@@ -132,7 +164,7 @@ class Operations:
         m_indices, ends = map(self.device.view, result)
         unused = self.device.view(empty((rows,), "int32"))
         results = PermuteResults(permutation=unused, row_experts=m_indices, ends=ends)
-        self.permute(slots, num_experts, block, results)
+        self.device.launch(plan_permute(slots, Layout(num_experts=num_experts, block=block), results, self.device))
         return result
 
     def masked_rows(self, ids: Array, num_experts: int, max_m: int) -> MaskedRows:
@@ -144,7 +176,8 @@ class Operations:
         )
         permutation, inverse, counts = map(self.device.view, result)
         results = PermuteResults(permutation=permutation, inverse=inverse, counts=counts)
-        self.permute(slots, num_experts, 1, results, capacity=max_m, fixed_rows=max_m)
+        layout = Layout(num_experts=num_experts, block=1, capacity=max_m, fixed_rows=max_m)
+        self.device.launch(plan_permute(slots, layout, results, self.device))
         return result
 
     def gather_rows(self, x: Array, permutation: Permutation) -> Array:
@@ -166,12 +199,17 @@ class Operations:
 
     def gate_logits(self, x: Array, gate: Array, *, path: GatePath = "auto") -> Array:
         """As `reference.gate_logits` by the path "exact"; near it by "tensor"."""
-        rows, experts = self.rows("x", x, *FLOATS), self.rows("gate", gate, *FLOATS)
-        if rows.kind != experts.kind:
-            raise TypeError(f"x and gate have one type; got {rows.kind} and {experts.kind}.")
+        rows, experts = self.gate_operands(x, gate)
         logits = self.device.empty((rows.shape[0], experts.shape[0]), "fp32")
         self.device.launch(plan_gate(rows, experts, self.device.view(logits), path))
         return logits
+
+    def gate_operands(self, x: Array, gate: Array) -> tuple[View, View]:
+        """The views of both, of one type."""
+        rows, experts = self.rows("x", x, *FLOATS), self.rows("gate", gate, *FLOATS)
+        if rows.kind != experts.kind:
+            raise TypeError(f"x and gate have one type; got {rows.kind} and {experts.kind}.")
+        return rows, experts
 
     def balance_update(self, counts: Array, bias: Array, gamma: float) -> Array:
         """As `reference.balance_update`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from metaqore_kernels.cuda.launches import Arguments, Launch, View, fields, pointer
+from metaqore_kernels.cuda.launches import Arguments, Device, Launch, View, fields, pointer
 from metaqore_kernels.options import MAX_EXPERTS, PermutePath
 from metaqore_kernels.sizes import ceil_div
 
@@ -18,7 +18,7 @@ MOST_ROWS = 2**30  # what is past a loop must fit into 32 bits too
 
 
 class PermuteArguments(Arguments):
-    """As in permute.cu."""
+    """As in permute.cuh."""
 
     _fields_ = fields("""
         p: ids expert_map permutation inverse counts offsets block_experts row_experts ends rows_in_use
@@ -51,37 +51,36 @@ def tiles_of(slots: int, path: PermutePath, multiprocessors: int) -> tuple[int, 
     return max(ceil_div(slots, tile_slots), 1), tile_slots
 
 
-def workspace_bytes(slots: int, num_experts: int, path: PermutePath, multiprocessors: int) -> int:
-    """The size of the counts of all tiles."""
-    return tiles_of(slots, path, multiprocessors)[0] * num_experts * 4
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The rows that slots are placed in."""
+
+    num_experts: int
+    block: int
+    capacity: int | None = None
+    expert_map: View | None = None
+    drop_unmapped: bool = False
+    fixed_rows: int = 0  # of each expert, if they are the same for all
+    padding: int = -1
+    past_blocks: int = -1
 
 
-def plan_permute(
-    ids: View,
-    num_experts: int,
-    block: int,
-    results: PermuteResults,
-    *,
-    workspace: int,
-    counter: int,
-    multiprocessors: int,
-    capacity: int | None = None,
-    expert_map: View | None = None,
-    drop_unmapped: bool = False,
-    fixed_rows: int = 0,
-    padding: int = -1,
-    past_blocks: int = -1,
-    path: PermutePath = "auto",
-) -> list[Launch]:
-    """One or two launches."""
-    if num_experts > MAX_EXPERTS:
-        raise ValueError(f"The GPU path permutes among at most {MAX_EXPERTS} experts, not {num_experts}.")
-    if max(ids.size, results.permutation.size, block) > MOST_ROWS:
+def shared_bytes(num_experts: int) -> int:
+    """The shared memory of a block that places."""
+    return (WARPS * num_experts + 3 * num_experts + 1) * 4
+
+
+def permute_arguments(
+    ids: View, layout: Layout, results: PermuteResults, tiles: tuple[int, int], *, workspace: int, counter: int
+) -> PermuteArguments:
+    """What the permutation's kernels are given; `tiles` are how many, and the slots of each."""
+    if layout.num_experts > MAX_EXPERTS:
+        raise ValueError(f"The GPU path permutes among at most {MAX_EXPERTS} experts, not {layout.num_experts}.")
+    if max(ids.size, results.permutation.size, layout.block) > MOST_ROWS:
         raise ValueError(f"The GPU path places at most {MOST_ROWS} slots and rows: route fewer tokens at a time.")
-    tiles, tile_slots = tiles_of(ids.size, path, multiprocessors)
-    arguments = PermuteArguments(
+    return PermuteArguments(
         ids=ids.pointer,
-        expert_map=pointer(expert_map),
+        expert_map=pointer(layout.expert_map),
         permutation=results.permutation.pointer,
         inverse=pointer(results.inverse),
         counts=pointer(results.counts),
@@ -93,22 +92,33 @@ def plan_permute(
         tile_counts=workspace,
         barrier=counter,
         slots=ids.size,
-        experts=num_experts,
-        block=block,
-        capacity=EVERY if capacity is None else min(capacity, EVERY),
+        experts=layout.num_experts,
+        block=layout.block,
+        capacity=EVERY if layout.capacity is None else min(layout.capacity, EVERY),
         rows=results.permutation.size,
         blocks=0 if results.block_experts is None else results.block_experts.size,
-        tiles=tiles,
-        tile_slots=tile_slots,
-        fixed_rows=fixed_rows,
-        padding=padding,
-        past_blocks=past_blocks,
+        tiles=tiles[0],
+        tile_slots=tiles[1],
+        fixed_rows=layout.fixed_rows,
+        padding=layout.padding,
+        past_blocks=layout.past_blocks,
         wide_ids=ids.kind == "int64",
-        drop_unmapped=drop_unmapped,
+        drop_unmapped=layout.drop_unmapped,
     )
-    shared = (WARPS * num_experts + 3 * num_experts + 1) * 4
-    if tiles == 1:
-        return [Launch("permute_small", arguments, (1, 1), THREADS, shared)]
-    if path == "together":
-        return [Launch("permute_together", arguments, (tiles, 1), THREADS, shared, together=True)]
-    return [Launch(f"permute_{step}", arguments, (tiles, 1), THREADS, shared) for step in ("count", "place")]
+
+
+def plan_permute(
+    ids: View, layout: Layout, results: PermuteResults, device: Device, path: PermutePath = "auto"
+) -> list[Launch]:
+    """One or two launches; the workspace holds the counts of all tiles."""
+    tiles = tiles_of(ids.size, path, device.multiprocessors)
+    together = path == "together" and tiles[0] > 1
+    workspace = device.workspace(tiles[0] * layout.num_experts * 4)
+    counter = device.counter() if together else 0
+    arguments = permute_arguments(ids, layout, results, tiles, workspace=workspace, counter=counter)
+    grid, shared = (tiles[0], 1), shared_bytes(layout.num_experts)
+    if tiles[0] == 1:
+        return [Launch("permute_small", arguments, grid, THREADS, shared)]
+    if together:
+        return [Launch("permute_together", arguments, grid, THREADS, shared, together=True)]
+    return [Launch(f"permute_{step}", arguments, grid, THREADS, shared) for step in ("count", "place")]

@@ -45,22 +45,12 @@ class BalanceArguments(Arguments):
 
 
 class GateArguments(Arguments):
-    """As in gate.cu."""
+    """As in gate.cuh."""
 
     _fields_ = fields("""
         p: x gate logits
         q: x_stride gate_stride
         i: tokens experts hidden aligned
-    """)
-
-
-class GateTensorArguments(Arguments):
-    """As in gate_tensor.cu."""
-
-    _fields_ = fields("""
-        p: x gate logits
-        q: x_stride gate_stride
-        i: tokens experts hidden
     """)
 
 
@@ -113,18 +103,17 @@ def plan_balance(counts: View, bias: View, out: View, gamma: float) -> list[Laun
     return [Launch("balance_update", arguments, (1, 1), THREADS, THREADS * 8)]
 
 
-def plan_gate(x: View, gate: View, logits: View, path: GatePath = "auto") -> list[Launch]:
-    """One launch: in the stated order of sums, or by tensor cores."""
+def by_tensor_cores(x: View, gate: View, path: GatePath) -> bool:
+    """Whether they sum the gate's products; raises where they are asked for and cannot."""
     possible = x.kind != "fp32" and x.is_aligned(x.shape[1]) and gate.is_aligned(x.shape[1])
     if path == "tensor" and not possible:
         raise ValueError("The tensor path takes fp16 or bf16 whose rows begin at multiples of 16 bytes.")
-    tensor = path == "tensor" or (path == "auto" and possible and x.shape[0] > FEW_TOKENS)
-    return plan_gate_tensor(x, gate, logits) if tensor else plan_gate_exact(x, gate, logits)
+    return path == "tensor" or (path == "auto" and possible and x.shape[0] > FEW_TOKENS)
 
 
-def plan_gate_tensor(x: View, gate: View, logits: View) -> list[Launch]:
-    """A tile of tokens and experts to a block."""
-    arguments = GateTensorArguments(
+def gate_arguments(x: View, gate: View, logits: View) -> GateArguments:
+    """What the gate's kernels are given."""
+    return GateArguments(
         x=x.pointer,
         gate=gate.pointer,
         logits=logits.pointer,
@@ -133,25 +122,18 @@ def plan_gate_tensor(x: View, gate: View, logits: View) -> list[Launch]:
         tokens=x.shape[0],
         experts=gate.shape[0],
         hidden=x.shape[1],
-    )
-    grid = (ceil_div(x.shape[0], TENSOR_TOKENS), ceil_div(gate.shape[0], TENSOR_EXPERTS))
-    return [Launch(f"gate_tensor_{x.kind}", arguments, grid, THREADS, TENSOR_SHARED)] if logits.size else []
-
-
-def plan_gate_exact(x: View, gate: View, logits: View) -> list[Launch]:
-    """One token reads the gate once, more share what is read of it."""
-    (tokens, hidden), experts = x.shape, gate.shape[0]
-    arguments = GateArguments(
-        x=x.pointer,
-        gate=gate.pointer,
-        logits=logits.pointer,
-        x_stride=x.strides[0],
-        gate_stride=gate.strides[0],
-        tokens=tokens,
-        experts=experts,
-        hidden=hidden,
         aligned=x.is_aligned(8) and gate.is_aligned(8),
     )
-    together = 1 if tokens == 1 else GATE_TOKENS
-    grid = (ceil_div(tokens, together), ceil_div(experts, GATE_THREADS // 32))
-    return [Launch(f"gate_exact_{x.kind}_{together}", arguments, grid, GATE_THREADS)] if logits.size else []
+
+
+def plan_gate(x: View, gate: View, logits: View, path: GatePath = "auto") -> list[Launch]:
+    """One launch: a tile of tokens and experts to a block, or in the stated order, which few tokens share."""
+    arguments, tokens, experts = gate_arguments(x, gate, logits), x.shape[0], gate.shape[0]
+    if by_tensor_cores(x, gate, path):
+        grid = (ceil_div(tokens, TENSOR_TOKENS), ceil_div(experts, TENSOR_EXPERTS))
+        launch = Launch(f"gate_tensor_{x.kind}", arguments, grid, THREADS, TENSOR_SHARED)
+    else:
+        together = 1 if tokens == 1 else GATE_TOKENS
+        grid = (ceil_div(tokens, together), ceil_div(experts, GATE_THREADS // 32))
+        launch = Launch(f"gate_exact_{x.kind}_{together}", arguments, grid, GATE_THREADS)
+    return [launch] if logits.size else []

@@ -15,10 +15,7 @@ struct FilterArguments {
   int room;
 };
 
-constexpr int TILE_ROWS = 128, TILE_QUERIES = 64, STEP = 32, STAGES = 3;
-constexpr int PITCH = STEP + 8;  // 80 bytes: eight rows of 16 bytes fall on different banks
-constexpr int CHUNKS = STEP / 8;
-constexpr int FILTER_THREADS = 256;
+constexpr int TILE_ROWS = 128, TILE_QUERIES = 64;
 
 KERNEL(256, start_filter, FilterArguments) {
   const int query = blockIdx.x * blockDim.x + threadIdx.x;
@@ -39,7 +36,7 @@ __device__ bool anyone_sees(const SearchArguments& s, i64 first_row, int first_q
   if (threadIdx.x == 0) *flag = 0;
   __syncthreads();
   bool any = false;
-  for (int i = threadIdx.x; !any && i < TILE_ROWS * TILE_QUERIES; i += FILTER_THREADS) {
+  for (int i = threadIdx.x; !any && i < TILE_ROWS * TILE_QUERIES; i += TENSOR_THREADS) {
     const i64 row = first_row + i % TILE_ROWS;
     const int query = first_query + i / TILE_ROWS;
     any = row < s.row_count && query < s.query_count && may_see(s, query, row);
@@ -49,22 +46,13 @@ __device__ bool anyone_sees(const SearchArguments& s, i64 first_row, int first_q
   return *flag != 0;
 }
 
-__device__ __forceinline__ void copy_rows(
-    u16* to, const u16* from, i64 stride, int rows, i64 first, i64 count, int column, int columns) {
-  for (int i = threadIdx.x; i < rows * CHUNKS; i += FILTER_THREADS) {
-    const int row = i / CHUNKS, chunk = i % CHUNKS * 8;
-    const bool real = first + row < count && column + chunk < columns;
-    copy_async(to + row * PITCH + chunk, from + (real ? (first + row) * stride + column + chunk : 0), real);
-  }
-}
-
 // The squares of a thread's part of each row of the stage: chunk lane % 4 of every 64th row.
 template <typename Format, int ROWS>
 __device__ __forceinline__ void add_squares(const u16* stage, float (&squares)[ROWS / 64]) {
 #pragma unroll
   for (int i = 0; i < ROWS / 64; ++i) {
     Eight<u16> numbers;
-    numbers.words[0] = *(const uint4*)(stage + (i * 64 + threadIdx.x / 4) * PITCH + threadIdx.x % 4 * 8);
+    numbers.words[0] = *(const uint4*)(stage + (i * 64 + threadIdx.x / 4) * STAGE_PITCH + threadIdx.x % 4 * 8);
 #pragma unroll
     for (int j = 0; j < 8; ++j) {
       float x = Format::widen(numbers.bits[j]);
@@ -95,8 +83,8 @@ template <typename Format>
 __device__ __forceinline__ void filter(const FilterArguments& a) {
   const SearchArguments& s = a.search;
   u16* rows = shared_memory<u16>();
-  u16* queries = rows + STAGES * TILE_ROWS * PITCH;
-  float* row_squares = (float*)(queries + STAGES * TILE_QUERIES * PITCH);
+  u16* queries = rows + STAGES * TILE_ROWS * STAGE_PITCH;
+  float* row_squares = (float*)(queries + STAGES * TILE_QUERIES * STAGE_PITCH);
   float* query_squares = row_squares + TILE_ROWS;
   u32* flag = (u32*)(query_squares + TILE_QUERIES);
   // neighbouring blocks share their rows, which then come from L2
@@ -122,32 +110,18 @@ __device__ __forceinline__ void filter(const FilterArguments& a) {
       __syncthreads();  // it has arrived for all, and all have left the stage that is filled next
     }
     if (t < steps) {
-      copy_rows(rows + t % STAGES * TILE_ROWS * PITCH, (const u16*)s.vectors, s.stride, TILE_ROWS, first_row, s.row_count,
+      copy_rows(rows + t % STAGES * TILE_ROWS * STAGE_PITCH, (const u16*)s.vectors, s.stride, TILE_ROWS, first_row, s.row_count,
                 t * STEP, s.columns);
-      copy_rows(queries + t % STAGES * TILE_QUERIES * PITCH, (const u16*)s.queries, s.columns, TILE_QUERIES, first_query,
+      copy_rows(queries + t % STAGES * TILE_QUERIES * STAGE_PITCH, (const u16*)s.queries, s.columns, TILE_QUERIES, first_query,
                 s.query_count, t * STEP, s.columns);
     }
     close_group();
     if (t < STAGES - 1) continue;
-    const u16* here = rows + (t - STAGES + 1) % STAGES * TILE_ROWS * PITCH;
-    const u16* there = queries + (t - STAGES + 1) % STAGES * TILE_QUERIES * PITCH;
+    const u16* here = rows + (t - STAGES + 1) % STAGES * TILE_ROWS * STAGE_PITCH;
+    const u16* there = queries + (t - STAGES + 1) % STAGES * TILE_QUERIES * STAGE_PITCH;
     add_squares<Format, TILE_ROWS>(here, row_part_squares);
     add_squares<Format, TILE_QUERIES>(there, query_part_squares);
-#pragma unroll
-    for (int k = 0; k < STEP; k += 16) {
-      u32 upper[2][4], lower[2][4];
-#pragma unroll
-      for (int m = 0; m < 2; ++m)
-        load_matrices(here + (row_part + m * 16 + lane % 16) * PITCH + k + lane / 16 * 8, upper[m]);
-#pragma unroll
-      for (int n = 0; n < 2; ++n)
-        load_matrices(there + (query_part + n * 16 + lane / 16 * 8 + lane % 8) * PITCH + k + lane / 8 % 2 * 8, lower[n]);
-#pragma unroll
-      for (int m = 0; m < 2; ++m)
-#pragma unroll
-        for (int n = 0; n < 4; ++n)
-          multiply_add<Format>(sums[m][n], upper[m], lower[n / 2][n % 2 * 2], lower[n / 2][n % 2 * 2 + 1]);
-    }
+    multiply_step<Format>(sums, here + row_part * STAGE_PITCH, there + query_part * STAGE_PITCH);
   }
   store_squares<TILE_ROWS>(row_part_squares, row_squares);
   store_squares<TILE_QUERIES>(query_part_squares, query_squares);

@@ -37,3 +37,38 @@ __device__ __forceinline__ void multiply_add<Fp16>(float (&c)[4], const u32 (&a)
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 #endif
+
+// A tile of either operand in shared memory: STAGES steps of STEP columns under way at once.
+constexpr int STEP = 32, STAGES = 3, TENSOR_THREADS = 256;
+constexpr int STAGE_PITCH = STEP + 8;  // 80 bytes: eight rows of 16 bytes fall on different banks
+
+// One step of an operand to shared memory; rows and columns past the end are zeros, which add nothing.
+__device__ __forceinline__ void copy_rows(
+    u16* to, const u16* from, i64 stride, int rows, i64 first, i64 count, int column, int columns) {
+  for (int i = threadIdx.x; i < rows * (STEP / 8); i += TENSOR_THREADS) {
+    const int row = i / (STEP / 8), chunk = i % (STEP / 8) * 8;
+    const bool real = first + row < count && column + chunk < columns;
+    copy_async(to + row * STAGE_PITCH + chunk, from + (real ? (first + row) * stride + column + chunk : 0), real);
+  }
+}
+
+// 16 of the 32 x 32 sums' columns, multiplied: `here` has this warp's 32 rows, `there` its 32 columns.
+template <typename Format>
+__device__ __forceinline__ void multiply_step(float (&sums)[2][4][4], const u16* here, const u16* there) {
+  const int lane = lane_of();
+#pragma unroll
+  for (int k = 0; k < STEP; k += 16) {
+    u32 rows[2][4], columns[2][4];
+#pragma unroll
+    for (int m = 0; m < 2; ++m)  // matrices: upper and lower rows of k 0-7, then of k 8-15
+      load_matrices(here + (m * 16 + lane % 16) * STAGE_PITCH + k + lane / 16 * 8, rows[m]);
+#pragma unroll
+    for (int n = 0; n < 2; ++n)  // matrices: k 0-7 and 8-15 of eight columns, then of the next eight
+      load_matrices(there + (n * 16 + lane / 16 * 8 + lane % 8) * STAGE_PITCH + k + lane / 8 % 2 * 8, columns[n]);
+#pragma unroll
+    for (int m = 0; m < 2; ++m)
+#pragma unroll
+      for (int n = 0; n < 4; ++n)
+        multiply_add<Format>(sums[m][n], rows[m], columns[n / 2][n % 2 * 2], columns[n / 2][n % 2 * 2 + 1]);
+  }
+}
