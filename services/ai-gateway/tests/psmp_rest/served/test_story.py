@@ -236,7 +236,7 @@ def test_nothing_is_removed(ann, bob, eve, project):
     artifact = stand(ann, bob, project, "a.py")
     at = f"{API}/projects/{project}"
     tag = ann.get(at).headers["etag"]
-    unscoped = eve.delete(at, headers={"if-match": tag})
+    unscoped = ann.delete(at, headers={"if-match": tag})
     assert (unscoped.status_code, unscoped.json()["code"]) == (403, "missing_scope")
     refused = eve.delete(at, headers={"if-match": tag})
     assert (refused.status_code, refused.json()["code"]) == (409, "project_not_empty")
