@@ -17,7 +17,8 @@ from metaqore_governance_core.psmp.conflicts.go_requirements import GoRequiremen
 from metaqore_governance_core.psmp.conflicts.manifest import PackageEntry
 from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement
 from metaqore_governance_core.psmp.conflicts.model import Party
-from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement
+from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
+from metaqore_governance_core.psmp.conflicts.npm_workspaces import TREE
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
 from metaqore_governance_core.psmp.conflicts.paths import PathClaim, PathUse, ancestors, path_key
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement
@@ -102,9 +103,16 @@ class Declaration:
                     if entry.use is PathUse.WRITES:
                         keys.add(self._key(KeyKind.BELOW, key))
                         keys.update(self._key(KeyKind.PATH, folder) for folder in ancestors(key))
+                case NpmRequirement(kind=NpmKind.OVERRIDE, root=False):
+                    keys |= {self._key(*_meeting(entry)), self.tree}
                 case _:
                     keys.add(self._key(*_meeting(entry)))
         return frozenset(keys)
+
+    @property
+    def tree(self) -> ConflictKey:
+        """Where npm's manifests say whom they have as members."""
+        return self._key(KeyKind.NPM, TREE)
 
 
 def _meeting(entry: PackageEntry | TaskHold) -> tuple[KeyKind, str]:  # noqa: PLR0911 - one return a kind

@@ -13,7 +13,8 @@ from metaqore_governance_core.psmp.conflicts.effort import bounded_effort
 from metaqore_governance_core.psmp.conflicts.go_requirements import GoRequirement, go_conflicts
 from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_conflicts
 from metaqore_governance_core.psmp.conflicts.model import Conflict, of_project
-from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement, npm_conflicts
+from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement, lone_override_conflicts, npm_conflicts
+from metaqore_governance_core.psmp.conflicts.npm_workspaces import TREE
 from metaqore_governance_core.psmp.conflicts.own_clashes import includes, own_clashes
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold, ownership_conflicts
 from metaqore_governance_core.psmp.conflicts.paths import PathClaim, path_conflicts
@@ -53,6 +54,9 @@ def _conflicts_of(declaration: Declaration, shared: Mapping[ConflictKey, Iterabl
         others = shared.get(key, ())
         if not _all_suit(key, (*others, *entries)):
             found += _of_package(own, key, _without(own, others), entries)
+        if key.kind is KeyKind.NPM:
+            trees = (*_without(own, shared.get(declaration.tree, ())), *mine.get(declaration.tree, ()))
+            found += lone_override_conflicts(str(key), _only(NpmRequirement, entries), _only(NpmRequirement, trees))
     ours = [of_project(one, declaration.organization, declaration.project) for one in found]
     return tuple(sorted({one.id: one for one in ours}.values(), key=lambda one: one.id))
 
@@ -92,7 +96,7 @@ def _of_package(  # noqa: PLR0911 - one return an ecosystem
     match key.kind:
         case KeyKind.PYTHON:
             return _judged(own, key, PythonRequirement, python_conflicts, others, mine)
-        case KeyKind.NPM:
+        case KeyKind.NPM if key.name != TREE:
             return _judged(own, key, NpmRequirement, npm_conflicts, others, mine)
         case KeyKind.CARGO:
             return _judged(own, key, CargoRequirement, cargo_conflicts, others, mine)

@@ -11,6 +11,7 @@ from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
+from metaqore_governance_core.psmp.conflicts.npm_workspaces import TREE, patterns_of
 from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 
@@ -47,6 +48,11 @@ def package_json(party: Party, text: str, path: str = "package.json") -> Manifes
         entries.append(
             NpmRequirement(replace(party, declares=declares), name, text_, NpmKind.OVERRIDE, path, root, "", selector)
         )
+    for pattern in patterns_of(document):
+        spend(5)
+        check_requirement(pattern, "workspaces")
+        declared = replace(party, declares=f"workspaces {pattern}")
+        entries.append(NpmRequirement(declared, TREE, pattern, NpmKind.WORKSPACES, path, root))
     environment = _table(document, "metaqore").get("environment", "")
     return Manifest(tuple(entries), str(environment), tuple(unread))
 

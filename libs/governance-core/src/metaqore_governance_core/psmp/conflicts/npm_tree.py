@@ -2,8 +2,8 @@
 
 An environment is one tree: a root manifest, and its workspaces as members. npm installs a package twice where two
 dependencies need different versions, so that those only warn. It refuses where one copy must do: peers share the copy
-at the root with the root's own dependency; an override may not differ from what its manifest asks for directly; a range
-may be empty. Source: npm's Arborist (`lib/node.js`, `lib/place-dep.js`, `lib/override-set.js`), and the corpus.
+at the root with the root's own dependency; a root's override may not differ from what it asks for directly; a range may
+be empty. Source: npm's Arborist (`lib/node.js`, `lib/place-dep.js`, `lib/override-set.js`), and the corpus.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from metaqore_governance_core.psmp.conflicts.model import (
 )
 from metaqore_governance_core.psmp.conflicts.npm_placement import Request, npm_refuses
 from metaqore_governance_core.psmp.conflicts.npm_ranges import NpmRange, npm_range
+from metaqore_governance_core.psmp.conflicts.npm_workspaces import is_member
 
 
 class NpmKind(StrEnum):
@@ -36,6 +37,7 @@ class NpmKind(StrEnum):
     PEER = "peerDependencies"
     OPTIONAL_PEER = "peerDependenciesMeta"
     OVERRIDE = "overrides"
+    WORKSPACES = "workspaces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class NpmRequirement:
     """What one manifest asks of one package. `text` is the range as it stands there.
 
     `root` is for the manifest at the top of the tree. `via` names the package whose peer it is, where a lock tells.
-    `selector` is the range after the name in an override's key: the override holds for requests that overlap it.
+    `selector` is the range after the name in an override's key: the override holds for requests that overlap it. Where
+    `kind` says that its manifest has workspaces, `name` is `TREE` and `text` a pattern of their folders.
     """
 
     party: Party
@@ -85,6 +88,21 @@ def npm_conflicts(key: str, requirements: Sequence[NpmRequirement]) -> list[Conf
     if not found:
         found = _nested_conflicts(key, parties, requirements)
     return found
+
+
+def lone_override_conflicts(
+    key: str, mine: Sequence[NpmRequirement], trees: Iterable[NpmRequirement]
+) -> list[Conflict]:
+    """What contradicts the overrides beside it in a folder that none of `trees` has as a member: there it is the root.
+
+    A member's overrides npm passes over.
+    """
+    above = [(one.manifest, one.text) for one in trees]
+    lone = [replace(one, root=True) for one in mine if not one.root and not is_member(one.manifest, above)]
+    overrides = [one for one in lone if one.kind is NpmKind.OVERRIDE]
+    asked = _effective(one for one in lone if one.kind is not NpmKind.OVERRIDE) if overrides else []
+    parties = tuple(one.party for one in lone)
+    return [_override_conflict(key, parties, *pair) for pair in _overridden_directly(asked, overrides)]
 
 
 def _effective(requirements: Iterable[NpmRequirement]) -> list[NpmRequirement]:
