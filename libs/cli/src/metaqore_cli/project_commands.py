@@ -152,7 +152,7 @@ def describe(
 @app.command(epilog='Example: metaqore project freeze garden --why "release 2.0 is being cut"')
 @grouped
 def freeze(name: ProjectName, why: Why, how: Changing) -> None:
-    """Let nothing in it change but what time and law demand."""
+    """Let nothing in it change but what time and law demand (needs psmp:mode)."""
     with asking(json=how.json) as client:
         ask = how.ask(pb.FreezeProjectRequest, id=finding.project_id(client, name), why=why)
         done = client.projects.FreezeProject(ask)
@@ -162,7 +162,7 @@ def freeze(name: ProjectName, why: Why, how: Changing) -> None:
 @app.command(epilog='Example: metaqore project unfreeze garden --why "2.0 is out"')
 @grouped
 def unfreeze(name: ProjectName, why: Why, how: Changing) -> None:
-    """Let it change again."""
+    """Let it change again (needs psmp:mode)."""
     with asking(json=how.json) as client:
         ask = how.ask(pb.UnfreezeProjectRequest, id=finding.project_id(client, name), why=why)
         done = client.projects.UnfreezeProject(ask)
@@ -212,7 +212,7 @@ def archive(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """End a project for good; its history stays. With --cascade it shows what that ends, and asks."""
+    """End a project for good; its history stays (needs psmp:mode). With --cascade it shows what that ends, and asks."""
     with asking(json=how.json) as client:
         ask = how.ask(pb.ArchiveProjectRequest, id=finding.project_id(client, name), cascade=cascade, why=why)
         if cascade and not (how.dry_run or yes):

@@ -55,7 +55,7 @@ def blocking_report(
     stuck: list[StuckItem] = []
     if project.state is ProjectState.FROZEN:
         why = "The project is frozen, and nothing in it changes."
-        way_out = WayOut(_command("project unfreeze", project.name, why=True), "who may unfreeze it")
+        way_out = WayOut(_command("project unfreeze", project.name, why=True), "who has the scope psmp:mode")
         stuck.append(StuckItem(f"project {project.name}", Cause.FROZEN, why, project.since_us, (way_out,)))
     for artifact in artifacts:
         for version in artifact.versions:

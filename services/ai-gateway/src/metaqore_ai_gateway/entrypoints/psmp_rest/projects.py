@@ -121,7 +121,10 @@ async def update_project(send: Matching, project_id: ProjectPath, body: ProjectP
 async def archive_project(
     send: Matching, project_id: ProjectPath, query: Annotated[EndProjectQuery, Query()]
 ) -> EndedProject:
-    """End a project where nothing in it is open, or with `cascade`; its history stays. Verb `archive`."""
+    """End a project where nothing in it is open, or with `cascade`; its history stays.
+
+    Verb `archive`, with the scope `psmp:mode`.
+    """
     command = ArchiveProject(
         name="project.archive", cascade=query.cascade, why=query.why, expected_revision=send.expected(None)
     )
@@ -132,14 +135,14 @@ async def archive_project(
 
 @router.post("/projects/{project_id}/freeze", responses=CHANGE | CHANGED)
 async def freeze_project(send: Changing, project_id: ProjectPath, body: Explained, _: NoneAsked) -> ChangedProject:
-    """Let nothing in it change but what time and law demand. Verb `freeze`."""
+    """Let nothing in it change but what time and law demand. Verb `freeze`, with the scope `psmp:mode`."""
     command = FreezeProject(name="project.freeze", why=body.why, expected_revision=send.expected(body.expected_version))
     return await _done(send, project_id, command, dry_run=body.dry_run)
 
 
 @router.post("/projects/{project_id}/unfreeze", responses=CHANGE | CHANGED)
 async def unfreeze_project(send: Changing, project_id: ProjectPath, body: Explained, _: NoneAsked) -> ChangedProject:
-    """Let it change again. Verb `unfreeze`."""
+    """Let it change again. Verb `unfreeze`, with the scope `psmp:mode`."""
     command = UnfreezeProject(
         name="project.unfreeze", why=body.why, expected_revision=send.expected(body.expected_version)
     )
