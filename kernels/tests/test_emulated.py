@@ -217,6 +217,16 @@ def test_rows_beyond_the_filters_room_are_searched_whole(emulated):
     assert same(got, reference.masked_topk(queries, rows, 3, mask=mask))
 
 
+@pytest.mark.parametrize("share", [0.9, 0.2, 0.01, 0])
+def test_only_the_rows_that_some_query_may_see_are_filtered(emulated, share):
+    rng = np.random.default_rng(1)
+    queries, rows = (rng.normal(size=(n, 40)).astype(np.float16) for n in (70, 2500))
+    theirs = (rng.random(2500) >= share).astype(np.int64)
+    extra = {"query_tenants": np.zeros(70, np.int64), "row_tenants": theirs}
+    got = emulated.masked_topk(queries, rows, 3, **extra, path="tensor")
+    assert same(got, reference.masked_topk(queries, rows, 3, **extra))
+
+
 def test_the_filter_keeps_little_of_much(emulated):
     rng = np.random.default_rng(0)
     queries, rows = (rng.normal(size=(n, 64)).astype(np.float16) for n in (3, 8000))

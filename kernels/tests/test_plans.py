@@ -41,7 +41,7 @@ def test_the_searchs_path_is_chosen_by_size():
         search_of(256, 1000, 384),
         search_of(256, 10_000_000, 383),
         search_of(256, 10_000_000, 384, "int8"),
-        search_of(65535, 2**32 - 1, 8),  # more tiles than a grid has blocks
+        search_of(65535, 2**32 - 1, 8),  # more spans than a grid has blocks
     ]:
         assert not search_plan.by_tensor_cores(unfit, "auto")
     with pytest.raises(ValueError, match="16 bytes"):

@@ -22,8 +22,8 @@ MANY_QUERIES, MANY_ROWS = 32, 2**16  # from which the tensor cores are worth a s
 ROOM = 4096  # rows kept for a query
 MOST_STEP = 256
 REFINING_WARPS = 64  # for each query, while they are few
-TILE_ROWS, TILE_QUERIES = 128, 64
-FILTER_SHARED = 3 * (TILE_ROWS + TILE_QUERIES) * 40 * 2 + (TILE_ROWS + TILE_QUERIES) * 4 + 16
+SPAN_ROWS, TILE_ROWS, TILE_QUERIES = 1024, 128, 64  # as in retrieval_tensor.cu
+FILTER_SHARED = 3 * (TILE_ROWS + TILE_QUERIES) * 40 * 2 + (TILE_ROWS + TILE_QUERIES) * 4 + 16 + SPAN_ROWS * 2
 
 
 class SearchArguments(Arguments):
@@ -144,16 +144,16 @@ def sample_step(k: int) -> int:
     return max(1, min(MOST_STEP, ROOM // 2 // k))
 
 
-def tiles_of(search: Search) -> int:
+def filter_blocks(search: Search) -> int:
     """How many blocks filter."""
-    return ceil_div(search.vectors.shape[0], TILE_ROWS) * ceil_div(search.queries.shape[0], TILE_QUERIES)
+    return ceil_div(search.vectors.shape[0], SPAN_ROWS) * ceil_div(search.queries.shape[0], TILE_QUERIES)
 
 
 def by_tensor_cores(search: Search, path: SearchPath) -> bool:
     """Whether the filter serves; raises where it is asked for and cannot."""
     columns = search.queries.shape[1]
     aligned = search.vectors.is_aligned(columns) and search.queries.is_aligned(columns)
-    possible = search.queries.kind in {"fp16", "bf16"} and aligned and tiles_of(search) < MOST_BLOCKS
+    possible = search.queries.kind in {"fp16", "bf16"} and aligned and filter_blocks(search) < MOST_BLOCKS
     if path == "tensor" and not possible:
         raise ValueError("The tensor path takes fp16 or bf16 whose rows begin at multiples of 16 bytes.")
     many = search.queries.shape[0] >= MANY_QUERIES and search.vectors.shape[0] >= MANY_ROWS
@@ -224,12 +224,12 @@ def plan_filtered(search: Search, places: dict[str, int]) -> list[Launch]:
         kept=places["kept"],
         room=ROOM,
     )
-    tiles = tiles_of(search)
+    blocks = filter_blocks(search)
     kind = search.queries.kind
     return [
         *plan_exact(search, places["found"], places["scores"], places["ids"], sample_step(search.k)),
         Launch("start_filter", arguments, (ceil_div(queries, MERGE_THREADS), 1), MERGE_THREADS),
-        *([Launch(f"filter_{kind}", arguments, (tiles, 1), MERGE_THREADS, FILTER_SHARED)] if tiles else []),
+        *([Launch(f"filter_{kind}", arguments, (blocks, 1), MERGE_THREADS, FILTER_SHARED)] if blocks else []),
         Launch(f"refine_{kind}_{search.deep}", arguments, (refining_warps(search) // WARPS, queries), THREADS),
         plan_merge(search, places["found"], search.scores.pointer, search.ids.pointer, refining_warps(search)),
     ]

@@ -16,6 +16,7 @@ struct FilterArguments {
 };
 
 constexpr int TILE_ROWS = 128, TILE_QUERIES = 64;
+constexpr int SPAN_ROWS = 1024;  // of which a block takes those that some of its queries may see, tile by tile
 
 KERNEL(256, start_filter, FilterArguments) {
   const int query = blockIdx.x * blockDim.x + threadIdx.x;
@@ -31,19 +32,28 @@ __device__ __forceinline__ bool may_see(const SearchArguments& s, int query, i64
   return !s.mask || (s.mask[(i64)query * s.mask_words + row / 32] >> (row % 32) & 1u);
 }
 
-// Whether some query of the tile may see some row of it; where none may, its vectors are not read.
-__device__ bool anyone_sees(const SearchArguments& s, i64 first_row, int first_query, u32* flag) {
-  if (threadIdx.x == 0) *flag = 0;
+// The rows of a span that some query of the tile may see, by their place in it, in whatever order; no other is read.
+__device__ __forceinline__ int list_seen(const SearchArguments& s, i64 span, int first_query, u16* list, u32* count) {
+  const int queries = s.query_count - first_query < TILE_QUERIES ? s.query_count - first_query : TILE_QUERIES;
+  if (threadIdx.x == 0) *count = 0;
   __syncthreads();
-  bool any = false;
-  for (int i = threadIdx.x; !any && i < TILE_ROWS * TILE_QUERIES; i += TENSOR_THREADS) {
-    const i64 row = first_row + i % TILE_ROWS;
-    const int query = first_query + i / TILE_ROWS;
-    any = row < s.row_count && query < s.query_count && may_see(s, query, row);
+  for (int i = threadIdx.x; i < SPAN_ROWS && span + i < s.row_count; i += TENSOR_THREADS) {
+    bool any = !s.row_tenants && !s.mask;
+    for (int q = 0; !any && q < queries; ++q) any = may_see(s, first_query + q, span + i);
+    if (any) list[atomicAdd(count, 1u)] = (u16)i;
   }
-  if (any) *flag = 1;
   __syncthreads();
-  return *flag != 0;
+  return (int)*count;
+}
+
+// As `copy_rows`, of listed rows.
+__device__ __forceinline__ void copy_listed(u16* to, const SearchArguments& s, i64 span, const u16* list, int count, int column) {
+  for (int i = threadIdx.x; i < TILE_ROWS * (STEP / 8); i += TENSOR_THREADS) {
+    const int row = i / (STEP / 8), chunk = i % (STEP / 8) * 8;
+    const bool real = row < count && column + chunk < s.columns;
+    const i64 from = real ? (span + list[row]) * s.stride + column + chunk : 0;
+    copy_async(to + row * STAGE_PITCH + chunk, (const u16*)s.vectors + from, real);
+  }
 }
 
 // The squares of a thread's part of each row of the stage: chunk lane % 4 of every 64th row.
@@ -79,20 +89,14 @@ __device__ __forceinline__ float slack_of(const SearchArguments& s, float q2, fl
   return add(mul(mul(terms, 1.01f), mul(length, length)), 1e-30f);
 }
 
+// The listed rows of a tile, of which `count` are real, against a tile of queries.
 template <typename Format>
-__device__ __forceinline__ void filter(const FilterArguments& a) {
+__device__ __forceinline__ void filter_tile(
+    const FilterArguments& a, i64 span, const u16* list, int count, int first_query, u16* rows) {
   const SearchArguments& s = a.search;
-  u16* rows = shared_memory<u16>();
   u16* queries = rows + STAGES * TILE_ROWS * STAGE_PITCH;
   float* row_squares = (float*)(queries + STAGES * TILE_QUERIES * STAGE_PITCH);
   float* query_squares = row_squares + TILE_ROWS;
-  u32* flag = (u32*)(query_squares + TILE_QUERIES);
-  // neighbouring blocks share their rows, which then come from L2
-  const int query_tiles = (s.query_count + TILE_QUERIES - 1) / TILE_QUERIES;
-  const int first_query = (int)(blockIdx.x % query_tiles) * TILE_QUERIES;
-  const i64 first_row = (i64)(blockIdx.x / query_tiles) * TILE_ROWS;
-  if ((s.row_tenants || s.mask) && !anyone_sees(s, first_row, first_query, flag)) return;
-
   const int steps = (s.columns + STEP - 1) / STEP;
   const int row_part = warp_of() % 4 * 32, query_part = warp_of() / 4 * 32;  // a warp has 32 x 32 scores
   const int lane = lane_of();
@@ -110,10 +114,9 @@ __device__ __forceinline__ void filter(const FilterArguments& a) {
       __syncthreads();  // it has arrived for all, and all have left the stage that is filled next
     }
     if (t < steps) {
-      copy_rows(rows + t % STAGES * TILE_ROWS * STAGE_PITCH, (const u16*)s.vectors, s.stride, TILE_ROWS, first_row, s.row_count,
-                t * STEP, s.columns);
-      copy_rows(queries + t % STAGES * TILE_QUERIES * STAGE_PITCH, (const u16*)s.queries, s.columns, TILE_QUERIES, first_query,
-                s.query_count, t * STEP, s.columns);
+      copy_listed(rows + t % STAGES * TILE_ROWS * STAGE_PITCH, s, span, list, count, t * STEP);
+      copy_rows(queries + t % STAGES * TILE_QUERIES * STAGE_PITCH, (const u16*)s.queries, s.columns, TILE_QUERIES,
+                first_query, s.query_count, t * STEP, s.columns);
     }
     close_group();
     if (t < STAGES - 1) continue;
@@ -133,9 +136,9 @@ __device__ __forceinline__ void filter(const FilterArguments& a) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int r = row_part + m * 16 + lane / 4 + i / 2 * 8, q = query_part + n * 8 + lane % 4 * 2 + i % 2;
-        const i64 row = first_row + r;
         const int query = first_query + q;
-        if (row >= s.row_count || query >= s.query_count) continue;
+        if (r >= count || query >= s.query_count) continue;
+        const i64 row = span + list[r];
         const float q2 = query_squares[q], v2 = row_squares[r];
         float score = s.squared ? sub(add(sums[m][n][i], sums[m][n][i]), add(q2, v2)) : sums[m][n][i];
         float slack = slack_of(s, q2, v2);
@@ -147,6 +150,24 @@ __device__ __forceinline__ void filter(const FilterArguments& a) {
         const u32 place = atomicAdd(&a.counts[query], 1u);
         if (place < (u32)a.room) a.kept[(i64)query * a.room + place] = (u32)row;
       }
+}
+
+template <typename Format>
+__device__ __forceinline__ void filter(const FilterArguments& a) {
+  const SearchArguments& s = a.search;
+  u16* stages = shared_memory<u16>();
+  u32* count = (u32*)((char*)(stages + STAGES * (TILE_ROWS + TILE_QUERIES) * STAGE_PITCH) +
+                      (TILE_ROWS + TILE_QUERIES) * sizeof(float));
+  u16* list = (u16*)(count + 4);
+  // neighbouring blocks share their rows, which then come from L2
+  const int query_tiles = (s.query_count + TILE_QUERIES - 1) / TILE_QUERIES;
+  const int first_query = (int)(blockIdx.x % query_tiles) * TILE_QUERIES;
+  const i64 span = (i64)(blockIdx.x / query_tiles) * SPAN_ROWS;
+  const int seen = list_seen(s, span, first_query, list, count);
+  for (int first = 0; first < seen; first += TILE_ROWS) {
+    filter_tile<Format>(a, span, list + first, seen - first < TILE_ROWS ? seen - first : TILE_ROWS, first_query, stages);
+    __syncthreads();  // the stages are filled again
+  }
 }
 
 // The stated score of one row, by a warp.
