@@ -459,3 +459,16 @@ def test_a_shell_completes_names(monkeypatch, words, expected):
 def test_a_mesh_that_is_away_completes_nothing(monkeypatch):
     monkeypatch.setenv("METAQORE_GATEWAY_ENDPOINT", "127.0.0.1:1")
     assert completion.projects("") == []
+
+
+def test_a_dry_run_is_told_as_what_would_be(metaqore, mesh):
+    mesh.answers["FreezeProject"] = projects.FreezeProjectResponse(project=projects.Project(name="garden"))
+    for words, told in (((), "done: the project garden is frozen"), (("--dry-run",), "garden would be frozen")):
+        assert told in metaqore("project", "freeze", "garden", *WHY, *words).out
+
+
+def test_one_change_is_not_told_as_many(metaqore, mesh):
+    change = history.Change(name="main.py", aggregate=history.AGGREGATE_ARTIFACT, kind=history.CHANGE_KIND_CHANGED)
+    mesh.answers["RestoreCheckpoint"] = checkpoints.RestoreCheckpointResponse(changes=[change])
+    done = metaqore("checkpoint", "restore", "release-1", "-p", "garden", *WHY, "--yes")
+    assert "release-1 is restored: 1 change\n" in done.out

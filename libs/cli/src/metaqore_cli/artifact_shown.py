@@ -9,6 +9,7 @@ from metaqore_cli.labels import labels_text
 from metaqore_cli.moments import ago, local
 from metaqore_cli.names import sensitivity_name
 from metaqore_cli.output import clean
+from metaqore_cli.sentences import Verb
 from metaqore_cli.shown import phase_markup, tell_conflicts, tell_lines
 
 _KIB = 1024
@@ -102,7 +103,7 @@ def requirement(one: pb.Dependency) -> str:
     return f"{text} ({one.ecosystem})"
 
 
-def told(one: pb.Artifact) -> str:
-    """`main.py v2 is a draft`, as a sentence's beginning."""
+def told(one: pb.Artifact) -> tuple[str, Verb, str]:
+    """`main.py v2 is a draft`, as the parts of a sentence."""
     article = "a " if one.latest.phase == pb.PHASE_DRAFT else ""
-    return f"[bold]{clean(one.name)}[/] v{one.latest.number} is {article}{phase_markup(one.latest.phase)}"
+    return f"[bold]{clean(one.name)}[/] v{one.latest.number}", "is", f"{article}{phase_markup(one.latest.phase)}"

@@ -15,6 +15,7 @@ from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.past_commands import tell_changes
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_client import PsmpClient, paged
+from metaqore_cli.sentences import counted
 from metaqore_cli.shown import answered, ask_first, asking, note, tell_conflicts, tell_lines
 
 app = typer.Typer(help="Checkpoints: named points that a project can be brought back to.", no_args_is_help=True)
@@ -47,7 +48,7 @@ def take(
             at_version=_version(client, id_, at),
         )
         done = client.checkpoints.TakeCheckpoint(ask)
-    answered(how, done, f"the checkpoint [bold]{clean(name)}[/] names version {done.checkpoint.version}")
+    answered(how, done, f"the checkpoint [bold]{clean(name)}[/]", "names", f"version {done.checkpoint.version}")
 
 
 def _version(client: PsmpClient, project: str, at: str | None) -> int | None:
@@ -139,10 +140,11 @@ def restore(
             first = client.checkpoints.RestoreCheckpoint(pb.RestoreCheckpointRequest(id=id_, why=why, dry_run=True))
             _tell_restored(first)
             seen = first.committed.project_version
-            ask_first(f"Restore {reference}: make these {len(first.changes)} changes?", json=how.json)
+            ask_first(f"Restore {reference}, with {counted(len(first.changes), 'change')}?", json=how.json)
         ask = how.ask(pb.RestoreCheckpointRequest, id=id_, why=why, expected_version=seen)
         done = client.checkpoints.RestoreCheckpoint(ask)
-    if answered(how, done, f"[bold]{clean(reference)}[/] is restored: {len(done.changes)} changes") and seen is None:
+    changes = counted(len(done.changes), "change")
+    if answered(how, done, f"[bold]{clean(reference)}[/]", "is", f"restored: {changes}") and seen is None:
         _tell_restored(done)
 
 

@@ -17,6 +17,7 @@ from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.plain import plain
 from metaqore_cli.proposals import Bodies, offered
 from metaqore_cli.psmp_client import PsmpClient, paged
+from metaqore_cli.sentences import Verb, sentence
 from metaqore_cli.shown import answered, asking, say, tell_choices, tell_conflict, tell_conflicts
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
@@ -143,8 +144,9 @@ def resolve(
         )
         done = client.conflicts.ResolveConflict(ask)
     stands = any(left.id == one.id for left in done.left)
-    what = "stands until it is gone" if stands else "is gone"
-    if not answered(how, done, f"{choice} is chosen; the conflict {what}"):
+    after: tuple[Verb, str] = ("stands", "until it is gone") if stands else ("is", "gone")
+    ends = sentence("the conflict", *after, happened=not how.dry_run)
+    if not answered(how, done, choice, "is", f"chosen; {ends}"):
         return
     for step in done.steps:
         parents = f" of {clean(', '.join(step.parents))}" if step.parents else ""

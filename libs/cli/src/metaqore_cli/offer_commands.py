@@ -18,6 +18,7 @@ from metaqore_cli.options import Changing, Making, Project, Reference, grouped
 from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.proposals import Bodies, Offered, offered
 from metaqore_cli.psmp_client import PsmpClient
+from metaqore_cli.sentences import counted
 from metaqore_cli.shown import answered, asking, done_dict, note, phase_markup, tell_conflicts, tell_next
 
 app = typer.Typer()
@@ -128,8 +129,8 @@ def _tell_proposed(how: Making, done: pb.ProposeArtifactsResponse, project: str)
     if len(shown) < len(done.artifacts):
         note(f"and {len(done.artifacts) - len(shown)} more that nothing blocks; --json has them all")
     count = tell_conflicts(done.conflicts, stand=not how.dry_run)
-    stopped = f", [red]{len(blocked)} blocked[/] by {count} conflict{'s' if count != 1 else ''}" if blocked else ""
-    answered(how, done, f"{len(free)} proposed{stopped}")
+    stopped = f", [red]{len(blocked)} blocked[/] by {counted(count, 'conflict')}" if blocked else ""
+    answered(how, done, str(len(free)), "", f"proposed{stopped}")
     of = f" --project {shlex.quote(project)}" if project else ""
     if blocked and not how.dry_run:
         tell_next(
@@ -167,7 +168,7 @@ def draft(
         for version in _versions(client, id_, what, named, declared, origin):
             ask = how.ask(pb.CreateArtifactRequest, project_id=id_, version=version, draft=True)
             done = client.artifacts.CreateArtifact(ask)
-            answered(how, done, told(done.artifact))
+            answered(how, done, *told(done.artifact))
 
 
 def _versions(
@@ -212,7 +213,7 @@ def amend(
             declarations=amended(before, declared.message(path or [])),
         )
         done = client.artifacts.AmendArtifact(ask)
-    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{found.newest} declares this now")
+    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{found.newest}", "declares", "this now")
 
 
 @app.command(epilog='Example: metaqore artifact describe src/main.py -p garden -d "Where it begins" --label team=green')
@@ -235,4 +236,4 @@ def describe(
             labels=labels_or_none(label, none=no_labels),
         )
         done = client.artifacts.UpdateArtifact(ask)
-    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] is described anew")
+    answered(how, done, f"[bold]{clean(found.artifact.name)}[/]", "is", "described anew")

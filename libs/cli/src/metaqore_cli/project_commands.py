@@ -17,6 +17,7 @@ from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.plain import plain
 from metaqore_cli.project_policy import Wanted
 from metaqore_cli.psmp_client import PsmpClient, paged
+from metaqore_cli.sentences import counted
 from metaqore_cli.shown import answered, ask_first, asking, say, tell_lines, tell_next
 
 app = typer.Typer(help="Projects: the frame that artifacts and tasks live in.", no_args_is_help=True)
@@ -56,7 +57,7 @@ def create(
             policy=wanted.message(),
         )
         made = client.projects.CreateProject(ask)
-    if answered(how, made, f"the project [bold]{clean(name)}[/] is open, in mode {mode}"):
+    if answered(how, made, f"the project [bold]{clean(name)}[/]", "is", f"open, in mode {mode}"):
         tell_next("offer it something", f"metaqore artifact propose FILES --project {name}")
 
 
@@ -146,7 +147,7 @@ def describe(
             labels=labels_or_none(label, none=no_labels),
         )
         done = client.projects.UpdateProject(ask)
-    answered(how, done, f"the project [bold]{clean(done.project.name)}[/] is described anew")
+    answered(how, done, f"the project [bold]{clean(done.project.name)}[/]", "is", "described anew")
 
 
 @app.command(epilog='Example: metaqore project freeze garden --why "release 2.0 is being cut"')
@@ -156,7 +157,7 @@ def freeze(name: ProjectName, why: Why, how: Changing) -> None:
     with asking(json=how.json) as client:
         ask = how.ask(pb.FreezeProjectRequest, id=finding.project_id(client, name), why=why)
         done = client.projects.FreezeProject(ask)
-    answered(how, done, f"the project [bold]{clean(done.project.name)}[/] is frozen")
+    answered(how, done, f"the project [bold]{clean(done.project.name)}[/]", "is", "frozen")
 
 
 @app.command(epilog='Example: metaqore project unfreeze garden --why "2.0 is out"')
@@ -166,7 +167,7 @@ def unfreeze(name: ProjectName, why: Why, how: Changing) -> None:
     with asking(json=how.json) as client:
         ask = how.ask(pb.UnfreezeProjectRequest, id=finding.project_id(client, name), why=why)
         done = client.projects.UnfreezeProject(ask)
-    answered(how, done, f"the project [bold]{clean(done.project.name)}[/] is open again")
+    answered(how, done, f"the project [bold]{clean(done.project.name)}[/]", "is", "open again")
 
 
 @app.command(epilog='Example: metaqore project mode garden flexible --why "a prototype for a week"')
@@ -185,7 +186,7 @@ def mode(name: ProjectName, mode: Mode, why: Why, how: Changing) -> None:
             why=why,
         )
         done = client.projects.SetProjectMode(ask)
-    answered(how, done, f"the project [bold]{clean(done.project.name)}[/] is {mode}")
+    answered(how, done, f"the project [bold]{clean(done.project.name)}[/]", "is", mode)
 
 
 @app.command(
@@ -197,7 +198,7 @@ def policy(name: ProjectName, why: Why, how: Changing, wanted: Wanted) -> None:
     with asking(json=how.json) as client:
         ask = how.ask(pb.SetProjectPolicyRequest, id=finding.project_id(client, name), policy=wanted.message(), why=why)
         done = client.projects.SetProjectPolicy(ask)
-    if answered(how, done, f"the project [bold]{clean(done.project.name)}[/] has a new policy"):
+    if answered(how, done, f"the project [bold]{clean(done.project.name)}[/]", "has", "a new policy"):
         tell_project(done.project)
 
 
@@ -221,9 +222,10 @@ def archive(
             first.dry_run, first.idempotency_key = True, ""
             ended = list(client.projects.ArchiveProject(first).ended)
             _tell_ended(client, ask.id, ended, "it would end")
-            ask_first(f"Archive the project {name} and these {len(ended)} for good?", json=how.json)
+            first_ends = f" First this ends {counted(len(ended), 'thing')} in it." if ended else ""
+            ask_first(f"Archive the project {name} for good?{first_ends}", json=how.json)
         done = client.projects.ArchiveProject(ask)
-        if answered(how, done, f"the project [bold]{clean(done.project.name)}[/] is archived"):
+        if answered(how, done, f"the project [bold]{clean(done.project.name)}[/]", "is", "archived"):
             _tell_ended(client, ask.id, list(done.ended), "it would end" if how.dry_run else "it ended")
 
 

@@ -22,6 +22,7 @@ from metaqore_cli.output import clean, notes, print_json, screen
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_client import PsmpClient
 from metaqore_cli.refusals import RefusedError
+from metaqore_cli.sentences import Verb, sentence
 from metaqore_governance_core.errors import MetaQoreError
 
 _PHASE_COLOURS = {"active": "green", "blocked": "red", "proposed": "cyan", "draft": "yellow"}
@@ -51,12 +52,13 @@ def note(markup: str) -> None:
     notes.print(f"[dim]{markup}[/]", highlight=False, soft_wrap=True)
 
 
-def answered(how: Making, response: Any, sentence: str) -> bool:
-    """Tells what a command did; whether there is more to tell a person."""
+def answered(how: Making, response: Any, subject: str, verb: Verb, rest: str) -> bool:
+    """Tells what a command did, or would do; whether there is more to tell a person."""
     if how.json:
         print_json(done_dict(how, response))
         return False
-    say(f"[yellow]dry run, nothing is done:[/] {sentence}" if how.dry_run else f"[green]done:[/] {sentence}")
+    begins = "[yellow]dry run, nothing is done:[/]" if how.dry_run else "[green]done:[/]"
+    say(f"{begins} {sentence(subject, verb, rest, happened=not how.dry_run)}")
     tell_receipt(response.committed)
     return True
 

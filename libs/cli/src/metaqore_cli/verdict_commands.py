@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from metaqore_cli import completion, finding
 from metaqore_cli.options import Changing, Project, Reference, Why, Yes, grouped
 from metaqore_cli.output import clean
 from metaqore_cli.psmp_client import PsmpClient, paged
+from metaqore_cli.sentences import Verb, counted
 from metaqore_cli.shown import answered, ask_first, asking, tell_conflicts
 
 app = typer.Typer()
@@ -77,8 +79,7 @@ def activate(
             found = finding.artifact(client, id_, reference)
             ask = how.ask(request, artifact_id=found.artifact.id, version=found.newest, **reason)
             done = getattr(client.artifacts, name)(ask)
-            sentence = f"[bold]{clean(found.artifact.name)}[/] v{found.newest} counts now"
-            if answered(how, done, sentence):
+            if answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{found.newest}", "counts", "now"):
                 tell_conflicts(done.conflicts, stand=not how.dry_run)
 
 
@@ -91,78 +92,53 @@ def approve(
     project: Project = "",
 ) -> None:
     """Approve a proposal in a role."""
-    with asking(json=how.json) as client:
-        found = _found(client, project, reference)
-        ask = how.ask(pb.ApproveArtifactRequest, artifact_id=found.artifact.id, version=found.newest, role=role)
-        done = client.artifacts.ApproveArtifact(ask)
-    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{found.newest} is approved as {clean(role)}")
+    step = _Step("ApproveArtifact", pb.ApproveArtifactRequest, "is", f"approved as {clean(role)}")
+    step.take(how, project, reference, role=role)
 
 
 @app.command(epilog='Example: metaqore artifact veto src/main.py@2 -p garden --why "it logs passwords"')
 @grouped
 def veto(reference: Reference, why: Why, how: Changing, project: Project = "") -> None:
     """Forbid that a proposal becomes active; only you can lift that again."""
-    with asking(json=how.json) as client:
-        found = _found(client, project, reference)
-        ask = how.ask(pb.VetoArtifactRequest, artifact_id=found.artifact.id, version=found.newest, why=why)
-        done = client.artifacts.VetoArtifact(ask)
-    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{found.newest} is vetoed")
+    _Step("VetoArtifact", pb.VetoArtifactRequest, "is", "vetoed").take(how, project, reference, why=why)
 
 
 @app.command("lift-veto", epilog='Example: metaqore artifact lift-veto src/main.py@2 -p garden --why "they are gone"')
 @grouped
 def lift_veto(reference: Reference, why: Why, how: Changing, project: Project = "") -> None:
     """Take your veto back."""
-    with asking(json=how.json) as client:
-        found = _found(client, project, reference)
-        ask = how.ask(pb.LiftArtifactVetoRequest, artifact_id=found.artifact.id, version=found.newest, why=why)
-        done = client.artifacts.LiftArtifactVeto(ask)
-    answered(how, done, f"your veto on [bold]{clean(found.artifact.name)}[/] v{found.newest} is lifted")
+    step = _Step("LiftArtifactVeto", pb.LiftArtifactVetoRequest, "is", "free of your veto")
+    step.take(how, project, reference, why=why)
 
 
 @app.command(epilog='Example: metaqore artifact reject src/main.py@2 -p garden --why "the tests fail"')
 @grouped
 def reject(reference: Reference, why: Why, how: Changing, project: Project = "") -> None:
     """Turn a proposal down, for good."""
-    with asking(json=how.json) as client:
-        found = _found(client, project, reference)
-        ask = how.ask(pb.RejectArtifactRequest, artifact_id=found.artifact.id, version=found.newest, why=why)
-        done = client.artifacts.RejectArtifact(ask)
-    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{found.newest} is rejected")
+    _Step("RejectArtifact", pb.RejectArtifactRequest, "is", "rejected").take(how, project, reference, why=why)
 
 
 @app.command(epilog="Example: metaqore artifact withdraw notes.md@1 -p garden")
 @grouped
 def withdraw(reference: Reference, how: Changing, project: Project = "", why: MaybeWhy = "") -> None:
     """Take a draft back, for good."""
-    with asking(json=how.json) as client:
-        found = _found(client, project, reference)
-        ask = how.ask(pb.WithdrawArtifactRequest, artifact_id=found.artifact.id, version=found.newest, why=why)
-        done = client.artifacts.WithdrawArtifact(ask)
-    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{found.newest} is withdrawn")
+    _Step("WithdrawArtifact", pb.WithdrawArtifactRequest, "is", "withdrawn").take(how, project, reference, why=why)
 
 
 @app.command(epilog='Example: metaqore artifact deprecate src/old.py -p garden --why "nothing calls it"')
 @grouped
 def deprecate(reference: Reference, why: Why, how: Changing, project: Project = "") -> None:
     """Let the active version count no more."""
-    with asking(json=how.json) as client:
-        found = _found(client, project, reference)
-        ask = how.ask(pb.DeprecateArtifactRequest, artifact_id=found.artifact.id, version=found.counting, why=why)
-        done = client.artifacts.DeprecateArtifact(ask)
-    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{found.counting} counts no more")
+    step = _Step("DeprecateArtifact", pb.DeprecateArtifactRequest, "counts", "no more", _counting)
+    step.take(how, project, reference, why=why)
 
 
 @app.command(epilog='Example: metaqore artifact archive src/old.py -p garden --why "kept for the record"')
 @grouped
 def archive(reference: Reference, why: Why, how: Changing, project: Project = "") -> None:
     """End a deprecated version, for good: the one that is named, else the newest that is deprecated."""
-    with asking(json=how.json) as client:
-        found = _found(client, project, reference)
-        number = found.version or _deprecated(client, found.artifact)
-        ask = how.ask(pb.ArchiveArtifactRequest, artifact_id=found.artifact.id, version=number, why=why)
-        done = client.artifacts.ArchiveArtifact(ask)
-    answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{number} is archived")
+    step = _Step("ArchiveArtifact", pb.ArchiveArtifactRequest, "is", "archived", _deprecated)
+    step.take(how, project, reference, why=why)
 
 
 @app.command(epilog='Example: metaqore artifact retire src/old.py -p garden --why "the module is gone"')
@@ -172,12 +148,11 @@ def retire(reference: Reference, why: Why, how: Changing, project: Project = "",
     with asking(json=how.json) as client:
         found = _found(client, project, reference)
         if not (how.dry_run or yes):
-            ask_first(
-                f"End all {found.artifact.latest.number} versions of {found.artifact.name} for good?", json=how.json
-            )
+            versions = counted(found.artifact.latest.number, "version")
+            ask_first(f"End {found.artifact.name} with its {versions}, for good?", json=how.json)
         ask = how.ask(pb.RetireArtifactRequest, artifact_id=found.artifact.id, why=why)
         done = client.artifacts.RetireArtifact(ask)
-    answered(how, done, f"every version of [bold]{clean(found.artifact.name)}[/] has ended")
+    answered(how, done, f"every version of [bold]{clean(found.artifact.name)}[/]", "has", "ended")
 
 
 @app.command(epilog='Example: metaqore artifact erase people.csv@3 -p garden --why "asked for under GDPR, case 42"')
@@ -195,14 +170,45 @@ def erase(reference: Reference, why: Why, how: Changing, project: Project = "", 
             ask_first(f"Destroy the body of {found.artifact.name} v{found.version}, for good?", json=how.json)
         ask = how.ask(pb.EraseArtifactBodyRequest, artifact_id=found.artifact.id, version=found.version, why=why)
         done = client.artifacts.EraseArtifactBody(ask)
-    answered(how, done, f"the body of [bold]{clean(found.artifact.name)}[/] v{found.version} is erased")
+    answered(how, done, f"the body of [bold]{clean(found.artifact.name)}[/] v{found.version}", "is", "erased")
 
 
 def _found(client: PsmpClient, project: str, reference: str) -> finding.Found:
     return finding.artifact(client, finding.project_id(client, project), reference)
 
 
-def _deprecated(client: PsmpClient, artifact: pb.Artifact) -> int:
-    ask = pb.ListArtifactVersionsRequest(artifact_id=artifact.id, phase=pb.PHASE_DEPRECATED)
+def _newest(_client: PsmpClient, found: finding.Found) -> int:
+    return found.newest
+
+
+def _counting(_client: PsmpClient, found: finding.Found) -> int:
+    return found.counting
+
+
+def _deprecated(client: PsmpClient, found: finding.Found) -> int:
+    """The version that is named, else the newest that is deprecated."""
+    if found.version:
+        return found.version
+    ask = pb.ListArtifactVersionsRequest(artifact_id=found.artifact.id, phase=pb.PHASE_DEPRECATED)
     newest = next(iter(paged(client.artifacts.ListArtifactVersions, ask, "versions", 1)), None)
-    return artifact.latest.number if newest is None else int(newest.number)
+    return found.artifact.latest.number if newest is None else int(newest.number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step of one version: its call, how what it does is told, and which version is meant where none is named."""
+
+    call: str
+    request: type[Any]
+    verb: Verb
+    told: str
+    number: Callable[[PsmpClient, finding.Found], int] = _newest
+
+    def take(self, how: Changing, project: str, reference: str, **fields: str) -> None:
+        """Ask for it, and tell what came of it."""
+        with asking(json=how.json) as client:
+            found = _found(client, project, reference)
+            number = self.number(client, found)
+            ask = how.ask(self.request, artifact_id=found.artifact.id, version=number, **fields)
+            done = getattr(client.artifacts, self.call)(ask)
+        answered(how, done, f"[bold]{clean(found.artifact.name)}[/] v{number}", self.verb, self.told)

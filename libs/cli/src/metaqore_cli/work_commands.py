@@ -42,7 +42,7 @@ def open_(
             labels=label_list(label),
         )
         done = client.tasks.OpenTask(ask)
-    if answered(how, done, f"the task {clean(done.task.id)} is open") and not how.dry_run:
+    if answered(how, done, f"the task {clean(done.task.id)}", "is", "open") and not how.dry_run:
         tell_next("an agent takes it", f"metaqore task claim {done.task.id}")
 
 
@@ -69,7 +69,7 @@ def describe(
             labels=labels_or_none(label, none=no_labels),
         )
         done = client.tasks.UpdateTask(ask)
-    answered(how, done, f"the task [bold]{clean(done.task.title)}[/] is described anew")
+    answered(how, done, f"the task [bold]{clean(done.task.title)}[/]", "is", "described anew")
 
 
 @app.command(epilog="Example: metaqore task claim 019a… --lease 30m   |   again before its end, to hold it longer")
@@ -85,9 +85,8 @@ def claim(
         id_ = finding.task_id(client, finding.project_id(client, project), task)
         ask = how.ask(pb.ClaimTaskRequest, id=id_, lease_us=duration_us(lease))
         done = client.tasks.ClaimTask(ask)
-    answered(
-        how, done, f"{clean(done.task.holder)} holds the task {clean(id_)}; the lease ends {ago(done.task.lease_time)}"
-    )
+    lease_ends = f"until its lease ends {ago(done.task.lease_time)}"
+    answered(how, done, clean(done.task.holder), "holds", f"the task {clean(id_)}, {lease_ends}")
 
 
 @app.command(epilog="Example: metaqore task release 019a…")
@@ -139,4 +138,4 @@ def _step(call: str, request: type[Any], task: str, project: str, how: Changing,
     with asking(json=how.json) as client:
         id_ = finding.task_id(client, finding.project_id(client, project), task)
         done = getattr(client.tasks, call)(how.ask(request, id=id_, **fields))
-    answered(how, done, f"the task {clean(id_)} is {task_state(done.task.state)}")
+    answered(how, done, f"the task {clean(id_)}", "is", task_state(done.task.state))

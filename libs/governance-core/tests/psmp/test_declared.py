@@ -59,7 +59,7 @@ def test_who_proposes_for_a_task_must_hold_it():
     ((key, _),) = made.stored()
     (found,) = conflicts_of(made, {key: [held]})
     assert found.type is ConflictType.TASK_OWNERSHIP
-    assert "ann and bob hold the task task-1" in found.explanation
+    assert "ann proposed for the task task-1 while bob held it" in found.explanation
     later = hold_of(Work(WorkState.CLAIMED, "task-1", holder="bob", lease_until_us=100, claims=1, since_us=60))
     assert conflicts_of(made, {key: [later]}) == ()
     own = hold_of(Work(WorkState.CLAIMED, "task-1", holder="ann", lease_until_us=100, claims=1))

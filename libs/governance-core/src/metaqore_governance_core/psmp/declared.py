@@ -18,7 +18,7 @@ from metaqore_governance_core.psmp.conflicts.manifest import Manifest, PackageEn
 from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_range
 from metaqore_governance_core.psmp.conflicts.model import Party
 from metaqore_governance_core.psmp.conflicts.npm_tree import NpmKind, NpmRequirement
-from metaqore_governance_core.psmp.conflicts.ownership import TaskHold
+from metaqore_governance_core.psmp.conflicts.ownership import TaskHold, lease_of
 from metaqore_governance_core.psmp.conflicts.paths import path_claims
 from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRequirement, python_requirement
 from metaqore_governance_core.psmp.work import Work
@@ -56,7 +56,7 @@ def hold_of(work: Work) -> TaskHold | None:
     """The lease on a task, as it meets those who propose for that task; None where nobody holds it."""
     if not work.holder:
         return None
-    party = Party(f"task {work.id}", work.claims, work.holder, f"holds the task {work.id}")
+    party = Party(lease_of(work.id), work.claims, work.holder, f"holds the task {work.id}")
     return TaskHold(party, work.id, work.holder, work.since_us, work.lease_until_us)
 
 

@@ -154,9 +154,13 @@ def test_the_past_is_there_and_can_be_restored(ann, bob, project):
     for at in (str(taken["version"]), taken["id"], "checkpoint:before", f"checkpoint:{taken['id']}"):
         assert ann.get(f"{API}/projects/{project}/state", params={"at": at}).content == then
         assert ann.get(f"{API}/artifacts/{kept}", params={"at": at}).json()["active_version"] == 1
-        assert ann.get(f"{API}/artifacts/{late}", params={"at": at}).status_code == 404
+        early = ann.get(f"{API}/artifacts/{late}", params={"at": at})
+        assert (early.status_code, early.json()["code"]) == (404, "artifact_not_found")
+        assert "did not exist yet" in early.json()["detail"]
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
     assert ann.get(f"{API}/artifacts/{kept}", params={"at": now}).json()["active_version"] == 2
+    before = ann.get(f"{API}/projects/{project}", params={"at": "0"})
+    assert (before.json()["code"], "did not exist yet" in before.json()["detail"]) == ("project_not_found", True)
     changes = ann.get(f"{API}/checkpoints/{taken['id']}/diff").json()["changes"]
     assert {(one["name"], one["kind"]) for one in changes} >= {("a.py", "changed"), ("late.py", "added")}
     events = ann.get(f"{API}/projects/{project}/history").json()["events"]

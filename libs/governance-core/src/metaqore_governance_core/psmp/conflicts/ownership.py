@@ -18,7 +18,10 @@ from metaqore_governance_core.psmp.conflicts.model import (
 
 @dataclass(frozen=True, slots=True)
 class TaskHold:
-    """That an agent works on a task: by a lease from `from_us` to `until_us`, or without end where that is None."""
+    """That an agent works on a task: by a lease from `from_us` to `until_us`, or by a proposal at that moment.
+
+    None is without end. The party of a lease is the task, see `lease_of`.
+    """
 
     party: Party
     task: str
@@ -26,10 +29,20 @@ class TaskHold:
     from_us: int = 0
     until_us: int | None = None
 
+    @property
+    def is_lease(self) -> bool:
+        """Whether it is a lease, and no proposal."""
+        return self.party.artifact == lease_of(self.task)
+
     def overlaps(self, other: TaskHold) -> bool:
         """Whether both hold at some moment."""
         begins = max(self.from_us, other.from_us)
         return all(one.until_us is None or begins < one.until_us for one in (self, other))
+
+
+def lease_of(task: str) -> str:
+    """What stands for the lease on a task where artifacts have their names."""
+    return f"task {task}"
 
 
 def ownership_conflicts(holds: Sequence[TaskHold]) -> list[Conflict]:
@@ -42,7 +55,6 @@ def ownership_conflicts(holds: Sequence[TaskHold]) -> list[Conflict]:
         pair = _two_agents(held)
         if pair is not None:
             clashing = tuple(one.party for one in pair)
-            agents = " and ".join(sorted(one.agent for one in pair))
             found.append(
                 make_conflict(
                     ConflictType.TASK_OWNERSHIP,
@@ -52,12 +64,21 @@ def ownership_conflicts(holds: Sequence[TaskHold]) -> list[Conflict]:
                     clashing=clashing,
                     suggestion=Choice.KEEP_EXISTING,
                     explanation=(
-                        f"{agents} hold the task {task} at once: {listed(clashing)}. "
-                        "Release it on one side, or open a task of its own for one of them."
+                        f"{_how(task, pair)}: {listed(clashing)}. Wait until the lease ends, have the task released, "
+                        "or open a task of its own for one of them."
                     ),
                 )
             )
     return found
+
+
+def _how(task: str, pair: tuple[TaskHold, TaskHold]) -> str:
+    """Who proposed for whose task: also when the lease has ended since, it is told as it was."""
+    holder = next((one for one in pair if one.is_lease), None)
+    if holder is None:
+        return f"{' and '.join(sorted(one.agent for one in pair))} proposed for the task {task} at once"
+    other = pair[0] if holder is pair[1] else pair[1]
+    return f"{other.agent} proposed for the task {task} while {holder.agent} held it"
 
 
 def _two_agents(held: Sequence[TaskHold]) -> tuple[TaskHold, TaskHold] | None:

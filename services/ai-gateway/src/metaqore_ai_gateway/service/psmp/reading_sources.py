@@ -18,7 +18,7 @@ from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtTime, Point
 from metaqore_ai_gateway.service.psmp.storable import storable
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore
 from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
-from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Scope
 
 _MISSING: Final = {"project_missing": "project", "version_missing": "version", "checkpoint_missing": "checkpoint"}
@@ -66,6 +66,8 @@ class ReadingSources:
                 raise not_found(kind.value)
             version = await self._version_at(caller, place.project, at)
             known = (await self.catalog.at(organization, place.project, [place.ref], version)).get(place.ref)
+            if known is None:
+                raise _not_yet(kind)
         if known is None:
             raise not_found(kind.value)
         return known
@@ -74,6 +76,11 @@ class ReadingSources:
 def check_scope(caller: Caller) -> None:
     """Raises `missing_scope` where the caller may not read of PSMP."""
     require_scope(caller, Scope.PSMP_READ)
+
+
+def _not_yet(kind: Kind) -> MetaQoreError:
+    message = f"The {kind.value} did not exist yet at that point of the past. Ask for a later one."
+    return MetaQoreError(f"{kind.value}_not_found", message, kind=ErrorKind.NOT_FOUND)
 
 
 @contextmanager
