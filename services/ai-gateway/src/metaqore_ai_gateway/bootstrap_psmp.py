@@ -32,6 +32,7 @@ from metaqore_ai_gateway.adapters.psmp.webhook_fan_out import CONSUMER, WebhookF
 from metaqore_ai_gateway.adapters.psmp.webhook_queue import PostgresDeliveryQueue
 from metaqore_ai_gateway.adapters.psmp.webhook_roles import prepare_webhook_roles
 from metaqore_ai_gateway.adapters.psmp.webhook_store import PostgresWebhookStore
+from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.adapters.webhook_post import WebhookPost
 from metaqore_ai_gateway.adapters.webhook_signing import WrappedSecrets, signed
 from metaqore_ai_gateway.service.admission import Admission
@@ -41,6 +42,7 @@ from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand
 from metaqore_ai_gateway.service.psmp.default_project import DefaultProject
 from metaqore_ai_gateway.service.psmp.deliver_webhooks import DeliverWebhooks
 from metaqore_ai_gateway.service.psmp.govern_command import GovernCommand
+from metaqore_ai_gateway.service.psmp.named_tasks import CheckTasks
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.readings import ProjectReadings
 from metaqore_ai_gateway.service.psmp.resolve_conflict import PlanResolution
@@ -120,10 +122,11 @@ async def open_psmp(
     queues = ProjectQueues(PostgresProjectStore(pool))
     decide = DecideCommand(governing.policy, governing.scanner, governing.digests, governing.spool, now_us, new_id)
     default_project = DefaultProject(queues, new_id, now_us)
+    tasks = CheckTasks(places, PostgresTaskStore(pool))
     gate = GovernCommand(
         FindTarget(places, new_id),
         decide,
-        CarryOut(queues, history, checkpoints, places, bodies, default_project),
+        CarryOut(queues, history, checkpoints, places, bodies, default_project, tasks),
         FindWaysOut(history),
         PostgresAnswers(pool),
         TellAgain(places, PlanResolution(history, bodies), RestoreCheckpoint(history, queues, bodies)),

@@ -88,7 +88,7 @@ async def test_the_files_of_an_answer_are_proposed_together(desk):
     assert [type(event) for event in events] == [Decided, Chunk, Concluding, Concluded]
     [given] = desk.gate.given
     assert (given.caller, given.door, given.project, given.key) == (ANN, Door.REST, "garden", "task:task-1:files")
-    assert given.label is Sensitivity.SENSITIVE
+    assert (given.label, given.task) == (Sensitivity.SENSITIVE, "task-1")
     created = [one.created for one in given.command.proposals]
     assert [(one.artifact_name, one.declarations.paths, one.content_text, one.media_type) for one in created] == [
         ("src/a.py", ["src/a.py"], "x = 1\n", "text/x-python"),

@@ -122,7 +122,9 @@ class AnswerProposals:
         caller = replace(task.caller, scopes=task.caller.scopes | {Scope.PSMP_WRITE})
         raw = canonical(command.model_dump(mode="json"))
         key = f"task:{task.task}:files"
-        await self._insist(Given(caller, task.door, command, task.project, key, label=task.label, raw=raw), task)
+        await self._insist(
+            Given(caller, task.door, command, task.project, key, label=task.label, raw=raw, task=task.task), task
+        )
 
     async def _insist(self, given: Given, task: AnsweredTask) -> None:
         delay_s = FIRST_DELAY_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,6 +16,7 @@ from metaqore_ai_gateway.service.psmp.default_project import DefaultProject
 from metaqore_ai_gateway.service.psmp.governed import Answer, Given
 from metaqore_ai_gateway.service.psmp.history_ports import Checkpoints, History
 from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
+from metaqore_ai_gateway.service.psmp.named_tasks import CheckTasks
 from metaqore_ai_gateway.service.psmp.places import Places
 from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtVersion
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
@@ -69,6 +71,7 @@ class CarryOut:
     places: Places
     bodies: BodyStore
     default_project: DefaultProject
+    tasks: CheckTasks
 
     async def __call__(self, permitted: Permitted) -> Answer:
         """Done once it is committed."""
@@ -137,6 +140,7 @@ class CarryOut:
             case artifacts.ProposeArtifacts() as command:
                 return await self._proposals(permitted, command)
             case artifacts.DraftArtifact() as command:
+                await self._check_tasks(permitted, [command.version])
                 content = await self._content(permitted, command.version)
                 return of_new_version(command.version, content, who, command.expected_revision, offered=False)
             case artifacts.AmendArtifact() as command:
@@ -150,6 +154,7 @@ class CarryOut:
 
     async def _proposals(self, permitted: Permitted, command: artifacts.ProposeArtifacts) -> tuple[Asked, ...]:
         asked: list[Asked] = []
+        await self._check_tasks(permitted, [one.created for one in command.proposals if one.created is not None])
         for one in command.proposals:
             if one.created is not None:
                 content = await self._content(permitted, one.created)
@@ -158,6 +163,9 @@ class CarryOut:
                 propose = artifact_commands.Propose(permitted.by, permitted.at_us, one.draft.version, ())
                 asked.append(Asked(permitted.target.drafts[one.draft.artifact], propose, one.expected_revision))
         return tuple(asked)
+
+    async def _check_tasks(self, permitted: Permitted, versions: Sequence[artifacts.NewVersion]) -> None:
+        await self.tasks(permitted.organization, permitted.target.project, versions, permitted.given.task)
 
     async def _content(self, permitted: Permitted, wanted: artifacts.NewVersion) -> Content:
         given = permitted.given

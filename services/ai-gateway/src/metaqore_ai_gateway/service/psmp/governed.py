@@ -24,7 +24,8 @@ class Given:
 
     `project` is an id, empty for the organization's default; a command to an artifact or a task finds its own.
     `key` is an idempotency key: a repeat with the same content gets the first answer. `label` only ever raises.
-    `raw` is what the record commits to, the command as it came: see docs/commitments.md.
+    `raw` is what the record commits to, the command as it came: see docs/commitments.md. `task` is the door's task that
+    it comes of, where it does: its project may not have heard of it yet.
     """
 
     caller: Caller
@@ -35,6 +36,7 @@ class Given:
     dry_run: bool = False
     label: Sensitivity | None = None
     raw: bytes = field(default=b"", repr=False)
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)
