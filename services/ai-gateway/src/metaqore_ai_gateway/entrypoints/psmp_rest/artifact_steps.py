@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, get_args
 
 from fastapi import Body
 from pydantic import ConfigDict, Field, model_validator
@@ -112,52 +113,61 @@ async def activate_artifact(
     return await _done(send, _activation(artifact_id, number, send.expected(body.expected_version), body), number, body)
 
 
-@router.post("/artifacts/{artifact_id}/deprecate", responses=CHANGE | CHANGED)
-async def deprecate_artifact(
-    send: Changing, artifact_id: ArtifactPath, body: ExplainedStep, _: NoneAsked
-) -> ChangedArtifact:
-    """Let the active version count no more. Verb `deprecate`."""
-    return await _explained(send, artifact_id, body, contract.DeprecateArtifact, "artifact.deprecate")
+_Explained = (
+    contract.DeprecateArtifact
+    | contract.ArchiveArtifact
+    | contract.RejectArtifact
+    | contract.VetoArtifact
+    | contract.LiftArtifactVeto
+    | contract.EraseArtifactBody
+)
+_EXPLAINED: Final[tuple[tuple[str, str, type[_Explained], str], ...]] = (
+    (
+        "deprecate",
+        "deprecate_artifact",
+        contract.DeprecateArtifact,
+        "Let the active version count no more. Verb `deprecate`.",
+    ),
+    ("archive", "archive_artifact", contract.ArchiveArtifact, "End a deprecated version. Verb `archive`."),
+    ("reject", "reject_artifact", contract.RejectArtifact, "Turn a proposal down. Verb `reject`."),
+    (
+        "veto",
+        "veto_artifact",
+        contract.VetoArtifact,
+        "Forbid that a proposal becomes active. Verb `lay_veto`; the project's policy names the roles.",
+    ),
+    ("lift-veto", "lift_artifact_veto", contract.LiftArtifactVeto, "Take one's own veto back. Verb `lift_veto`."),
+    (
+        "erase",
+        "erase_artifact_body",
+        contract.EraseArtifactBody,
+        "Destroy the key of a body; its history stays, and stays provable. Verb `erase_body`, scope `psmp:erase`.",
+    ),
+)
+"""The steps that need a reason and no more: where each is, its operation, its command, and what it does."""
 
 
-@router.post("/artifacts/{artifact_id}/archive", responses=CHANGE | CHANGED)
-async def archive_artifact(
-    send: Changing, artifact_id: ArtifactPath, body: ExplainedStep, _: NoneAsked
-) -> ChangedArtifact:
-    """End a deprecated version. Verb `archive`."""
-    return await _explained(send, artifact_id, body, contract.ArchiveArtifact, "artifact.archive")
+def _explained(form: type[_Explained]) -> Callable[..., Awaitable[ChangedArtifact]]:
+    (name,) = get_args(form.model_fields["name"].annotation)
+
+    async def take(send: Changing, artifact_id: ArtifactPath, body: ExplainedStep, _: NoneAsked) -> ChangedArtifact:
+        number = await _number(send, artifact_id, body)
+        given = {"name": name, "artifact": artifact_id, "version": number, "why": body.why}
+        command = form.model_validate(given | {"expected_revision": send.expected(body.expected_version)})
+        return await _done(send, command, number, body)
+
+    return take
 
 
-@router.post("/artifacts/{artifact_id}/reject", responses=CHANGE | CHANGED)
-async def reject_artifact(
-    send: Changing, artifact_id: ArtifactPath, body: ExplainedStep, _: NoneAsked
-) -> ChangedArtifact:
-    """Turn a proposal down. Verb `reject`."""
-    return await _explained(send, artifact_id, body, contract.RejectArtifact, "artifact.reject")
-
-
-@router.post("/artifacts/{artifact_id}/veto", responses=CHANGE | CHANGED)
-async def veto_artifact(
-    send: Changing, artifact_id: ArtifactPath, body: ExplainedStep, _: NoneAsked
-) -> ChangedArtifact:
-    """Forbid that a proposal becomes active. Verb `lay_veto`; the project's policy names the roles."""
-    return await _explained(send, artifact_id, body, contract.VetoArtifact, "artifact.lay_veto")
-
-
-@router.post("/artifacts/{artifact_id}/lift-veto", responses=CHANGE | CHANGED)
-async def lift_artifact_veto(
-    send: Changing, artifact_id: ArtifactPath, body: ExplainedStep, _: NoneAsked
-) -> ChangedArtifact:
-    """Take one's own veto back. Verb `lift_veto`."""
-    return await _explained(send, artifact_id, body, contract.LiftArtifactVeto, "artifact.lift_veto")
-
-
-@router.post("/artifacts/{artifact_id}/erase", responses=CHANGE | CHANGED)
-async def erase_artifact_body(
-    send: Changing, artifact_id: ArtifactPath, body: ExplainedStep, _: NoneAsked
-) -> ChangedArtifact:
-    """Destroy the key of a body; its history stays, and stays provable. Verb `erase_body`, scope `psmp:erase`."""
-    return await _explained(send, artifact_id, body, contract.EraseArtifactBody, "artifact.erase_body")
+for _path, _operation, _form, _told in _EXPLAINED:
+    router.add_api_route(
+        f"/artifacts/{{artifact_id}}/{_path}",
+        _explained(_form),
+        methods=["POST"],
+        name=_operation,
+        description=_told,
+        responses=CHANGE | CHANGED,
+    )
 
 
 @router.post("/artifacts/{artifact_id}/withdraw", responses=CHANGE | CHANGED)
@@ -192,25 +202,6 @@ async def approve_artifact(
         role=body.role,
         expected_revision=send.expected(body.expected_version),
     )
-    return await _done(send, command, number, body)
-
-
-_Explained = (
-    contract.DeprecateArtifact
-    | contract.ArchiveArtifact
-    | contract.RejectArtifact
-    | contract.VetoArtifact
-    | contract.LiftArtifactVeto
-    | contract.EraseArtifactBody
-)
-
-
-async def _explained(
-    send: Sender, artifact: str, body: ExplainedStep, form: type[_Explained], name: str
-) -> ChangedArtifact:
-    number = await _number(send, artifact, body)
-    given = {"name": name, "artifact": artifact, "version": number, "why": body.why}
-    command = form.model_validate(given | {"expected_revision": send.expected(body.expected_version)})
     return await _done(send, command, number, body)
 
 
