@@ -19,6 +19,7 @@ from metaqore_ai_gateway.adapters.keys_ring import SnapshotKeyRing
 from metaqore_ai_gateway.adapters.keys_store import PostgresKeyStore
 from metaqore_ai_gateway.adapters.lifecycle_feed import ANNOUNCED, LifecycleFeed
 from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
+from metaqore_ai_gateway.adapters.psmp.told_tasks import TOLD
 from metaqore_ai_gateway.adapters.spool_follower import SpoolFollower
 from metaqore_ai_gateway.adapters.standing import tell_standing
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
@@ -26,7 +27,7 @@ from metaqore_ai_gateway.bootstrap_core import http_door, new_id, now_us, open_c
 from metaqore_ai_gateway.bootstrap_kafka import kafka_door, topics
 from metaqore_ai_gateway.bootstrap_proposals import proposing
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
-from metaqore_ai_gateway.bootstrap_psmp_kafka import command_topics, psmp_consumers
+from metaqore_ai_gateway.bootstrap_psmp_kafka import command_consumer, command_topics
 from metaqore_ai_gateway.collector import calm_collector
 from metaqore_ai_gateway.domain.task_request import TaskDefaults
 from metaqore_ai_gateway.entrypoints.grpc import ApiKeyAuthenticator, services
@@ -119,7 +120,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         pool = await stack.enter_async_context(open_pool(url, name=NAME, size=settings.database.pool_size))
         keys = await _opened_keys(pool, settings)
         _check_durability(settings)
-        core = await stack.enter_async_context(open_core(settings, holders=(SEALED, PROJECTED, ANNOUNCED)))
+        core = await stack.enter_async_context(open_core(settings, holders=(SEALED, PROJECTED, ANNOUNCED, TOLD)))
         _tell_spool(health, core.spool)
         idempotency = await _idempotency(pool, core.spool.writer)
         auditor = await stack.enter_async_context(_auditor(settings))
@@ -154,7 +155,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
             now_us=now_us,
             new_id=new_id,
         )
-        psmp_bus = psmp_consumers(settings.kafka, bus, keys, psmp, core.scanner)
+        commands = command_consumer(settings.kafka, bus, keys=keys, gate=psmp.gate, scanner=core.scanner)
         tell_standing(health, bus, keys, lambda: kafka.take.working)
         limits, tasks = RestLimits(group.body_bytes, settings.objects.limit_bytes), PostgresTaskStore(pool)
         get_task, list_tasks = GetTask(tasks), ListTasks(tasks)
@@ -193,19 +194,20 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
                 shipper.run(),
                 SpoolFollower(pool, core.spool, PROJECTED, TaskProjection(pool, core.spool.writer), saves=False).run(),
                 SpoolFollower(pool, core.spool, ANNOUNCED, LifecycleFeed(bus.publisher.publish_all)).run(),
+                SpoolFollower(pool, core.spool, TOLD, psmp.told_tasks).run(),
                 Housekeeping((idempotency.forget_old, kafka.store.forget_old, *psmp.chores)).run(),
                 *(work() for work in psmp.work),
             )
         ]
         try:
             await kafka.open()
-            await psmp_bus.open()
+            await commands.start()
             async with http as rest, grpc as grpc_port:
                 calm_collector()
                 try:
                     yield Ports(rest, grpc_port)
                 finally:
-                    await psmp_bus.drain(group.drain_s)
+                    await commands.stop(group.drain_s)
                     await asyncio.gather(core.drain(group), kafka.drain(group.drain_s))
                     await offers.drain(group.drain_s)
                     await psmp.queues.settled()

@@ -28,10 +28,12 @@ from metaqore_ai_gateway.adapters.psmp.provenance import PostgresProvenance
 from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
 from metaqore_ai_gateway.adapters.psmp.replay import PostgresReplay
 from metaqore_ai_gateway.adapters.psmp.roles import prepare_roles
+from metaqore_ai_gateway.adapters.psmp.told_tasks import ToldTasks
 from metaqore_ai_gateway.adapters.psmp.webhook_fan_out import CONSUMER, WebhookFanOut
 from metaqore_ai_gateway.adapters.psmp.webhook_queue import PostgresDeliveryQueue
 from metaqore_ai_gateway.adapters.psmp.webhook_roles import prepare_webhook_roles
 from metaqore_ai_gateway.adapters.psmp.webhook_store import PostgresWebhookStore
+from metaqore_ai_gateway.adapters.psmp_watch import count_passed_over
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.adapters.webhook_post import WebhookPost
 from metaqore_ai_gateway.adapters.webhook_signing import WrappedSecrets, signed
@@ -47,6 +49,7 @@ from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.readings import ProjectReadings
 from metaqore_ai_gateway.service.psmp.resolve_conflict import PlanResolution
 from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint
+from metaqore_ai_gateway.service.psmp.seen_tasks import SeeTasks
 from metaqore_ai_gateway.service.psmp.target import FindTarget
 from metaqore_ai_gateway.service.psmp.tell_again import TellAgain
 from metaqore_ai_gateway.service.psmp.timers import Timers
@@ -90,7 +93,7 @@ class Psmp:
     watching: Watching
     webhooks: Webhooks
     queues: ProjectQueues
-    places: PostgresPlaces
+    told_tasks: ToldTasks
     chores: tuple[Callable[[], Awaitable[object]], ...]
     work: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
@@ -154,7 +157,7 @@ async def open_psmp(
         watching=watching,
         webhooks=Webhooks(store, repeats, secrets, readings, watching.check, decide, hosts, now_us, new_id),
         queues=queues,
-        places=places,
+        told_tasks=ToldTasks(SeeTasks(places, queues, count_passed_over)),
         chores=(forget.answers, forget.unused_bodies, partial(collect_orphans, objects, rows), queue.forget_old),
         work=(
             EventRelay(stores.url, EVENTS, EventFeed(publish_all), name).run,

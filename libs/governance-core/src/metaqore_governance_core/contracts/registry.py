@@ -38,7 +38,7 @@ PARTS: Final[dict[str, Part]] = {
         title="MetaQore AI Gateway",
         description="Takes tasks and commands, answers with results, and tells what happens to every task and in every "
         "project. Ships audit records.",
-        reads=(TaskSubmitted, CommandSubmitted, TaskStarted, TaskFinished),
+        reads=(TaskSubmitted, CommandSubmitted),
         sends=(TaskCompleted, TaskStarted, TaskFinished, CommandAnswered, ProjectChanged, AuditRecorded),
     ),
     "compliance-auditor": Part(

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from metaqore_ai_gateway.adapters.task_records import Decision, task_records
 from metaqore_governance_core.contracts.cloudevents import CONTENT_TYPE, SPEC_VERSION
 from metaqore_governance_core.contracts.tasks import TaskFinished, TaskStarted
 from metaqore_mesh.kafka.records import Headers, Outgoing
@@ -14,45 +15,6 @@ from metaqore_mesh.kafka.records import Headers, Outgoing
 EVENT_SOURCE: Final = "/metaqore/ai-gateway/tasks"
 
 
-class _Decision(msgspec.Struct, tag_field="kind", tag="decision"):
-    task: str
-    organization: str
-    project: str | None
-    door: str
-    model: str
-    verdict: str
-    reasons: list[str]
-    sensitivity: str
-    policy: str
-    policy_version: str
-    receipt: str
-    time_us: int
-
-
-class _Outcome(msgspec.Struct, tag_field="kind", tag="outcome"):
-    task: str
-    organization: str
-    state: str
-    error: str | None
-    attempts: int
-    model: str | None
-    provider: str | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    duration_us: int
-    receipt: str
-    time_us: int
-
-
-class _Command(msgspec.Struct, tag_field="kind", tag="command"):
-    """No task: its events are of another topic."""
-
-
-class _Group(msgspec.Struct):
-    records: list[_Decision | _Outcome | _Command]
-
-
-_GROUPS: Final = msgspec.json.Decoder(_Group)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -74,11 +36,9 @@ def lifecycle_events(group: bytes) -> Iterator[Outgoing]:
 
     An event has the fields of its record that are its own; `kind` beside them is passed over by readers.
     """
-    for record in _GROUPS.decode(group).records:
-        if isinstance(record, _Command):
-            continue
+    for record in task_records(group):
         task = record.task.encode()
-        if type(record) is _Decision:
+        if type(record) is Decision:
             headers = (*_STARTED, ("ce_id", task + b"/started"), ("ce_subject", task))
         else:
             headers = (*_FINISHED, ("ce_id", task + b"/finished"), ("ce_subject", task))

@@ -81,16 +81,18 @@ class SeeTasks:
     _projects: set[tuple[str, str]] = field(default_factory=set)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RUNNING))
 
-    async def __call__(self, seen: Sequence[Seen]) -> list[MetaQoreError | None]:
-        """For each, in their order: None, or why it must be given again."""
-        results: list[MetaQoreError | None] = [None] * len(seen)
-        chains: dict[tuple[str, str], list[int]] = {}
-        for index, one in enumerate(seen):
+    async def __call__(self, seen: Sequence[Seen]) -> None:
+        """Tell of each task in its order, of different ones side by side.
+
+        Raises the first failure that a repeat may mend; then give all of them again.
+        """
+        chains: dict[tuple[str, str], list[Seen]] = {}
+        for one in seen:
             if self._concerns(one):
-                chains.setdefault((one.organization, one.task), []).append(index)
-        if chains:
-            await asyncio.gather(*(self._chain(chain, seen, results) for chain in chains.values()))
-        return results
+                chains.setdefault((one.organization, one.task), []).append(one)
+        failures = await asyncio.gather(*map(self._chain, chains.values()))
+        for failure in filter(None, failures):
+            raise failure
 
     def _concerns(self, one: Seen) -> bool:
         """Whether a project may have to be told. Of most tasks none has: they cost nothing more."""
@@ -102,15 +104,14 @@ class SeeTasks:
             return True
         return self._of_task[one.task] is not None or self._of_task.pop(one.task) is not None
 
-    async def _chain(self, chain: list[int], seen: Sequence[Seen], results: list[MetaQoreError | None]) -> None:
+    async def _chain(self, chain: Sequence[Seen]) -> MetaQoreError | None:
         """What happened to one task, in its order: an end never goes ahead of its start."""
         async with self._room:
-            for place, index in enumerate(chain):
-                error = await self._told(seen[index])
+            for one in chain:
+                error = await self._told(one)
                 if error is not None:
-                    for left in chain[place:]:
-                        results[left] = error
-                    return
+                    return error
+        return None
 
     async def _told(self, one: Seen) -> MetaQoreError | None:
         try:

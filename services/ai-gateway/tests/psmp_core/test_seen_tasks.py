@@ -8,17 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaqore_ai_gateway.adapters.lifecycle_events import lifecycle_events
-from metaqore_ai_gateway.entrypoints.psmp_lifecycle import LifecycleDoor
+from metaqore_ai_gateway.adapters.psmp.told_tasks import ToldTasks
 from metaqore_ai_gateway.service.psmp.asked import Kind, Outcome, Ref
 from metaqore_ai_gateway.service.psmp.places import Place
 from metaqore_ai_gateway.service.psmp.seen_tasks import Ended, SeeTasks, Started
-from metaqore_governance_core.contracts.topics import TASK_LIFECYCLE
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.work import Work, WorkState, decide, evolve
 from metaqore_governance_core.task import TaskState
-from metaqore_mesh.kafka import KafkaRecord
-from metaqore_mesh.kafka.delivery import is_poison
+from metaqore_mesh.spool.groups import StoredGroup
 
 START = Started("t1/started", "acme", "t1", "garden", denied=False, error=None, time_us=1_000)
 END = Ended("t1/finished", "acme", "t1", TaskState.DONE, None, 2_000)
@@ -82,9 +79,9 @@ def state(projects, task="t1"):
 
 
 async def test_a_task_that_names_a_project_is_seen_to_run_and_to_end(see, projects):
-    assert await see([START]) == [None]
+    await see([START])
     assert state(projects) is WorkState.RUNNING
-    assert await see([END]) == [None]
+    await see([END])
     work = projects.works["acme", "t1"]
     assert (work.state, work.project, work.since_us) == (WorkState.DONE, "garden", 2_000)
     assert [one.id for one in projects.submitted] == ["system:t1/started", "system:t1/finished"]
@@ -92,7 +89,7 @@ async def test_a_task_that_names_a_project_is_seen_to_run_and_to_end(see, projec
 
 
 async def test_both_at_once_are_seen_in_their_order(see, projects):
-    assert await see([START, END]) == [None, None]
+    await see([START, END])
     assert state(projects) is WorkState.DONE
 
 
@@ -111,25 +108,25 @@ async def test_it_ends_as_its_event_says(see, projects, ended):
 
 async def test_a_denied_task_is_told_with_its_start(see, projects, passed_over):
     denied = replace(START, denied=True, error="allowpath_missing")
-    assert await see([denied, replace(END, state=TaskState.DENIED)]) == [None, None]
+    await see([denied, replace(END, state=TaskState.DENIED)])
     work = projects.works["acme", "t1"]
     assert (work.state, work.error, passed_over) == (WorkState.DENIED, "allowpath_missing", [])
 
 
 async def test_a_task_that_names_no_project_costs_no_question(see, projects, passed_over):
-    assert await see([replace(START, project=None), END]) == [None, None]
+    await see([replace(START, project=None), END])
     await see([replace(START, project=None)])
     await see([END])
     assert (projects.looked_up, projects.submitted, passed_over) == ([], [], [])
 
 
 async def test_a_project_that_does_not_exist_is_passed_over_and_counted(see, projects, passed_over):
-    assert await see([replace(START, project="desert"), END]) == [None, None]
+    await see([replace(START, project="desert"), END])
     assert (projects.submitted, passed_over) == ([], ["project_not_found"])
 
 
 async def test_a_project_of_another_organization_is_none(see, projects, passed_over):
-    assert await see([replace(START, organization="zeta")]) == [None]
+    await see([replace(START, organization="zeta")])
     assert (projects.submitted, passed_over) == ([], ["project_not_found"])
 
 
@@ -144,34 +141,43 @@ async def test_a_project_is_looked_up_once(see, projects):
 
 async def test_the_project_of_a_task_that_another_process_saw_start_is_found(projects, see, passed_over):
     await see([START])
-    assert await SeeTasks(projects, projects, passed_over.append)([END]) == [None]
+    await SeeTasks(projects, projects, passed_over.append)([END])
     assert (state(projects), passed_over) == (WorkState.DONE, [])
 
 
 async def test_the_end_of_a_task_that_no_project_knows_is_nothing(see, projects, passed_over):
-    assert await see([END]) == [None]
+    await see([END])
     assert (projects.submitted, passed_over) == ([], [])
 
 
 async def test_an_end_does_not_go_ahead_of_its_start(see, projects):
     projects.faults = [away()]
     other = replace(START, task="t2", event="t2/started")
-    first, second, third = await see([START, END, other])
-    assert (first.retryable, second.retryable, third) == (True, True, None)
-    assert await see([START, END]) == [None, None]
+    with pytest.raises(MetaQoreError, match="away"):
+        await see([START, END, other])
+    assert [one.id for one in projects.submitted] == ["system:t2/started"]
+    await see([START, END])
     assert state(projects) is WorkState.DONE
 
 
 async def test_what_a_project_refuses_is_passed_over(see, passed_over):
     await see([START])
-    assert await see([replace(START, event="again")]) == [None]
+    await see([replace(START, event="again")])
     assert passed_over == ["task_running"]
 
 
 async def test_a_fault_of_ours_does_not_hold_up_the_others(see, projects, passed_over):
     projects.faults = [RuntimeError()]
-    assert await see([START, replace(START, task="t2", event="t2/started")]) == [None, None]
+    await see([START, replace(START, task="t2", event="t2/started")])
     assert (passed_over, state(projects, "t2")) == (["internal"], WorkState.RUNNING)
+
+
+async def taken(see, batch):
+    try:
+        await see(batch)
+    except MetaQoreError as error:
+        return not error.retryable
+    return True
 
 
 @given(st.lists(st.sampled_from(range(4)), max_size=8), st.randoms())
@@ -193,9 +199,8 @@ def test_however_batches_fall_and_fail_all_tasks_end_where_their_events_say(cuts
         for cut in [*cuts, len(left)]:
             batch, left = left[:cut], left[cut:]
             projects.faults = [away() for _ in range(random.randint(0, 3))]
-            while batch:
-                results = await see(batch)
-                batch = [one for one, error in zip(batch, results, strict=True) if error is not None]
+            while not await taken(see, batch):
+                pass
         return projects
 
     projects = asyncio.run(feed())
@@ -215,40 +220,19 @@ def group(**decision):
         "model": "m", "provider": "p", "prompt_tokens": 1, "completion_tokens": 1, "duration_us": 1, "receipt": "r",
         "time_us": 2_000,
     }  # fmt: skip
-    return json.dumps({"records": [started | decision, ended]}).encode()
+    return StoredGroup(1, 2, json.dumps({"records": [started | decision, ended]}).encode())
 
 
-def records_of(value):
-    return [
-        KafkaRecord(TASK_LIFECYCLE, 0, offset, key, value, headers, 0)
-        for offset, (key, value, headers) in enumerate(lifecycle_events(value))
-    ]
+def command():
+    return StoredGroup(3, 1, json.dumps({"records": [{"kind": "command", "receipt": "r"}]}).encode())
 
 
-async def test_the_door_reads_what_the_gateway_sends(see, projects):
-    assert await LifecycleDoor(see)(records_of(group())) == [None, None]
+async def test_it_is_told_by_the_records_of_its_task(see, projects):
+    await ToldTasks(see)([command(), group()])
+    assert [one.id for one in projects.submitted] == ["system:t1/started", "system:t1/finished"]
     assert state(projects) is WorkState.DONE
 
 
-async def test_the_door_tells_why_a_task_was_denied(see, projects):
-    denied = group(verdict="deny", reasons=["residency_no_provider", "scanner_failed"])
-    await LifecycleDoor(see)(records_of(denied)[:1])
+async def test_it_is_told_why_a_task_was_denied(see, projects):
+    await ToldTasks(see)([group(verdict="deny", reasons=["residency_no_provider", "scanner_failed"])])
     assert projects.works["acme", "t1"].error == "residency_no_provider"
-
-
-async def test_what_cannot_be_read_is_dead_and_what_is_new_is_passed_over(see, projects):
-    good, end = records_of(group())
-    records = [
-        replace(good, value=b"{no"),
-        replace(good, headers=()),
-        replace(
-            good,
-            headers=tuple(("ce_type", b"new") if name == "ce_type" else (name, value) for name, value in good.headers),
-        ),
-        good,
-        end,
-    ]
-    broken, nameless, new, *rest = await LifecycleDoor(see)(records)
-    assert is_poison(broken)
-    assert is_poison(nameless)
-    assert (new, rest, state(projects)) == (None, [None, None], WorkState.DONE)
