@@ -90,6 +90,48 @@ def test_paths_that_do_not(standing, incoming):
     assert judged(incoming, standing) == ()
 
 
+BELOW = [writes(f"a{at}", f"x/{at}.py") for at in range(4)]
+
+
+def test_all_who_need_a_folder_where_one_has_a_file_are_one_conflict():
+    (found,) = judged(writes("own", "x"), *BELOW)
+    assert {party.artifact for party in found.parties} == {"own", "a0", "a1", "a2", "a3"}
+    assert {party.artifact for party in found.clashing} == {"own", "a0"}
+    assert "3 more" in found.explanation
+    (again,) = judged(writes("own", "x"), *BELOW[::-1])
+    assert again == found
+
+
+def test_one_who_needs_a_folder_many_times_where_one_has_a_file_is_one_conflict():
+    (found,) = judged(writes("own", *(f"x/{at}" for at in range(40))), writes("a", "x"), writes("b", "y"))
+    assert {party.artifact for party in found.clashing} == {"own", "a"}
+    assert len(found.parties) == 41
+    assert {one.key for one in judged(writes("own", "x/1", "y/1"), writes("a", "x"), writes("b", "y"))} == {
+        "path:x",
+        "path:y",
+    }
+
+
+def test_whoever_of_them_leaves_the_others_stay_in_the_way():
+    (all_,) = judged(writes("own", "x"), *BELOW)
+    (without_last,) = judged(writes("own", "x"), *BELOW[:-1])
+    assert without_last.id == all_.id, "who left was not named"
+    (without_first,) = judged(writes("own", "x"), *BELOW[1:])
+    assert {party.artifact for party in without_first.clashing} == {"own", "a1"}
+    assert judged(writes("own", "x")) == ()
+
+
+def test_who_has_a_file_and_needs_its_folder_clashes_on_either_side():
+    mine = writes("own", "x", "x/y")
+    assert judged(mine) == ()
+    for other in (writes("a", "x/z"), writes("z", "x/z")):
+        (found,) = judged(mine, other)
+        assert {(party.artifact, party.declares) for party in found.clashing} == {
+            ("own", "writes x"),
+            (other.party.artifact, "writes x/z"),
+        }
+
+
 @pytest.mark.parametrize("path", ["", "/x", "x/", "x//y", "../x", "x/./y", "x\\y", "x\ny", "x" * 5000])
 def test_a_path_stays_inside_the_project(path):
     with pytest.raises(MetaQoreError) as error:

@@ -12,6 +12,7 @@ from metaqore_ai_gateway.service.psmp.reading_ports import Wanted
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp import artifact_commands as c
 from metaqore_governance_core.psmp import project, work
+from metaqore_governance_core.psmp.artifact_state import Phase
 from metaqore_governance_core.psmp.blocking_report import Cause, blocking_report
 from metaqore_governance_core.psmp.conflicts.model import Choice, Severity
 from metaqore_governance_core.psmp.project import ApprovalRule, ProjectPolicy
@@ -195,3 +196,16 @@ class TestReport:
         await stuck.propose("late")
         rest, again = await readings.report(ann, "garden", Wanted(page.next, 100))
         assert total == again == 1 + len(rest.found)
+
+
+async def test_all_below_a_file_are_one_conflict_until_the_last_of_them_has_left(team, store):
+    for name in ("one", "two", "three"):
+        await team.propose(name, paths=[f"x/{name}"])
+    await team.propose("file", paths=["x"])
+    seen = []
+    for name in ("one", "three", "two"):
+        (opened,) = (await team.state(store, "file")).versions[0].conflicts
+        seen.append({party.artifact for party in opened.conflict.parties})
+        await team.do(team.ask(name, c.Reject, "no", by=team.bob))
+    assert seen == [{"file", "one", "three", "two"}, {"file", "three", "two"}, {"file", "two"}]
+    assert (await team.state(store, "file")).versions[0].phase is Phase.PROPOSED

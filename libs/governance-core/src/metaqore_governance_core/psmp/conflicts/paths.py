@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -88,7 +88,9 @@ def path_conflicts(claims: Sequence[PathClaim]) -> list[Conflict]:
     found: list[Conflict] = []
     for key, sharing in sorted(by_key.items()):
         found += _same_place(key, sharing)
-        found += _under_a_file(key, sharing, by_key)
+    turn = {claim.party.artifact: at for at, claim in enumerate(claims)}
+    for folder, below in sorted(_below(claims, by_key).items()):
+        found += _under_a_file(folder, _writers(by_key[folder]), below, turn)
     return found
 
 
@@ -164,19 +166,46 @@ def _renamed_away(key: str, claim: PathClaim, against: Sequence[PathClaim]) -> C
     )
 
 
-def _under_a_file(key: str, sharing: Sequence[PathClaim], by_key: dict[str, list[PathClaim]]) -> Iterator[Conflict]:
-    for claim in _writers(sharing):
-        for folder in ancestors(key):
-            spend(1 + len(by_key.get(folder, ())))
-            files = [one for one in _writers(by_key.get(folder, ())) if one.party.artifact != claim.party.artifact]
-            if files:
-                who = listed((files[0].party, claim.party))
-                yield make_conflict(
-                    ConflictType.PATH_PARENT,
-                    Severity.BLOCKING,
-                    f"path:{folder}",
-                    parties=(*(one.party for one in files), claim.party),
-                    clashing=(files[0].party, claim.party),
-                    suggestion=Choice.MANUAL,
-                    explanation=f"{files[0].path} is a file, and {claim.path} needs a folder there: {who}. Move one.",
-                )
+def _below(claims: Iterable[PathClaim], by_key: Mapping[str, Sequence[PathClaim]]) -> dict[str, list[PathClaim]]:
+    """For each claimed place the writers below it, in their order."""
+    found: dict[str, list[PathClaim]] = {}
+    for claim in _writers(claims):
+        for folder in ancestors(path_key(claim.path)):
+            spend(1)
+            if folder in by_key:
+                found.setdefault(folder, []).append(claim)
+    return found
+
+
+def _under_a_file(
+    key: str, files: Sequence[PathClaim], below: Sequence[PathClaim], turn: Mapping[str, int]
+) -> Iterator[Conflict]:
+    """One conflict of the newest with all below its file, or with all who have a file where it needs a folder."""
+    if not files or not _of_several([*files, *below]):
+        return
+    newest = max((one.party.artifact for one in (*files, *below)), key=turn.__getitem__)
+    (own_file, file), (own_below, under) = (_first_of_each(newest, side) for side in (files, below))
+    if own_file and under:
+        file = own_file
+    else:
+        under, below = own_below, [one for one in below if one.party.artifact == newest]
+    if file is None or under is None:
+        return
+    who = listed((file.party, under.party))
+    more = f", as {len(below) - 1} more do" if len(below) > 1 else ""
+    yield make_conflict(
+        ConflictType.PATH_PARENT,
+        Severity.BLOCKING,
+        f"path:{key}",
+        parties=tuple(one.party for one in (*files, *below)),
+        clashing=(file.party, under.party),
+        suggestion=Choice.MANUAL,
+        explanation=f"{file.path} is a file, and {under.path} needs a folder there{more}: {who}. Move one.",
+    )
+
+
+def _first_of_each(artifact: str, claims: Sequence[PathClaim]) -> tuple[PathClaim | None, PathClaim | None]:
+    """The first claim of the artifact, and the first of another, by the order of their parties alone."""
+    ordered = sorted(claims, key=lambda one: (one.party, one.path))
+    own = next((one for one in ordered if one.party.artifact == artifact), None)
+    return own, next((one for one in ordered if one.party.artifact != artifact), None)
