@@ -55,6 +55,11 @@ def judged(declaration, *standing):
             writes("a", "caf\u00e9.md"), writes("b", "cafe\u0301.md"), ConflictType.PATH_UNICODE, id="form alone"
         ),
         pytest.param(
+            writes("a", "src/a.py"), writes("b", "src/a\u200b.py"), ConflictType.PATH_UNICODE, id="an unseen character"
+        ),
+        pytest.param(writes("a", "a.py"), writes("b", "a.py. "), ConflictType.PATH_UNICODE, id="an unseen end"),
+        pytest.param(writes("a", "src/a.py"), writes("b", "src /A.py"), ConflictType.PATH_CASE, id="case and an end"),
+        pytest.param(
             writes("a", renames=[("x", "y")]), writes("b", "x"), ConflictType.PATH_RENAME, id="renamed away and written"
         ),
         pytest.param(

@@ -1,8 +1,9 @@
 """Paths that cannot stand together: the same one, a file where another has a folder, names that differ too little.
 
-Two names that differ only in case or in Unicode form are one file on the usual file systems of macOS and Windows, where
-one would silently overwrite the other: they block. Sources: Unicode Standard Annex 15 (NFC), and section 3.13 of the
-Unicode Standard for case folding.
+Two names that differ only in case, in Unicode form, in characters nobody sees, or in spaces and dots at the end are one
+file on the usual file systems of macOS and Windows, or look so: one would silently overwrite the other, and they block.
+Sources: Unicode Standard Annex 15 (NFC), section 3.13 of the Unicode Standard (case folding), Unicode Technical Report
+36 (what is not seen), and Microsoft's "Naming Files, Paths, and Namespaces".
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ from metaqore_governance_core.psmp.conflicts.model import (
 MAX_PATH_BYTES: Final = 4096
 _OUTSIDE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|(?:\A|/)\.{0,2}(?:/|\Z)")
 """Control characters (Unicode's Cc), backslashes, and parts that are empty, `.` or `..`."""
+_UNSEEN: Final = re.compile(
+    r"[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
+    r"|[ .]+(?=/|\Z)"
+)
+"""Code points that nothing is drawn for (Unicode's Default_Ignorable), and spaces and dots at a name's end."""
 
 
 class PathUse(StrEnum):
@@ -60,7 +66,11 @@ def checked_path(path: str) -> str:
 
 def path_key(path: str) -> str:
     """What two paths share that some file system takes for one."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+    return _as_seen(unicodedata.normalize("NFD", path).casefold())
+
+
+def _as_seen(path: str) -> str:
+    return _UNSEEN.sub("", unicodedata.normalize("NFC", path))
 
 
 def ancestors(path: str) -> Iterator[str]:
@@ -127,7 +137,7 @@ def _written_twice(key: str, writers: Sequence[PathClaim]) -> Conflict:
     if one.path == other.path:
         type_, suggestion = ConflictType.PATH_SAME, Choice.MERGE
         explanation = f"Both write {one.path}: {who}. Merge them, let one supersede the other, or move one."
-    elif unicodedata.normalize("NFC", one.path) == unicodedata.normalize("NFC", other.path):
+    elif _as_seen(one.path) == _as_seen(other.path):
         type_, suggestion = ConflictType.PATH_UNICODE, Choice.KEEP_EXISTING
         explanation = (
             f"{one.path!a} and {other.path!a} look the same and are one file on some systems: {who}. Rename one."
