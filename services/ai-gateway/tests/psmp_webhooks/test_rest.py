@@ -14,14 +14,16 @@ from kept_answers import MemoryIdempotency
 from metaqore_ai_gateway.domain.webhook import Attempt, Delivery, DeliveryState, WebhookState
 from metaqore_ai_gateway.entrypoints.psmp_rest.webhooks import with_webhooks
 from metaqore_ai_gateway.entrypoints.slow.problem import answer_errors
+from metaqore_ai_gateway.service.authenticate import missing_scope
 from metaqore_ai_gateway.service.psmp import webhooks
 from metaqore_ai_gateway.service.psmp.decide_command import Recorded
-from metaqore_ai_gateway.service.psmp.governed import not_found
+from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError, not_found
 from metaqore_ai_gateway.service.psmp.ids import delivery_id
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
 from metaqore_ai_gateway.service.psmp.watching import Watching
 from metaqore_ai_gateway.service.psmp.webhook_repeats import RepeatedRequests
 from metaqore_ai_gateway.service.psmp.webhooks import Webhooks
+from metaqore_governance_core.decision import lacking
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.sensitivity import Sensitivity
 
@@ -89,6 +91,10 @@ class Readings:
 
 async def recorded(question, text, raw):
     assert text == raw
+    scope = lacking(question.caller, question.needs)
+    if scope is not None:
+        of = f"{question.tool}.{question.verb} {' '.join(question.target)}".strip()
+        raise CommandRefusedError(missing_scope(scope), state="denied", receipt=of, receipt_token="token")
     return Recorded(f"{question.tool}.{question.verb}", "token", Sensitivity.PUBLIC)
 
 
@@ -214,14 +220,20 @@ async def test_there_are_only_so_many(client, monkeypatch):
 @pytest.mark.parametrize(("who", "missing"), [("reader", "psmp:write"), ("writer", "psmp:read")])
 async def test_whoever_makes_one_may_read_and_write(client, who, missing):
     await made(client)
-    for method, path, body in (
-        ("POST", "/api/v1/webhooks", {"url": URL}),
-        ("DELETE", "/api/v1/webhooks/webhook_01", None),
-        ("POST", "/api/v1/webhooks/webhook_01/replay", {"after_event_id": "garden@0"}),
+    for method, path, body, receipt in (
+        ("POST", "/api/v1/webhooks", {"url": URL}, "psmp.webhook.create"),
+        ("DELETE", "/api/v1/webhooks/webhook_01", None, "psmp.webhook.delete webhook:webhook_01"),
+        (
+            "POST",
+            "/api/v1/webhooks/webhook_01/replay",
+            {"after_event_id": "garden@0"},
+            "psmp.webhook.replay webhook:webhook_01",
+        ),
     ):
         answer = await client.request(method, path, json=body, headers=key(who))
         assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
         assert answer.json()["reasons"] == [missing]
+        assert answer.headers["x-metaqore-receipt-id"] == receipt
     reading = await client.get("/api/v1/webhooks/webhook_01/deliveries", headers=key(who))
     assert reading.status_code == (200 if who == "reader" else 403)
 

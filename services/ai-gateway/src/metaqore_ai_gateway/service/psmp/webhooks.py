@@ -20,11 +20,13 @@ from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent, Readings
 from metaqore_ai_gateway.service.psmp.watching import WatchFilter
 from metaqore_ai_gateway.service.psmp.webhook_ports import SealedSecrets, WebhookStore
 from metaqore_ai_gateway.service.psmp.webhook_repeats import RepeatedRequests
+from metaqore_governance_core.decision import lacking
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Door, Scope
 from metaqore_governance_core.psmp.event_codec import name_of
 
 TOOL: Final = "psmp.webhook"
+_NEEDS: Final = (Scope.PSMP_READ, Scope.PSMP_WRITE)
 
 MOST_WEBHOOKS: Final = 100
 """So many an organization may have."""
@@ -98,7 +100,8 @@ class Webhooks:
         self, caller: Caller, asked: str, key: str, raw: bytes, run: Callable[[], Awaitable[StoredAnswer]]
     ) -> tuple[StoredAnswer, bool]:
         """The answer of `run`, and whether it was given before. With a key it is run once; see `RepeatedRequests`."""
-        _require_both(caller)
+        verb, _, webhook = asked.partition(" ")
+        await self._admit(caller, verb, webhook, raw)
         return await self.repeats(caller, asked, key, raw, run) if key else (await run(), False)
 
     async def create(
@@ -108,7 +111,7 @@ class Webhooks:
 
         With a key, what it made before a crash is found again. Raises `too_many_webhooks` and for what is invalid.
         """
-        _require_both(caller)
+        await self._admit(caller, "create", "", raw)
         read_target(asked.url, self.allowed_hosts)
         webhook = self._wanted(caller, asked, webhook_id(caller.organization, caller.name, key) if key else "")
         found = await self.store.find(caller.organization, webhook.id) if key else None
@@ -151,7 +154,7 @@ class Webhooks:
 
     async def delete(self, caller: Caller, webhook: str) -> Recorded:
         """Send nothing more to it, and forget what was sent. Raises `webhook_not_found`."""
-        _require_both(caller)
+        await self._admit(caller, "delete", webhook, b"")
         await self._found(caller, webhook)
         recorded = await self._decided(caller, "delete", webhook, b"")
         if not await self.store.delete(caller.organization, webhook):
@@ -173,7 +176,7 @@ class Webhooks:
 
     async def replay(self, caller: Caller, webhook: str, delivery: str, raw: bytes) -> tuple[Replayed, Recorded]:
         """Send one message again. Raises `webhook_not_found` or `delivery_not_found`."""
-        _require_both(caller)
+        await self._admit(caller, "replay", webhook, raw)
         await self._found(caller, webhook)
         found = await self.store.find_delivery(caller.organization, webhook, delivery)
         if found is None:
@@ -188,7 +191,7 @@ class Webhooks:
 
         Raises `webhook_not_found` or `event_unknown`.
         """
-        _require_both(caller)
+        await self._admit(caller, "replay", webhook, raw)
         found = await self._found(caller, webhook)
         wanted = filter_of(found)
         await self.check(caller, WatchFilter(), (after,))
@@ -208,8 +211,15 @@ class Webhooks:
         await self.store.send_again(caller.organization, webhook, events, self.now_us())
         return Replayed(len(events), event_id(project, version), more), recorded
 
+    async def _admit(self, caller: Caller, verb: str, webhook: str, raw: bytes) -> None:
+        """Raises the denial, which is on record, where the caller's key lacks a scope."""
+        if lacking(caller, _NEEDS) is not None:
+            await self._decided(caller, verb, webhook, raw)
+            raise AssertionError("nothing is permitted to a key that lacks a scope for it")
+
     async def _decided(self, caller: Caller, verb: str, webhook: str, raw: bytes) -> Recorded:
-        question = Question(caller, Door.REST, TOOL, verb, None, (f"webhook:{webhook}",))
+        target = (f"webhook:{webhook}",) if webhook else ()
+        question = Question(caller, Door.REST, TOOL, verb, None, target, needs=_NEEDS)
         return await self.decide(question, raw, raw)
 
     async def _found(self, caller: Caller, webhook: str) -> Webhook:
@@ -240,8 +250,3 @@ def _shown(secret: bytes) -> str:
 
 def _name(event: PastEvent) -> str:
     return name_of(event.happened.event)
-
-
-def _require_both(caller: Caller) -> None:
-    require_scope(caller, Scope.PSMP_READ)
-    require_scope(caller, Scope.PSMP_WRITE)
