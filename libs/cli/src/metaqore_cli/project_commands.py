@@ -57,7 +57,7 @@ def create(
             policy=wanted.message(),
         )
         made = client.projects.CreateProject(ask)
-    if answered(how, made, f"the project [bold]{clean(name)}[/]", "is", f"open, in mode {mode}"):
+    if answered(how, made, f"the project [bold]{clean(name)}[/]", "is", f"open, in mode {mode}") and not how.dry_run:
         tell_next("offer it something", f"metaqore artifact propose FILES --project {name}")
 
 

@@ -85,8 +85,8 @@ def claim(
         id_ = finding.task_id(client, finding.project_id(client, project), task)
         ask = how.ask(pb.ClaimTaskRequest, id=id_, lease_us=duration_us(lease))
         done = client.tasks.ClaimTask(ask)
-    lease_ends = f"until its lease ends {ago(done.task.lease_time)}"
-    answered(how, done, clean(done.task.holder), "holds", f"the task {clean(id_)}, {lease_ends}")
+    lease = f"under a lease that ends {ago(done.task.lease_time)}"
+    answered(how, done, clean(done.task.holder), "holds", f"the task {clean(id_)} {lease}")
 
 
 @app.command(epilog="Example: metaqore task release 019a…")

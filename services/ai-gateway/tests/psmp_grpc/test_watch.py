@@ -120,9 +120,9 @@ async def tell_on(feed):
         (pb.WatchRequest(heartbeat_s=3601), "heartbeat_s"),
         (pb.WatchRequest(aggregate=9), "aggregate"),
         (pb.WatchRequest(project_ids=[""]), "project_ids"),
-        (pb.WatchRequest(names=["x"] * 101), "names"),
+        (pb.WatchRequest(names=["x"] * 201), "names"),
         (pb.WatchRequest(aggregate_id="x" * 257), "aggregate_id"),
-        (pb.WatchRequest(after_event_ids=["x"] * 1001), "after_event_ids"),
+        (pb.WatchRequest(after_event_ids=["x"] * 201), "after_event_ids"),
     ],
 )
 async def test_what_is_wrong_is_named(door, feed, request_, field):

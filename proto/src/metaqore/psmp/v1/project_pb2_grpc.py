@@ -115,14 +115,15 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FreezeProject(self, request, context):
-        """Lets nothing in it change but what time and law demand. Verb `freeze`. FAILED_PRECONDITION `wrong_project_state`.
+        """Lets nothing in it change but what time and law demand. Verb `freeze`, with the scope `psmp:mode`.
+        FAILED_PRECONDITION `wrong_project_state`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnfreezeProject(self, request, context):
-        """Lets it change again. Verb `unfreeze`. FAILED_PRECONDITION `wrong_project_state`.
+        """Lets it change again. Verb `unfreeze`, with the scope `psmp:mode`. FAILED_PRECONDITION `wrong_project_state`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,7 +144,8 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ArchiveProject(self, request, context):
-        """Ends the project; its history stays. Verb `archive`. FAILED_PRECONDITION `project_not_empty` names what is open.
+        """Ends the project; its history stays. Verb `archive`, with the scope `psmp:mode`. FAILED_PRECONDITION
+        `project_not_empty` names what is open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -25,15 +25,19 @@ class ProjectServiceStub:
     UpdateProject: _aio.UnaryUnaryMultiCallable[_project_pb2.UpdateProjectRequest, _project_pb2.UpdateProjectResponse]
     """Changes description and labels. Verb `describe`. FAILED_PRECONDITION `project_archived`."""
     FreezeProject: _aio.UnaryUnaryMultiCallable[_project_pb2.FreezeProjectRequest, _project_pb2.FreezeProjectResponse]
-    """Lets nothing in it change but what time and law demand. Verb `freeze`. FAILED_PRECONDITION `wrong_project_state`."""
+    """Lets nothing in it change but what time and law demand. Verb `freeze`, with the scope `psmp:mode`.
+    FAILED_PRECONDITION `wrong_project_state`.
+    """
     UnfreezeProject: _aio.UnaryUnaryMultiCallable[_project_pb2.UnfreezeProjectRequest, _project_pb2.UnfreezeProjectResponse]
-    """Lets it change again. Verb `unfreeze`. FAILED_PRECONDITION `wrong_project_state`."""
+    """Lets it change again. Verb `unfreeze`, with the scope `psmp:mode`. FAILED_PRECONDITION `wrong_project_state`."""
     SetProjectMode: _aio.UnaryUnaryMultiCallable[_project_pb2.SetProjectModeRequest, _project_pb2.SetProjectModeResponse]
     """Changes the mode. Verb `set_mode`, with the scope `psmp:mode`. FAILED_PRECONDITION `mode_unchanged`."""
     SetProjectPolicy: _aio.UnaryUnaryMultiCallable[_project_pb2.SetProjectPolicyRequest, _project_pb2.SetProjectPolicyResponse]
     """Replaces the policy. Verb `set_policy`, with the scope `psmp:mode`. INVALID_ARGUMENT `policy_invalid`."""
     ArchiveProject: _aio.UnaryUnaryMultiCallable[_project_pb2.ArchiveProjectRequest, _project_pb2.ArchiveProjectResponse]
-    """Ends the project; its history stays. Verb `archive`. FAILED_PRECONDITION `project_not_empty` names what is open."""
+    """Ends the project; its history stays. Verb `archive`, with the scope `psmp:mode`. FAILED_PRECONDITION
+    `project_not_empty` names what is open.
+    """
 
 class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
     """The life of projects. Tool `psmp.project`. Scopes: `psmp:read` to read, `psmp:write` to change."""
@@ -76,7 +80,9 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_pb2.FreezeProjectRequest,
         context: _aio.ServicerContext[_project_pb2.FreezeProjectRequest, _abc.Awaitable[_project_pb2.FreezeProjectResponse]],
     ) -> _abc.Awaitable[_project_pb2.FreezeProjectResponse]:
-        """Lets nothing in it change but what time and law demand. Verb `freeze`. FAILED_PRECONDITION `wrong_project_state`."""
+        """Lets nothing in it change but what time and law demand. Verb `freeze`, with the scope `psmp:mode`.
+        FAILED_PRECONDITION `wrong_project_state`.
+        """
 
     @_abc_1.abstractmethod
     def UnfreezeProject(
@@ -84,7 +90,7 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_pb2.UnfreezeProjectRequest,
         context: _aio.ServicerContext[_project_pb2.UnfreezeProjectRequest, _abc.Awaitable[_project_pb2.UnfreezeProjectResponse]],
     ) -> _abc.Awaitable[_project_pb2.UnfreezeProjectResponse]:
-        """Lets it change again. Verb `unfreeze`. FAILED_PRECONDITION `wrong_project_state`."""
+        """Lets it change again. Verb `unfreeze`, with the scope `psmp:mode`. FAILED_PRECONDITION `wrong_project_state`."""
 
     @_abc_1.abstractmethod
     def SetProjectMode(
@@ -108,6 +114,8 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _project_pb2.ArchiveProjectRequest,
         context: _aio.ServicerContext[_project_pb2.ArchiveProjectRequest, _abc.Awaitable[_project_pb2.ArchiveProjectResponse]],
     ) -> _abc.Awaitable[_project_pb2.ArchiveProjectResponse]:
-        """Ends the project; its history stays. Verb `archive`. FAILED_PRECONDITION `project_not_empty` names what is open."""
+        """Ends the project; its history stays. Verb `archive`, with the scope `psmp:mode`. FAILED_PRECONDITION
+        `project_not_empty` names what is open.
+        """
 
 def add_ProjectServiceServicer_to_server(servicer: ProjectServiceServicer, server: _aio.Server) -> None: ...

@@ -39,15 +39,15 @@ class WatchRequest(_message.Message):
     """How often something is sent while nothing happens, in seconds; 0 means 30."""
     @_builtins.property
     def project_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only of these projects; none means all that the caller may see."""
+        """Only of these projects, at most 200; none means all that the caller may see."""
 
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only of these names, such as `artifact.Activated`; none means every name."""
+        """Only of these names, such as `artifact.Activated`, at most 200; none means every name."""
 
     @_builtins.property
     def after_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Go on behind these, at most one of each project; a project without one begins now."""
+        """Go on behind these, at most one of each project and 200; a project without one begins now."""
 
     def __init__(
         self,

@@ -49,7 +49,8 @@ class WatchServiceServicer:
     def Watch(self, request, context):
         """Events as they are committed, each at least once and in their project's order, until the caller leaves. With
         `after_event_ids`, first all that came since. NOT_FOUND `event_unknown` for an id that no project of the caller
-        has; RESOURCE_EXHAUSTED `watcher_slow` where the caller does not keep up: resume from the last event that it has.
+        has; RESOURCE_EXHAUSTED `watcher_slow` where the caller does not keep up: resume from the last event that it has;
+        UNAUTHENTICATED `invalid_api_key` within 15 seconds of its key's revocation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

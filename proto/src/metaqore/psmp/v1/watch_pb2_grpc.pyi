@@ -19,7 +19,8 @@ class WatchServiceStub:
     Watch: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRequest, _watch_pb2.WatchResponse]
     """Events as they are committed, each at least once and in their project's order, until the caller leaves. With
     `after_event_ids`, first all that came since. NOT_FOUND `event_unknown` for an id that no project of the caller
-    has; RESOURCE_EXHAUSTED `watcher_slow` where the caller does not keep up: resume from the last event that it has.
+    has; RESOURCE_EXHAUSTED `watcher_slow` where the caller does not keep up: resume from the last event that it has;
+    UNAUTHENTICATED `invalid_api_key` within 15 seconds of its key's revocation.
     """
 
 class WatchServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -33,7 +34,8 @@ class WatchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_watch_pb2.WatchResponse]:
         """Events as they are committed, each at least once and in their project's order, until the caller leaves. With
         `after_event_ids`, first all that came since. NOT_FOUND `event_unknown` for an id that no project of the caller
-        has; RESOURCE_EXHAUSTED `watcher_slow` where the caller does not keep up: resume from the last event that it has.
+        has; RESOURCE_EXHAUSTED `watcher_slow` where the caller does not keep up: resume from the last event that it has;
+        UNAUTHENTICATED `invalid_api_key` within 15 seconds of its key's revocation.
         """
 
 def add_WatchServiceServicer_to_server(servicer: WatchServiceServicer, server: _aio.Server) -> None: ...

@@ -16,7 +16,7 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import bounded, few, inval
 from metaqore_ai_gateway.entrypoints.psmp_grpc.history_messages import event_message
 from metaqore_ai_gateway.service.psmp.heartbeat import beating
 from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent
-from metaqore_ai_gateway.service.psmp.watching import WatchFilter
+from metaqore_ai_gateway.service.psmp.watching import MOST_NAMED, WatchFilter
 from metaqore_ai_gateway.service.psmp.while_known import CHECK_S, while_known
 from metaqore_governance_core.identity import Caller
 from metaqore_mesh.grpc.handlers import Context
@@ -53,12 +53,12 @@ class WatchServicer(watch_pb2_grpc.WatchServiceServicer):
         if request.heartbeat_s > LONGEST_HEARTBEAT_S:
             raise invalid("heartbeat_s", f"is more than {LONGEST_HEARTBEAT_S}.")
         wanted = WatchFilter(
-            projects=frozenset(few(request.project_ids, "project_ids")),
+            projects=frozenset(few(request.project_ids, "project_ids", MOST_NAMED)),
             kind=chosen(AGGREGATES, request.aggregate, "aggregate"),
             aggregate_id=bounded(request.aggregate_id, "aggregate_id"),
-            names=frozenset(few(request.names, "names")),
+            names=frozenset(few(request.names, "names", MOST_NAMED)),
         )
-        after = few(request.after_event_ids, "after_event_ids", 1000)
+        after = few(request.after_event_ids, "after_event_ids", MOST_NAMED)
 
         async def check() -> None:
             await self.authenticate(metadata_of(context))
