@@ -31,7 +31,7 @@ from metaqore_governance_core.records import Commitment
 from metaqore_mesh.run_directory import RunDirectory, write_atomically, write_once
 
 _PUBLIC_FILE = 0o644
-_DIGEST_KEY_BYTES = 32
+_ROOT_BYTES = 32
 _WRITER = re.compile(r"[a-z]{2,8}-[a-z2-7]{26}")
 _WRITER_LINE = re.compile(rb"^writer: (\S+)$", re.MULTILINE)
 _ORGANIZATION_CONTEXT = b"metaqore-digest-key/v1\n"
@@ -200,14 +200,24 @@ class RunningCommitment:
 
 def make_digest_keys(run: RunDirectory) -> DigestKeys:
     """The digest keys of this run directory; the root is made at the first call. Raises `KeyFileError`."""
-    raw = _secret(run.digest_key, base64.b64encode(secrets.token_bytes(_DIGEST_KEY_BYTES)) + b"\n")
+    return DigestKeys(make_root_key(run.digest_key))
+
+
+def make_root_key(path: Path) -> bytes:
+    """The 32 random bytes in the file `path`, from which other keys are derived; made at the first call.
+
+    Raises `KeyFileError`.
+    """
+    raw = _secret(path, base64.b64encode(secrets.token_bytes(_ROOT_BYTES)) + b"\n")
     try:
         root = base64.b64decode(raw.strip(), validate=True)
     except binascii.Error:
         root = b""
-    if len(root) != _DIGEST_KEY_BYTES:
-        raise KeyFileError("key_file_invalid", f"{run.digest_key} is not 32 bytes in base64: restore it from a backup.")
-    return DigestKeys(root)
+    if len(root) != _ROOT_BYTES:
+        raise KeyFileError(
+            "key_file_invalid", f"{path} is not {_ROOT_BYTES} bytes in base64: restore it from a backup."
+        )
+    return root
 
 
 def _random_id() -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -13,10 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from metaqore_mesh.keys import KeyFileError
-from metaqore_mesh.run_directory import write_once
+from metaqore_mesh.keys import make_root_key
 
-_ROOT_BYTES = 32
 _NONCE_BYTES = 12
 _ORGANIZATION_CONTEXT = b"metaqore-body-key/v1\n"
 
@@ -59,19 +54,4 @@ class BodyKeys:
 
 def make_body_keys(path: Path) -> BodyKeys:
     """The keys whose root is in the file `path`, which is made at the first call. Raises `KeyFileError`."""
-    if not path.exists():
-        write_once(path, base64.b64encode(secrets.token_bytes(_ROOT_BYTES)) + b"\n")
-    try:
-        mode = path.stat().st_mode
-        raw = path.read_bytes()
-    except OSError as error:
-        raise KeyFileError("key_file_unreadable", f"{path} cannot be read: {error.strerror}.") from error
-    if stat.S_IMODE(mode) & 0o077:
-        raise KeyFileError("key_file_open", f"Others may read {path}. Close it with: chmod 600 {path}")
-    try:
-        root = base64.b64decode(raw.strip(), validate=True)
-    except binascii.Error:
-        root = b""
-    if len(root) != _ROOT_BYTES:
-        raise KeyFileError("key_file_invalid", f"{path} is not 32 bytes in base64: restore it from a backup.")
-    return BodyKeys(root)
+    return BodyKeys(make_root_key(path))
