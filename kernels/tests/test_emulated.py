@@ -190,13 +190,16 @@ def test_search(emulated, dtype, metric, k):
     assert same(emulated.masked_topk(queries[:1], rows, k, metric), reference.masked_topk(queries[:1], rows, k, metric))
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.uint16])
+@pytest.mark.parametrize("dtype", [*DTYPES, np.int8])
 @pytest.mark.parametrize(("metric", "k"), [("dot", 1), ("l2", 2), ("dot", 40)])
 def test_search_by_tensor_cores(emulated, dtype, metric, k):
     rng = np.random.default_rng(k)
-    queries, rows = (narrow(rng.normal(size=(n, 72)).astype(np.float32), np.zeros(0, dtype)) for n in (66, 600))
+    if dtype == np.int8:
+        queries, rows = (rng.integers(-128, 128, (n, 80)).astype(np.int8) for n in (66, 600))
+    else:
+        queries, rows = (narrow(rng.normal(size=(n, 72)).astype(np.float32), np.zeros(0, dtype)) for n in (66, 600))
+        rows[7, 3], rows[8, 3] = narrow(np.float32([np.nan, np.inf]), rows)
     rows[300:] = rows[:300]  # ties
-    rows[7, 3], rows[8, 3] = narrow(np.float32([np.nan, np.inf]), rows)
     scales = {} if metric == "l2" else {"scales": rng.normal(size=600).astype(np.float32)}
     masked = {
         "mask": mk.pack_mask(rng.random((66, 600)) < 0.5),

@@ -120,3 +120,20 @@ def test_recall_is_whole_where_the_margin_exceeds_the_error(path):
 def test_mask_words_hold_what_was_packed(queries, rows, seed):
     permitted = np.random.default_rng(seed).random((queries, rows)) < 0.5
     np.testing.assert_array_equal(unpack_mask(mk.pack_mask(permitted), rows), permitted)
+
+
+@pytest.mark.parametrize("metric", ["dot", "l2"])
+@pytest.mark.parametrize("named", [{}, {"path": "tensor"}], ids=["as it comes", "by tensor cores"])
+@pytest.mark.parametrize(("small", "large"), [(1e-25, 1e12), (1e-25, 1e-18), (1e-38, 1e37), (1e-30, 1e-30), (1e25, 1)])
+def test_numbers_whose_squares_are_no_fp32(request, small, large, named, metric):
+    """Sums in another order are off by a share of the norms, and the norms' squares must not vanish first."""
+    path = request.getfixturevalue("emulated") if named else pytest.importorskip("metaqore_kernels.cpu")
+    rng = np.random.default_rng(0)
+    row = (rng.normal(size=40) * 10 ** rng.uniform(-6, 0, 40)).astype(np.float32)
+    rows = rng.permuted(np.tile(row * np.float32(large), (600, 1)), axis=1)  # sums that rounding alone tells apart
+    queries = np.float32([[small], [-small], [small]]) * np.ones(40, np.float32)
+    for like in (np.zeros(0, np.uint16), np.zeros(0, np.float32)):
+        asked, stored = narrow(queries, like), narrow(rows, like)
+        for k in (1, 5):
+            expected = reference.masked_topk(asked, stored, k, metric)
+            assert same(path.masked_topk(asked, stored, k, metric, **named), expected)

@@ -35,12 +35,13 @@ def permute(slots, rows, block=1):
 
 
 def test_the_searchs_path_is_chosen_by_size():
-    assert search_plan.by_tensor_cores(search_of(256, 10_000_000, 384), "auto")
+    for kind in ("fp32", "fp16", "bf16", "int8"):
+        assert search_plan.by_tensor_cores(search_of(256, 10_000_000, 384, kind), "auto")
     for unfit in [
         search_of(1, 10_000_000, 384),
         search_of(256, 1000, 384),
         search_of(256, 10_000_000, 383),
-        search_of(256, 10_000_000, 384, "int8"),
+        search_of(256, 10_000_000, 392, "int8"),
         search_of(65535, 2**32 - 1, 8),  # more spans than a grid has blocks
     ]:
         assert not search_plan.by_tensor_cores(unfit, "auto")

@@ -15,9 +15,10 @@ import json
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import distribution, version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,13 @@ def entries(ptx: str) -> dict[str, dict[str, int]]:
     return {name: {} for name in re.findall(r"\.visible \.entry (\w+)", ptx)}
 
 
-def run_nvrtc(job: Job) -> None:
+def run_nvrtc(job: Job) -> Job:
     """Compile with NVRTC; cuda-core does that without a driver."""
     from cuda.core import Program, ProgramOptions
 
     options = ProgramOptions(arch=job.target.name, std="c++17", fma=False, include_path=str(SOURCE))
     Program((SOURCE / f"{job.source}.cu").read_text(), "c++", options).compile("cubin")
+    return job
 
 
 def wasteful(files: dict[str, Any]) -> list[str]:
@@ -128,6 +130,16 @@ def known(job: Job, manifest: dict[str, Any], prints: dict[str, str]) -> dict[st
     return dict(entry) if hashlib.sha256((BUILT / job.name).read_bytes()).hexdigest() == entry["sha256"] else None
 
 
+def write_manifest(prints: dict[str, str], checked: dict[str, str], done: dict[str, dict[str, Any]]) -> None:
+    """Say what was built and of what, and remove what was not."""
+    for path in BUILT.iterdir():
+        if path.name not in done and path != MANIFEST:
+            path.unlink()
+    compiler = {name: version(f"nvidia-{name}") for name in ("cuda-nvcc", "cuda-nvrtc", "nvvm", "cuda-crt")}
+    written = {"compiler": compiler, "flags": FLAGS, "sources": prints, "nvrtc": checked, "files": done}
+    MANIFEST.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -141,22 +153,19 @@ def main() -> None:
     jobs = [Job(source, target) for target in (*CUBINS, PORTABLE) for source in sources]
     done = {job.name: entry for job in jobs if (entry := known(job, manifest, prints))}
     left = [job for job in jobs if job.name not in done]
-    with ThreadPoolExecutor(chosen.jobs) as pool:
-        for job, entry in zip(left, pool.map(run_nvcc, left), strict=True):
-            done[job.name] = entry
-            print(f"nvcc   {job.name}: {len(entry['kernels'])} kernels, {entry['bytes']} bytes", flush=True)
     checked = dict(manifest.get("nvrtc", {}))
-    for job in jobs:
-        if job.target.suffix == "cubin" and checked.get(job.name) != prints[job.source] and not chosen.skip_nvrtc:
-            run_nvrtc(job)
-            checked[job.name] = prints[job.source]
-            print(f"nvrtc  {job.name}", flush=True)
-    for path in BUILT.iterdir():
-        if path.name not in done and path != MANIFEST:
-            path.unlink()
-    compiler = {name: version(f"nvidia-{name}") for name in ("cuda-nvcc", "cuda-nvrtc", "nvvm", "cuda-crt")}
-    written = {"compiler": compiler, "flags": FLAGS, "sources": prints, "nvrtc": checked, "files": done}
-    MANIFEST.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
+    unchecked = [j for j in jobs if j.target.suffix == "cubin" and checked.get(j.name) != prints[j.source]]
+    try:
+        with ThreadPoolExecutor(chosen.jobs) as pool:
+            for job, entry in zip(left, pool.map(run_nvcc, left), strict=True):
+                done[job.name] = entry
+                print(f"nvcc   {job.name}: {len(entry['kernels'])} kernels, {entry['bytes']} bytes", flush=True)
+        with ProcessPoolExecutor(chosen.jobs, get_context("spawn")) as processes:  # NVRTC works on one thread of each
+            for job in processes.map(run_nvrtc, [] if chosen.skip_nvrtc else unchecked):
+                checked[job.name] = prints[job.source]
+                print(f"nvrtc  {job.name}", flush=True)
+    finally:  # what is done need not be done again
+        write_manifest(prints, checked, done)
     if bad := wasteful(done):
         raise SystemExit("Registers spill:\n" + "\n".join(bad))
     total = sum(file["bytes"] for file in done.values())

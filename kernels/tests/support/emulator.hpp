@@ -321,19 +321,28 @@ inline void load_matrices(const void* row, unsigned (&to)[4]) {
   }
 }
 
-// 16 x 8 x 16; the device adds a step's products in an order of its own, this one in the order of k.
-template <typename Format>
-void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+// 32 bytes of 16 rows times 32 bytes of 8 columns. The device adds a step's products in an order of its own, this one in
+// the order of k; of fp32 it sees the upper 19 bits.
+template <typename Format, typename Sum>
+void multiply_add(Sum (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
   unsigned long long low[32], high[32], column[32];
   std::memcpy(low, emulator::exchange(9, (unsigned long long)a[1] << 32 | a[0]), sizeof(low));
   std::memcpy(high, emulator::exchange(10, (unsigned long long)a[3] << 32 | a[2]), sizeof(high));
   std::memcpy(column, emulator::exchange(11, (unsigned long long)b1 << 32 | b0), sizeof(column));
-  auto half = [](unsigned long long words, int i) { return Format::widen((unsigned short)(words >> (16 * i))); };
+  typedef typename Format::Bits Bits;
+  constexpr int EACH = 4 / sizeof(Bits), STEPS = 8 * EACH;  // numbers in four bytes, and in 32
+  auto number = [](unsigned long long words, int which, int part) {
+    unsigned word = (unsigned)(words >> (32 * which));
+    if (sizeof(Bits) == 4) word &= 0xffffe000u;
+    Bits bits;
+    std::memcpy(&bits, (const char*)&word + part * sizeof(Bits), sizeof(Bits));
+    return Format::widen(bits);
+  };
   const int lane = (int)emulator::lane();
   for (int i = 0; i < 4; ++i)
-    for (int k = 0; k < 16; ++k) {
-      const int row = lane / 4, n = lane % 4 * 2 + i % 2, from = k % 8 / 2, part = k % 2;
-      const unsigned long long* side = k < 8 ? low : high;
-      c[i] += half(side[row * 4 + from], part + (i / 2) * 2) * half(column[n * 4 + from], part + (k / 8) * 2);
+    for (int k = 0; k < STEPS; ++k) {
+      const int row = lane / 4, n = lane % 4 * 2 + i % 2, half = k / (STEPS / 2), from = k % (STEPS / 2) / EACH;
+      const unsigned long long* side = half ? high : low;
+      c[i] += number(side[row * 4 + from], i / 2, k % EACH) * number(column[n * 4 + from], half, k % EACH);
     }
 }

@@ -19,6 +19,7 @@ from metaqore_kernels.results import Found
 
 BLOCK_ROWS: Final = 8192
 UNIT: Final = 2.0**-24
+LEAST: Final = 2.0**-149
 
 
 def masked_topk(
@@ -79,13 +80,13 @@ def rough_scores(
     """Scores [Q, n] by a matrix product, and how far off each may be; see docs/masked_topk.md for the bound."""
     products = queries @ rows.T
     terms = 8 * (queries.shape[1] + 8) * UNIT
-    # squares rounded in fp32 are off by far less than a thousandth
-    long, wide = (np.einsum("ij,ij->i", side, side).astype(np.float64) * 1.001 for side in (queries, rows))
+    squares = [np.einsum("ij,ij->i", side, side).astype(np.float64) for side in (queries, rows)]
+    # rounded in fp32 they are off by far less than a thousandth, and by what vanished beside the least subnormal
+    long, wide = (np.sqrt(square * 1.001 + queries.shape[1] * LEAST) for square in squares)
     if metric == "l2":
-        slack = terms * (np.sqrt(long)[:, None] + np.sqrt(wide)[None]) ** 2
-        squares = (long[:, None] + wide[None]) / 1.001
-        return (2 * products - squares).astype(np.float32), slack
-    slack = terms * np.sqrt(long)[:, None] * np.sqrt(wide)[None] + np.finfo(np.float32).tiny
+        slack = terms * (long[:, None] + wide[None]) ** 2 + np.finfo(np.float32).tiny
+        return (2 * products - (squares[0][:, None] + squares[1][None])).astype(np.float32), slack
+    slack = terms * long[:, None] * wide[None] + np.finfo(np.float32).tiny
     if scales is None:
         return products, slack
     return products * scales, slack * np.abs(scales) * (1 + terms) + np.finfo(np.float32).tiny

@@ -153,9 +153,9 @@ def by_tensor_cores(search: Search, path: SearchPath) -> bool:
     """Whether the filter serves; raises where it is asked for and cannot."""
     columns = search.queries.shape[1]
     aligned = search.vectors.is_aligned(columns) and search.queries.is_aligned(columns)
-    possible = search.queries.kind in {"fp16", "bf16"} and aligned and filter_blocks(search) < MOST_BLOCKS
+    possible = aligned and filter_blocks(search) < MOST_BLOCKS
     if path == "tensor" and not possible:
-        raise ValueError("The tensor path takes fp16 or bf16 whose rows begin at multiples of 16 bytes.")
+        raise ValueError("The tensor path takes rows that begin at multiples of 16 bytes.")
     many = search.queries.shape[0] >= MANY_QUERIES and search.vectors.shape[0] >= MANY_ROWS
     return path == "tensor" or (path == "auto" and possible and many)
 

@@ -3,6 +3,11 @@
 
 #include "block.cuh"
 
+struct Int8 {  // whole numbers, whose sums are exact
+  typedef signed char Bits;
+  static __device__ __forceinline__ int widen(signed char b) { return b; }
+};
+
 template <typename Bits>
 union Eight { uint4 words[sizeof(Bits) / 2]; Bits bits[8]; };
 

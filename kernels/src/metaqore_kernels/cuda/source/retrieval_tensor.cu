@@ -46,47 +46,83 @@ __device__ __forceinline__ int list_seen(const SearchArguments& s, i64 span, int
   return (int)*count;
 }
 
+__device__ __forceinline__ int add(int a, int b) { return a + b; }
+__device__ __forceinline__ int mul(int a, int b) { return a * b; }
+
+// How many columns of 2 bytes a row has.
+template <typename Format>
+__device__ __forceinline__ int halves(i64 numbers) { return (int)(numbers * sizeof(typename Format::Bits) / 2); }
+
 // As `copy_rows`, of listed rows.
-__device__ __forceinline__ void copy_listed(u16* to, const SearchArguments& s, i64 span, const u16* list, int count, int column) {
+template <typename Format>
+__device__ __forceinline__ void copy_listed(
+    u16* to, const SearchArguments& s, i64 span, const u16* list, int count, int column) {
+  const typename Format::Bits* vectors = (const typename Format::Bits*)s.vectors;
   for (int i = threadIdx.x; i < TILE_ROWS * (STEP / 8); i += TENSOR_THREADS) {
     const int row = i / (STEP / 8), chunk = i % (STEP / 8) * 8;
-    const bool real = row < count && column + chunk < s.columns;
-    const i64 from = real ? (span + list[row]) * s.stride + column + chunk : 0;
-    copy_async(to + row * STAGE_PITCH + chunk, (const u16*)s.vectors + from, real);
+    const bool real = row < count && column + chunk < halves<Format>(s.columns);
+    const u16* from = (const u16*)(vectors + (real ? (span + list[row]) * s.stride : 0)) + (real ? column + chunk : 0);
+    copy_async(to + row * STAGE_PITCH + chunk, from, real);
   }
 }
 
+// What a format's sums are, and which share of |q| |v| the tensor cores lose before they sum: of fp32 they take 11 bits.
+template <typename Format>
+struct Rough {
+  typedef float Sum;
+  static constexpr float LOST = 0.0f;
+};
+template <>
+struct Rough<Fp32> {
+  typedef float Sum;
+  static constexpr float LOST = 0.00197f;  // 2**-9, and a little
+};
+template <>
+struct Rough<Int8> {
+  typedef int Sum;
+};
+
 // The squares of a thread's part of each row of the stage: chunk lane % 4 of every 64th row.
 template <typename Format, int ROWS>
-__device__ __forceinline__ void add_squares(const u16* stage, float (&squares)[ROWS / 64]) {
+__device__ __forceinline__ void add_squares(const u16* stage, typename Rough<Format>::Sum (&squares)[ROWS / 64]) {
+  union { uint4 word; typename Format::Bits bits[16 / sizeof(typename Format::Bits)]; } chunk;
 #pragma unroll
   for (int i = 0; i < ROWS / 64; ++i) {
-    Eight<u16> numbers;
-    numbers.words[0] = *(const uint4*)(stage + (i * 64 + threadIdx.x / 4) * STAGE_PITCH + threadIdx.x % 4 * 8);
+    chunk.word = *(const uint4*)(stage + (i * 64 + threadIdx.x / 4) * STAGE_PITCH + threadIdx.x % 4 * 8);
 #pragma unroll
-    for (int j = 0; j < 8; ++j) {
-      float x = Format::widen(numbers.bits[j]);
+    for (int j = 0; j < (int)(16 / sizeof(typename Format::Bits)); ++j) {
+      auto x = Format::widen(chunk.bits[j]);
       squares[i] = add(squares[i], mul(x, x));
     }
   }
 }
 
-template <int ROWS>
-__device__ __forceinline__ void store_squares(float (&squares)[ROWS / 64], float* to) {
+template <int ROWS, typename Sum>
+__device__ __forceinline__ void store_squares(Sum (&squares)[ROWS / 64], Sum* to) {
 #pragma unroll
   for (int i = 0; i < ROWS / 64; ++i) {
-    float sum = lanes_sum<4>(squares[i]);
+    Sum sum = add(squares[i], __shfl_xor_sync(WHOLE_WARP, squares[i], 1));
+    sum = add(sum, __shfl_xor_sync(WHOLE_WARP, sum, 2));
     if (threadIdx.x % 4 == 0) to[i * 64 + threadIdx.x / 4] = sum;
   }
 }
 
-// How far a rough score may be from the stated one: both sums' rounding, the tensor cores' cut-off bits included, and a
-// thousandth for the squares' own.
-__device__ __forceinline__ float slack_of(const SearchArguments& s, float q2, float v2) {
-  const float terms = mul((float)(s.columns + 64), 4.76837158e-7f);  // 2**-21
-  if (!s.squared) return add(mul(terms, __fsqrt_rn(mul(mul(q2, 1.001f), mul(v2, 1.001f)))), 1e-30f);
-  const float length = add(__fsqrt_rn(q2), __fsqrt_rn(v2));
-  return add(mul(mul(terms, 1.01f), mul(length, length)), 1e-30f);
+// A rough score, and how far it may be from the stated one: both sums' rounding, the tensor cores' cut-off bits, the
+// squares' own rounding and what vanished beside the least subnormal, and subnormal factors taken for 0.
+template <typename Format>
+__device__ __forceinline__ float rough_score(const SearchArguments& s, float dot, float q2, float v2, float& slack) {
+  const float columns = (float)s.columns;
+  const float terms = add(mul(columns + 64.0f, 4.76837158e-7f), Rough<Format>::LOST);  // 2**-21
+  const float vanished = mul(columns, __uint_as_float(1u));
+  const float query = __fsqrt_rn(add(mul(q2, 1.001f), vanished)), vector = __fsqrt_rn(add(mul(v2, 1.001f), vanished));
+  const float length = add(query, vector), least = add(mul(mul(columns, 1.2e-38f), length), 1e-30f);
+  slack = add(s.squared ? mul(mul(terms, length), mul(length, 1.01f)) : mul(mul(terms, query), vector), least);
+  return s.squared ? sub(add(dot, dot), add(q2, v2)) : dot;
+}
+template <typename Format>
+__device__ __forceinline__ float rough_score(const SearchArguments& s, int dot, int q2, int v2, float& slack) {
+  slack = 0.0f;  // whole numbers are exact, and rounded once, as stated
+  return __int2float_rn(s.squared ? 2 * dot - (q2 + v2) : dot);
 }
 
 // The listed rows of a tile, of which `count` are real, against a tile of queries.
@@ -95,18 +131,19 @@ __device__ __forceinline__ void filter_tile(
     const FilterArguments& a, i64 span, const u16* list, int count, int first_query, u16* rows) {
   const SearchArguments& s = a.search;
   u16* queries = rows + STAGES * TILE_ROWS * STAGE_PITCH;
-  float* row_squares = (float*)(queries + STAGES * TILE_QUERIES * STAGE_PITCH);
-  float* query_squares = row_squares + TILE_ROWS;
-  const int steps = (s.columns + STEP - 1) / STEP;
+  typedef typename Rough<Format>::Sum Sum;
+  Sum* row_squares = (Sum*)(queries + STAGES * TILE_QUERIES * STAGE_PITCH);
+  Sum* query_squares = row_squares + TILE_ROWS;
+  const int columns = halves<Format>(s.columns), steps = (columns + STEP - 1) / STEP;
   const int row_part = warp_of() % 4 * 32, query_part = warp_of() / 4 * 32;  // a warp has 32 x 32 scores
   const int lane = lane_of();
-  float sums[2][4][4], row_part_squares[TILE_ROWS / 64], query_part_squares[TILE_QUERIES / 64];
+  Sum sums[2][4][4], row_part_squares[TILE_ROWS / 64], query_part_squares[TILE_QUERIES / 64];
 #pragma unroll
-  for (int i = 0; i < 32; ++i) sums[i / 16][i / 4 % 4][i % 4] = 0.0f;
+  for (int i = 0; i < 32; ++i) sums[i / 16][i / 4 % 4][i % 4] = 0;
 #pragma unroll
-  for (int i = 0; i < TILE_ROWS / 64; ++i) row_part_squares[i] = 0.0f;
+  for (int i = 0; i < TILE_ROWS / 64; ++i) row_part_squares[i] = 0;
 #pragma unroll
-  for (int i = 0; i < TILE_QUERIES / 64; ++i) query_part_squares[i] = 0.0f;
+  for (int i = 0; i < TILE_QUERIES / 64; ++i) query_part_squares[i] = 0;
 
   for (int t = 0; t < steps + STAGES - 1; ++t) {  // step t is copied, step t - (STAGES - 1) is used
     if (t >= STAGES - 1) {
@@ -114,9 +151,9 @@ __device__ __forceinline__ void filter_tile(
       __syncthreads();  // it has arrived for all, and all have left the stage that is filled next
     }
     if (t < steps) {
-      copy_listed(rows + t % STAGES * TILE_ROWS * STAGE_PITCH, s, span, list, count, t * STEP);
-      copy_rows(queries + t % STAGES * TILE_QUERIES * STAGE_PITCH, (const u16*)s.queries, s.columns, TILE_QUERIES,
-                first_query, s.query_count, t * STEP, s.columns);
+      copy_listed<Format>(rows + t % STAGES * TILE_ROWS * STAGE_PITCH, s, span, list, count, t * STEP);
+      copy_rows(queries + t % STAGES * TILE_QUERIES * STAGE_PITCH, (const u16*)s.queries, columns, TILE_QUERIES,
+                first_query, s.query_count, t * STEP, columns);
     }
     close_group();
     if (t < STAGES - 1) continue;
@@ -139,9 +176,8 @@ __device__ __forceinline__ void filter_tile(
         const int query = first_query + q;
         if (r >= count || query >= s.query_count) continue;
         const i64 row = span + list[r];
-        const float q2 = query_squares[q], v2 = row_squares[r];
-        float score = s.squared ? sub(add(sums[m][n][i], sums[m][n][i]), add(q2, v2)) : sums[m][n][i];
-        float slack = slack_of(s, q2, v2);
+        float slack;
+        float score = rough_score<Format>(s, sums[m][n][i], query_squares[q], row_squares[r], slack);
         if (s.scales) {
           score = mul(score, s.scales[row]);
           slack = add(mul(mul(slack, 1.001f), magnitude(s.scales[row])), 1e-30f);
@@ -221,5 +257,7 @@ __device__ __forceinline__ void refine(const FilterArguments& a) {
   KERNEL(128, refine_##NAME##_1, FilterArguments) { refine<FORMAT, 1>(a); }           \
   KERNEL(128, refine_##NAME##_8, FilterArguments) { refine<FORMAT, 8>(a); }
 
+FILTER(Fp32, fp32)
 FILTER(Fp16, fp16)
 FILTER(Bf16, bf16)
+FILTER(Int8, int8)

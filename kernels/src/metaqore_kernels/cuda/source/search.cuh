@@ -60,8 +60,6 @@ struct Best {
   }
 };
 
-struct Int8 { typedef signed char Bits; };
-
 // The sum for one row and one query: in floats as stated, in whole numbers exactly.
 template <typename Format, int QUERIES>
 struct Score {

@@ -1,7 +1,7 @@
-// The tensor cores as every target from sm_80 has them: copies that overlap, fragments, and one product of 16 x 8 x 16.
+// The tensor cores as every target from sm_80 has them: copies that overlap, fragments, and products of 16 x 8.
 #pragma once
 
-#include "block.cuh"
+#include "dots.cuh"
 
 #ifndef EMULATED
 // 16 bytes to shared memory without waiting; zeros where there is nothing to copy.
@@ -22,23 +22,38 @@ __device__ __forceinline__ void load_matrices(const void* row, u32 (&to)[4]) {
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3]) : "r"(address) : "memory");
 }
 
-template <typename Format>
-__device__ __forceinline__ void multiply_add(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1);
+// 32 bytes of 16 rows times 32 bytes of 8 columns. A format's fragments lie as those of any other of these do, four bytes
+// to a lane; of fp32 the tensor cores see the upper 19 bits.
+template <typename Format, typename Sum>
+__device__ __forceinline__ void multiply_add(Sum (&c)[4], const u32 (&a)[4], u32 b0, u32 b1);
 template <>
-__device__ __forceinline__ void multiply_add<Bf16>(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+__device__ __forceinline__ void multiply_add<Bf16, float>(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 template <>
-__device__ __forceinline__ void multiply_add<Fp16>(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+__device__ __forceinline__ void multiply_add<Fp16, float>(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+template <>
+__device__ __forceinline__ void multiply_add<Fp32, float>(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+template <>
+__device__ __forceinline__ void multiply_add<Int8, int>(int (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
 #endif
 
-// A tile of either operand in shared memory: STAGES steps of STEP columns under way at once.
+// A tile of either operand in shared memory: STAGES steps of STEP columns of 2 bytes under way at once; of other formats a
+// column is as many numbers as 2 bytes hold, or half of one.
 constexpr int STEP = 32, STAGES = 3, TENSOR_THREADS = 256;
 constexpr int STAGE_PITCH = STEP + 8;  // 80 bytes: eight rows of 16 bytes fall on different banks
 
@@ -53,8 +68,8 @@ __device__ __forceinline__ void copy_rows(
 }
 
 // 16 of the 32 x 32 sums' columns, multiplied: `here` has this warp's 32 rows, `there` its 32 columns.
-template <typename Format>
-__device__ __forceinline__ void multiply_step(float (&sums)[2][4][4], const u16* here, const u16* there) {
+template <typename Format, typename Sum>
+__device__ __forceinline__ void multiply_step(Sum (&sums)[2][4][4], const u16* here, const u16* there) {
   const int lane = lane_of();
 #pragma unroll
   for (int k = 0; k < STEP; k += 16) {
