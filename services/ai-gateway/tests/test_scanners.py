@@ -81,6 +81,16 @@ class ScannerContract:
         assert findings.counts == {f"credential.{name}": 1}
         assert findings.holds_credential
 
+    @pytest.mark.parametrize(("name", "secret"), CREDENTIALS)
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+    def test_a_credential_in_a_wide_encoding_is_found(self, scanner, name, secret, encoding):
+        wide = f"über $Env:TOKEN = '{secret}'\r\n".encode(encoding)
+        assert scanner.scan(b"notes.ps1\0\0" + wide).counts == {f"credential.{name}": 1}
+
+    def test_what_a_null_byte_parts_is_not_put_together(self, scanner):
+        assert scanner.scan(b"\0".join([b"4111", b"1111", b"1111", b"1111"])).counts == {}
+        assert scanner.scan(bytes(100)).counts == {}
+
     @pytest.mark.parametrize(("kind", "text"), PERSONAL)
     def test_personal_numbers_and_addresses_are_found(self, scanner, kind, text):
         assert scanner.scan(f"x {text}, y").counts == {kind: 1}

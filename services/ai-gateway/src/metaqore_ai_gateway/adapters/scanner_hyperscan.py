@@ -24,6 +24,10 @@ _INVISIBLE: Final = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _CONTROL: Final = bytes((*range(1, 9), *range(14, 32), 127))
+_WIDE: Final = re.compile(rb"(?:[\t\n\r -~]\0{1,3}){8,}[\t\n\r -~]?")
+"""ASCII in UTF-16 or UTF-32, of either byte order."""
+_WIDE_SHARE: Final = 5
+"""Every fifth byte of what holds much of that is NUL, at the least."""
 _ESCAPED: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
 
 
@@ -31,7 +35,8 @@ class HyperscanScanner:
     """The port `Scanner`. The compiled rules are shared; each thread scans with scratch space of its own.
 
     A text is also scanned in its compatibility form (NFKC), without invisible characters, and with the Unicode escapes
-    of JSON within it undone, so that full-width digits, a zero-width space or a tool's arguments hide nothing.
+    of JSON within it undone, so that full-width digits, a zero-width space or a tool's arguments hide nothing; and what
+    of it is ASCII in UTF-16 or UTF-32 is scanned as ASCII, as files from Windows are.
     """
 
     def __init__(self, rules: Sequence[ScanRule] = RULES) -> None:
@@ -52,8 +57,9 @@ class HyperscanScanner:
         if not raw.isascii() or raw.find(b"\\u") >= 0 or len(raw.translate(None, _CONTROL)) != len(raw):
             folded = _folded(text if isinstance(text, str) else text.decode("utf-8", "replace")).encode("utf-8")
             if folded != raw:
-                for kind, count in self._counts(folded).items():
-                    counts[kind] = max(count, counts.get(kind, 0))
+                _raise_to(counts, self._counts(folded))
+        if raw.count(0) * _WIDE_SHARE > len(raw):
+            _raise_to(counts, self._counts(_narrowed(raw)))
         return Findings(counts) if counts else NOTHING_FOUND
 
     def _counts(self, raw: bytes) -> dict[str, int]:
@@ -73,6 +79,15 @@ class HyperscanScanner:
 
 def _note(index: int, _start: int, _end: int, _flags: int, note: Any) -> None:
     note(index)
+
+
+def _raise_to(counts: dict[str, int], others: dict[str, int]) -> None:
+    for kind, count in others.items():
+        counts[kind] = max(count, counts.get(kind, 0))
+
+
+def _narrowed(raw: bytes) -> bytes:
+    return b"\0".join(run.translate(None, b"\0") for run in _WIDE.findall(raw))
 
 
 def _folded(text: str) -> str:
