@@ -418,10 +418,11 @@ def test_tasks_of_a_project_and_tasks_of_the_doors(metaqore, mesh):
     mesh.answers["ListTasks"] = work.ListTasksResponse(
         tasks=[work.Task(id=TASK, title="Weeding", state=work.TASK_STATE_CLAIMED, holder="ann")]
     )
-    told = metaqore("task", "list", "--project", "garden", "--state", "claimed").out
+    told = metaqore("task", "list", "--project", "garden", "--state", "claimed", "--label", "team=green").out
     assert "Weeding" in told
     request = mesh.request("ListTasks")
     assert (request.project_id, request.state) == (GARDEN, work.TASK_STATE_CLAIMED)
+    assert list(request.labels) == [common.Label(name="team", value="green")]
 
 
 def test_a_task_that_waits_is_shown_where_no_door_has_it(metaqore, mesh):

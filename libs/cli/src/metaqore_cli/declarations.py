@@ -10,13 +10,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from metaqore.psmp.v1 import artifact_pb2 as pb
-from metaqore_cli.names import sensitivity_value
+from metaqore_cli.names import SENSITIVITIES, sensitivity_value
 
 ECOSYSTEMS: Final = ("python", "npm", "cargo", "maven", "go")
 _VERSION_NEEDED: Final = frozenset({"maven", "go"})
 _PYTHON_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-
-SENSITIVITIES: Final = ["PUBLIC", "INTERNAL", "SENSITIVE", "CRITICAL"]
 
 _Renames = Annotated[
     list[str] | None, typer.Option("--rename", help="A path that it moves, as old/path=new/path. May be repeated.")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import typer
 from google.protobuf.descriptor import EnumDescriptor
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
+
+SENSITIVITIES: Final = ("PUBLIC", "INTERNAL", "SENSITIVE", "CRITICAL")
+"""From the least on."""
 
 
 def sensitivity_name(value: gateway.Sensitivity.ValueType) -> str:
@@ -18,7 +23,7 @@ def sensitivity_value(name: str | None) -> gateway.Sensitivity.ValueType:
     try:
         return gateway.Sensitivity.Value(f"SENSITIVITY_{(name or 'UNSPECIFIED').upper()}")
     except ValueError as error:
-        raise typer.BadParameter(f"{name!r} is none of PUBLIC, INTERNAL, SENSITIVE, CRITICAL.") from error
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(SENSITIVITIES)}.") from error
 
 
 def state_name(value: gateway.TaskState.ValueType) -> str:

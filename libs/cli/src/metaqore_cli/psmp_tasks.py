@@ -7,7 +7,7 @@ from typing import Any
 
 from metaqore.psmp.v1 import work_pb2 as pb
 from metaqore_cli import finding
-from metaqore_cli.labels import labels_text
+from metaqore_cli.labels import label_list, labels_text
 from metaqore_cli.moments import ago, local
 from metaqore_cli.names import enum_name, enum_value
 from metaqore_cli.output import clean, print_json, print_table
@@ -18,11 +18,13 @@ from metaqore_cli.shown import asking, tell_lines
 _COLOURS = {"open": "cyan", "claimed": "yellow", "running": "yellow", "done": "green", "interrupted": "red"}
 
 
-def list_tasks(project: str, state: str | None, limit: int, *, json: bool) -> None:
+def list_tasks(project: str, state: str | None, labels: list[str] | None, limit: int, *, json: bool) -> None:
     """The tasks of a project, by id."""
     wanted: Any = enum_value(pb.TaskState.DESCRIPTOR, state)
     with asking(json=json) as client:
-        ask = pb.ListTasksRequest(project_id=finding.project_id(client, project), state=wanted)
+        ask = pb.ListTasksRequest(
+            project_id=finding.project_id(client, project), state=wanted, labels=label_list(labels)
+        )
         found = list(paged(client.tasks.ListTasks, ask, "tasks", limit))
     if json:
         print_json([plain(one) for one in found])

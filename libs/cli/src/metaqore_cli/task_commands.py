@@ -13,7 +13,8 @@ from metaqore.psmp.v1 import work_pb2 as work
 from metaqore_cli import completion
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
-from metaqore_cli.names import enum_names, sensitivity_name, sensitivity_value, state_name
+from metaqore_cli.labels import Label
+from metaqore_cli.names import SENSITIVITIES, enum_names, sensitivity_name, sensitivity_value, state_name
 from metaqore_cli.output import JSON_OPTION, WIDE, notes, print_json, print_table, screen
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_tasks import list_tasks, tell_task
@@ -22,8 +23,6 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.receipts import parse_token
 
 app = typer.Typer(help="Submit tasks and look at them.", no_args_is_help=True)
-
-SENSITIVITIES = ["PUBLIC", "INTERNAL", "SENSITIVE", "CRITICAL"]
 
 
 @app.command(
@@ -151,12 +150,13 @@ def list_(
             help="Of a project, only those in this state.", autocompletion=lambda: enum_names(work.TaskState.DESCRIPTOR)
         ),
     ] = None,
+    label: Label = None,
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100_000)] = 20,
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """The newest tasks that came through a door, or, with --project or --state, those that a project knows."""
-    if project is not None or state is not None:
-        list_tasks(project or "", state, limit, json=json_)
+    """The newest tasks that came through a door, or, with --project, --state or --label, those that a project knows."""
+    if project is not None or state is not None or label:
+        list_tasks(project or "", state, label, limit, json=json_)
         return
     with Client(connect()) as client:
         tasks = client.list_tasks(limit)

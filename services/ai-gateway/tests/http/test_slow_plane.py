@@ -84,7 +84,7 @@ async def test_it_describes_itself(client):
     assert described.status_code == 200, described.text
     assert {"/v1/chat/completions", "/api/v1/tasks", "/api/v1/tasks/{task_id}"} <= set(described.json()["paths"])
     names = {one["name"] for one in described.json()["paths"]["/api/v1/tasks"]["get"]["parameters"]}
-    assert names == {"page_size", "page_token", "state", "project_id", "at"}
+    assert names == {"page_size", "page_token", "state", "project_id", "label", "at"}
 
 
 async def test_health_tells_what_is_wrong_and_stops_no_task_and_no_cause(client, health):

@@ -103,8 +103,9 @@ async def test_lists_pass_on_their_filters_and_tokens(door, made):
     )
     options = {"at": None, "phase": Phase.BLOCKED, "labels": pairs, "prefix": "src/"}
     assert asked_of(door, "artifacts") == [(("p1", Wanted()), options)]
-    await door.call("WorkService.ListTasks", w.ListTasksRequest(state=w.TASK_STATE_OPEN, **page))
-    assert asked_of(door, "tasks") == [(("", Wanted("from", 2)), {"at": None, "state": WorkState.OPEN})]
+    await door.call("WorkService.ListTasks", w.ListTasksRequest(state=w.TASK_STATE_OPEN, labels=labels, **page))
+    options = {"at": None, "state": WorkState.OPEN, "labels": pairs}
+    assert asked_of(door, "tasks") == [(("", Wanted("from", 2)), options)]
 
 
 async def test_version_0_is_the_one_that_counts(door, made):

@@ -57,7 +57,15 @@ async def read(client, path, **headers):
             (
                 "tasks",
                 ("p1", FIRST),
-                {"at": None, "state": WorkState.RUNNING},
+                {"at": None, "state": WorkState.RUNNING, "labels": ()},
+            ),
+        ),
+        (
+            "/tasks?label=team=web",
+            (
+                "tasks",
+                ("", FIRST),
+                {"at": None, "state": None, "labels": (("team", "web"),)},
             ),
         ),
         (
@@ -65,7 +73,7 @@ async def read(client, path, **headers):
             (
                 "tasks",
                 ("", FIRST),
-                {"at": None, "state": WorkState.OPEN},
+                {"at": None, "state": WorkState.OPEN, "labels": ()},
             ),
         ),
         (

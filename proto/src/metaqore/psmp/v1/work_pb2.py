@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from metaqore.psmp.v1 import common_pb2 as metaqore_dot_psmp_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmetaqore/psmp/v1/work.proto\x12\x10metaqore.psmp.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmetaqore/psmp/v1/common.proto\"\x87\x03\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x12\n\nproject_id\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.metaqore.psmp.v1.TaskState\x12\x0e\n\x06holder\x18\x06 \x01(\t\x12.\n\nlease_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63laims\x18\x08 \x01(\r\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x10\n\x08revision\x18\n \x01(\x04\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65scription\x18\r \x01(\t\x12\'\n\x06labels\x18\x0e \x03(\x0b\x32\x17.metaqore.psmp.v1.Label\"\x9c\x01\n\x0fOpenTaskRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\'\n\x06labels\x18\x04 \x03(\x0b\x32\x17.metaqore.psmp.v1.Label\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x17\n\x0fidempotency_key\x18\r \x01(\t\"h\n\x10OpenTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"A\n\x0eGetTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x02\x61t\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\"7\n\x0fGetTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x9e\x01\n\x10ListTasksRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.metaqore.psmp.v1.TaskState\x12#\n\x02\x61t\x18\x03 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"S\n\x11ListTasksResponse\x12%\n\x05tasks\x18\x01 \x03(\x0b\x32\x16.metaqore.psmp.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xef\x01\n\x11UpdateTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\x05title\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x12(\n\x06labels\x18\x04 \x01(\x0b\x32\x18.metaqore.psmp.v1.Labels\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x02\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x08\n\x06_titleB\x0e\n\x0c_descriptionB\x13\n\x11_expected_version\"j\n\x12UpdateTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x8e\x01\n\x10\x43laimTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08lease_us\x18\x02 \x01(\x04\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"i\n\x11\x43laimTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"~\n\x12ReleaseTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"k\n\x13ReleaseTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"|\n\x10StartTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"i\n\x11StartTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x7f\n\x13\x43ompleteTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"l\n\x14\x43ompleteTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x8a\x01\n\x0f\x46\x61ilTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"h\n\x10\x46\x61ilTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x8c\x01\n\x11\x43\x61ncelTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"j\n\x12\x43\x61ncelTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task*\xe5\x01\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fTASK_STATE_OPEN\x10\x01\x12\x16\n\x12TASK_STATE_CLAIMED\x10\x02\x12\x16\n\x12TASK_STATE_RUNNING\x10\x03\x12\x13\n\x0fTASK_STATE_DONE\x10\x04\x12\x15\n\x11TASK_STATE_FAILED\x10\x05\x12\x15\n\x11TASK_STATE_DENIED\x10\x06\x12\x18\n\x14TASK_STATE_CANCELLED\x10\x07\x12\x1a\n\x16TASK_STATE_INTERRUPTED\x10\x08\x32\xf2\x06\n\x0bWorkService\x12Q\n\x08OpenTask\x12!.metaqore.psmp.v1.OpenTaskRequest\x1a\".metaqore.psmp.v1.OpenTaskResponse\x12N\n\x07GetTask\x12 .metaqore.psmp.v1.GetTaskRequest\x1a!.metaqore.psmp.v1.GetTaskResponse\x12T\n\tListTasks\x12\".metaqore.psmp.v1.ListTasksRequest\x1a#.metaqore.psmp.v1.ListTasksResponse\x12W\n\nUpdateTask\x12#.metaqore.psmp.v1.UpdateTaskRequest\x1a$.metaqore.psmp.v1.UpdateTaskResponse\x12T\n\tClaimTask\x12\".metaqore.psmp.v1.ClaimTaskRequest\x1a#.metaqore.psmp.v1.ClaimTaskResponse\x12Z\n\x0bReleaseTask\x12$.metaqore.psmp.v1.ReleaseTaskRequest\x1a%.metaqore.psmp.v1.ReleaseTaskResponse\x12T\n\tStartTask\x12\".metaqore.psmp.v1.StartTaskRequest\x1a#.metaqore.psmp.v1.StartTaskResponse\x12]\n\x0c\x43ompleteTask\x12%.metaqore.psmp.v1.CompleteTaskRequest\x1a&.metaqore.psmp.v1.CompleteTaskResponse\x12Q\n\x08\x46\x61ilTask\x12!.metaqore.psmp.v1.FailTaskRequest\x1a\".metaqore.psmp.v1.FailTaskResponse\x12W\n\nCancelTask\x12#.metaqore.psmp.v1.CancelTaskRequest\x1a$.metaqore.psmp.v1.CancelTaskResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmetaqore/psmp/v1/work.proto\x12\x10metaqore.psmp.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmetaqore/psmp/v1/common.proto\"\x87\x03\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganization\x18\x02 \x01(\t\x12\x12\n\nproject_id\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.metaqore.psmp.v1.TaskState\x12\x0e\n\x06holder\x18\x06 \x01(\t\x12.\n\nlease_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63laims\x18\x08 \x01(\r\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x10\n\x08revision\x18\n \x01(\x04\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65scription\x18\r \x01(\t\x12\'\n\x06labels\x18\x0e \x03(\x0b\x32\x17.metaqore.psmp.v1.Label\"\x9c\x01\n\x0fOpenTaskRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\'\n\x06labels\x18\x04 \x03(\x0b\x32\x17.metaqore.psmp.v1.Label\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x17\n\x0fidempotency_key\x18\r \x01(\t\"h\n\x10OpenTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"A\n\x0eGetTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x02\x61t\x18\x02 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\"7\n\x0fGetTaskResponse\x12$\n\x04task\x18\x01 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\xc7\x01\n\x10ListTasksRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.metaqore.psmp.v1.TaskState\x12#\n\x02\x61t\x18\x03 \x01(\x0b\x32\x17.metaqore.psmp.v1.Point\x12\'\n\x06labels\x18\x04 \x03(\x0b\x32\x17.metaqore.psmp.v1.Label\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"S\n\x11ListTasksResponse\x12%\n\x05tasks\x18\x01 \x03(\x0b\x32\x16.metaqore.psmp.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xef\x01\n\x11UpdateTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\x05title\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x12(\n\x06labels\x18\x04 \x01(\x0b\x32\x18.metaqore.psmp.v1.Labels\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x02\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x08\n\x06_titleB\x0e\n\x0c_descriptionB\x13\n\x11_expected_version\"j\n\x12UpdateTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x8e\x01\n\x10\x43laimTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08lease_us\x18\x02 \x01(\x04\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"i\n\x11\x43laimTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"~\n\x12ReleaseTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"k\n\x13ReleaseTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"|\n\x10StartTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"i\n\x11StartTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x7f\n\x13\x43ompleteTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"l\n\x14\x43ompleteTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x8a\x01\n\x0f\x46\x61ilTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"h\n\x10\x46\x61ilTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task\"\x8c\x01\n\x11\x43\x61ncelTaskRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x0b \x01(\x08\x12\x1d\n\x10\x65xpected_version\x18\x0c \x01(\x04H\x00\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\r \x01(\tB\x13\n\x11_expected_version\"j\n\x12\x43\x61ncelTaskResponse\x12.\n\tcommitted\x18\x01 \x01(\x0b\x32\x1b.metaqore.psmp.v1.Committed\x12$\n\x04task\x18\x02 \x01(\x0b\x32\x16.metaqore.psmp.v1.Task*\xe5\x01\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fTASK_STATE_OPEN\x10\x01\x12\x16\n\x12TASK_STATE_CLAIMED\x10\x02\x12\x16\n\x12TASK_STATE_RUNNING\x10\x03\x12\x13\n\x0fTASK_STATE_DONE\x10\x04\x12\x15\n\x11TASK_STATE_FAILED\x10\x05\x12\x15\n\x11TASK_STATE_DENIED\x10\x06\x12\x18\n\x14TASK_STATE_CANCELLED\x10\x07\x12\x1a\n\x16TASK_STATE_INTERRUPTED\x10\x08\x32\xf2\x06\n\x0bWorkService\x12Q\n\x08OpenTask\x12!.metaqore.psmp.v1.OpenTaskRequest\x1a\".metaqore.psmp.v1.OpenTaskResponse\x12N\n\x07GetTask\x12 .metaqore.psmp.v1.GetTaskRequest\x1a!.metaqore.psmp.v1.GetTaskResponse\x12T\n\tListTasks\x12\".metaqore.psmp.v1.ListTasksRequest\x1a#.metaqore.psmp.v1.ListTasksResponse\x12W\n\nUpdateTask\x12#.metaqore.psmp.v1.UpdateTaskRequest\x1a$.metaqore.psmp.v1.UpdateTaskResponse\x12T\n\tClaimTask\x12\".metaqore.psmp.v1.ClaimTaskRequest\x1a#.metaqore.psmp.v1.ClaimTaskResponse\x12Z\n\x0bReleaseTask\x12$.metaqore.psmp.v1.ReleaseTaskRequest\x1a%.metaqore.psmp.v1.ReleaseTaskResponse\x12T\n\tStartTask\x12\".metaqore.psmp.v1.StartTaskRequest\x1a#.metaqore.psmp.v1.StartTaskResponse\x12]\n\x0c\x43ompleteTask\x12%.metaqore.psmp.v1.CompleteTaskRequest\x1a&.metaqore.psmp.v1.CompleteTaskResponse\x12Q\n\x08\x46\x61ilTask\x12!.metaqore.psmp.v1.FailTaskRequest\x1a\".metaqore.psmp.v1.FailTaskResponse\x12W\n\nCancelTask\x12#.metaqore.psmp.v1.CancelTaskRequest\x1a$.metaqore.psmp.v1.CancelTaskResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'metaqore.psmp.v1.work_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASKSTATE']._serialized_start=2952
-  _globals['_TASKSTATE']._serialized_end=3181
+  _globals['_TASKSTATE']._serialized_start=2993
+  _globals['_TASKSTATE']._serialized_end=3222
   _globals['_TASK']._serialized_start=114
   _globals['_TASK']._serialized_end=505
   _globals['_OPENTASKREQUEST']._serialized_start=508
@@ -46,37 +46,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETTASKRESPONSE']._serialized_start=839
   _globals['_GETTASKRESPONSE']._serialized_end=894
   _globals['_LISTTASKSREQUEST']._serialized_start=897
-  _globals['_LISTTASKSREQUEST']._serialized_end=1055
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1057
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1140
-  _globals['_UPDATETASKREQUEST']._serialized_start=1143
-  _globals['_UPDATETASKREQUEST']._serialized_end=1382
-  _globals['_UPDATETASKRESPONSE']._serialized_start=1384
-  _globals['_UPDATETASKRESPONSE']._serialized_end=1490
-  _globals['_CLAIMTASKREQUEST']._serialized_start=1493
-  _globals['_CLAIMTASKREQUEST']._serialized_end=1635
-  _globals['_CLAIMTASKRESPONSE']._serialized_start=1637
-  _globals['_CLAIMTASKRESPONSE']._serialized_end=1742
-  _globals['_RELEASETASKREQUEST']._serialized_start=1744
-  _globals['_RELEASETASKREQUEST']._serialized_end=1870
-  _globals['_RELEASETASKRESPONSE']._serialized_start=1872
-  _globals['_RELEASETASKRESPONSE']._serialized_end=1979
-  _globals['_STARTTASKREQUEST']._serialized_start=1981
-  _globals['_STARTTASKREQUEST']._serialized_end=2105
-  _globals['_STARTTASKRESPONSE']._serialized_start=2107
-  _globals['_STARTTASKRESPONSE']._serialized_end=2212
-  _globals['_COMPLETETASKREQUEST']._serialized_start=2214
-  _globals['_COMPLETETASKREQUEST']._serialized_end=2341
-  _globals['_COMPLETETASKRESPONSE']._serialized_start=2343
-  _globals['_COMPLETETASKRESPONSE']._serialized_end=2451
-  _globals['_FAILTASKREQUEST']._serialized_start=2454
-  _globals['_FAILTASKREQUEST']._serialized_end=2592
-  _globals['_FAILTASKRESPONSE']._serialized_start=2594
-  _globals['_FAILTASKRESPONSE']._serialized_end=2698
-  _globals['_CANCELTASKREQUEST']._serialized_start=2701
-  _globals['_CANCELTASKREQUEST']._serialized_end=2841
-  _globals['_CANCELTASKRESPONSE']._serialized_start=2843
-  _globals['_CANCELTASKRESPONSE']._serialized_end=2949
-  _globals['_WORKSERVICE']._serialized_start=3184
-  _globals['_WORKSERVICE']._serialized_end=4066
+  _globals['_LISTTASKSREQUEST']._serialized_end=1096
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1098
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1181
+  _globals['_UPDATETASKREQUEST']._serialized_start=1184
+  _globals['_UPDATETASKREQUEST']._serialized_end=1423
+  _globals['_UPDATETASKRESPONSE']._serialized_start=1425
+  _globals['_UPDATETASKRESPONSE']._serialized_end=1531
+  _globals['_CLAIMTASKREQUEST']._serialized_start=1534
+  _globals['_CLAIMTASKREQUEST']._serialized_end=1676
+  _globals['_CLAIMTASKRESPONSE']._serialized_start=1678
+  _globals['_CLAIMTASKRESPONSE']._serialized_end=1783
+  _globals['_RELEASETASKREQUEST']._serialized_start=1785
+  _globals['_RELEASETASKREQUEST']._serialized_end=1911
+  _globals['_RELEASETASKRESPONSE']._serialized_start=1913
+  _globals['_RELEASETASKRESPONSE']._serialized_end=2020
+  _globals['_STARTTASKREQUEST']._serialized_start=2022
+  _globals['_STARTTASKREQUEST']._serialized_end=2146
+  _globals['_STARTTASKRESPONSE']._serialized_start=2148
+  _globals['_STARTTASKRESPONSE']._serialized_end=2253
+  _globals['_COMPLETETASKREQUEST']._serialized_start=2255
+  _globals['_COMPLETETASKREQUEST']._serialized_end=2382
+  _globals['_COMPLETETASKRESPONSE']._serialized_start=2384
+  _globals['_COMPLETETASKRESPONSE']._serialized_end=2492
+  _globals['_FAILTASKREQUEST']._serialized_start=2495
+  _globals['_FAILTASKREQUEST']._serialized_end=2633
+  _globals['_FAILTASKRESPONSE']._serialized_start=2635
+  _globals['_FAILTASKRESPONSE']._serialized_end=2739
+  _globals['_CANCELTASKREQUEST']._serialized_start=2742
+  _globals['_CANCELTASKREQUEST']._serialized_end=2882
+  _globals['_CANCELTASKRESPONSE']._serialized_start=2884
+  _globals['_CANCELTASKRESPONSE']._serialized_end=2990
+  _globals['_WORKSERVICE']._serialized_start=3225
+  _globals['_WORKSERVICE']._serialized_end=4107
 # @@protoc_insertion_point(module_scope)

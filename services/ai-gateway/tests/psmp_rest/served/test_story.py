@@ -212,6 +212,9 @@ def test_a_task_waits_is_claimed_and_ends(ann, bob, project):
     labelled = {"project_id": project, "title": "Another", "labels": {"team": "web"}}
     other = done(ann.post(f"{API}/tasks", json=labelled), 201)
     assert (other["labels"], other["revision"]) == ({"team": "web"}, 2)
+    for label, found in (("team=web", [other["id"]]), ("team=data", [])):
+        listed = ann.get(f"{API}/tasks", params={"project_id": project, "label": label}).json()
+        assert [one["id"] for one in listed["tasks"]] == found
     ended = ann.delete(f"{API}/tasks/{other['id']}", headers={"if-match": '"2"'})
     assert done(ended)["state"] == "cancelled"
 

@@ -10,7 +10,14 @@ from metaqore.psmp.v1 import work_pb2 as pb
 from metaqore.psmp.v1 import work_pb2_grpc
 from metaqore_ai_gateway.entrypoints.psmp_grpc.commands import Commands, changed, committed, expected
 from metaqore_ai_gateway.entrypoints.psmp_grpc.enums import TASK_STATES, chosen
-from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import bounded, identifier, invalid, labels_of, wanted_page
+from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import (
+    bounded,
+    identifier,
+    invalid,
+    labels_of,
+    wanted_labels,
+    wanted_page,
+)
 from metaqore_ai_gateway.entrypoints.psmp_grpc.points import moment_of
 from metaqore_ai_gateway.entrypoints.psmp_grpc.project_messages import task_message
 from metaqore_ai_gateway.service.psmp.asked import Kind
@@ -54,8 +61,14 @@ class WorkServicer(work_pb2_grpc.WorkServiceServicer):
         """Tasks of a project."""
         caller, project = current_caller(), bounded(request.project_id, "project_id")
         moment = await moment_of(self.readings, caller, request.at, "at", project)
-        state = chosen(TASK_STATES, request.state, "state")
-        found = await self.readings.tasks(caller, project, wanted_page(request), at=moment.point, state=state)
+        found = await self.readings.tasks(
+            caller,
+            project,
+            wanted_page(request),
+            at=moment.point,
+            state=chosen(TASK_STATES, request.state, "state"),
+            labels=wanted_labels(request.labels),
+        )
         return pb.ListTasksResponse(tasks=map(task_message, found.found), next_page_token=found.next)
 
     async def UpdateTask(self, request: pb.UpdateTaskRequest, context: Context) -> pb.UpdateTaskResponse:

@@ -18,6 +18,7 @@ ArtifactPath = Annotated[str, _PATH_ID, Path(description="The artifact's id.")]
 TaskPath = Annotated[str, _PATH_ID, Path(description="The task's id.")]
 ConflictPath = Annotated[str, _PATH_ID, Path(description="The conflict's id.")]
 CheckpointPath = Annotated[str, _PATH_ID, Path(description="The checkpoint's id.")]
+WebhookPath = Annotated[str, _PATH_ID, Path(description="The webhook's id.")]
 NumberPath = Annotated[int, Path(ge=1, le=MAX_EXACT_INTEGER, description="The version's number, from 1.")]
 
 ProjectId = Annotated[Id, Field(description="The project's id; without it, the organization's `default`.")]

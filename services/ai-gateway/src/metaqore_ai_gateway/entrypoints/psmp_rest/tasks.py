@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Body, Query, Response
+from pydantic import Field
 
 from metaqore_ai_gateway.domain.task_view import Page, TaskView, read_page_token
 from metaqore_ai_gateway.entrypoints.psmp_rest.answers import CHANGED, READ_ONE, created
 from metaqore_ai_gateway.entrypoints.psmp_rest.door import Door, PsmpDoor
 from metaqore_ai_gateway.entrypoints.psmp_rest.forms import NoneAsked, ProjectId, Step, TaskPath
+from metaqore_ai_gateway.entrypoints.psmp_rest.labels import LabelFilter, read_labels
 from metaqore_ai_gateway.entrypoints.psmp_rest.paging import NoQuery, PageQuery
 from metaqore_ai_gateway.entrypoints.psmp_rest.points import AtText, moment_of
 from metaqore_ai_gateway.entrypoints.psmp_rest.sent import Changing, Matching, Sender, Sending, etag
@@ -52,16 +54,17 @@ _WAITING = frozenset({"open", "claimed"})
 
 
 class TaskQuery(PageQuery):
-    """Which tasks. `project_id`, `at`, and the states `open` and `claimed` ask for tasks that a project follows."""
+    """Which tasks. `project_id`, `label`, `at`, and the states `open` and `claimed` ask for those of a project."""
 
     project_id: ProjectId | None = None
     state: WorkStateText | None = None
+    label: LabelFilter = Field([])
     at: AtText = None
 
     @property
     def of_project(self) -> bool:
         """Whether the tasks of a project are asked for, and not those that came through a door."""
-        return self.project_id is not None or self.at is not None or self.state in _WAITING
+        return self.project_id is not None or bool(self.label) or self.at is not None or self.state in _WAITING
 
 
 class PastQuery(NoQuery):
@@ -82,7 +85,10 @@ async def list_tasks(door: Door, caller: KnownCaller, query: Annotated[TaskQuery
     if query.of_project:
         moment = await moment_of(door.readings, caller, query.at, query.project_id or "")
         state = None if query.state is None else WorkState(query.state)
-        known = await door.readings.tasks(caller, query.project_id or "", query.wanted, at=moment.point, state=state)
+        labels = read_labels(query.label)
+        known = await door.readings.tasks(
+            caller, query.project_id or "", query.wanted, at=moment.point, state=state, labels=labels
+        )
         return TaskPage(tasks=[_work(one) for one in known.found], next_page_token=known.next)
     ran = None if query.state is None else TaskState(query.state)
     page = Page(query.page_size, read_page_token(query.page_token), ran)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Final, cast
 
-from fastapi import Depends, FastAPI, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from fastapi import Depends, FastAPI, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from metaqore_ai_gateway.domain.webhook import Delivery, DeliveryState, Webhook, WebhookState
 from metaqore_ai_gateway.domain.webhook_target import MAX_URL_CHARACTERS
-from metaqore_ai_gateway.entrypoints.psmp_rest.forms import Form, NoneAsked
+from metaqore_ai_gateway.entrypoints.psmp_rest.forms import Form, NoneAsked, WebhookPath
 from metaqore_ai_gateway.entrypoints.psmp_rest.paging import PageQuery, cut
 from metaqore_ai_gateway.entrypoints.psmp_rest.sent import IdempotencyKey
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import strict_router
@@ -31,8 +31,6 @@ router = strict_router("webhooks")
 _READ: Final = refusals(400, 401, 403, 404, 500, 503)
 _KEYED: Final = _READ | refusals(409, 413, 415, 422)
 
-_PATH_ID = StringConstraints(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")
-WebhookPath = Annotated[str, _PATH_ID, Path(description="The webhook's id.")]
 Named = Annotated[list[Id], Field(max_length=MOST_NAMED)]
 
 

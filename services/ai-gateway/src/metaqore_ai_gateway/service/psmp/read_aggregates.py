@@ -94,14 +94,24 @@ class AggregateReadings(ReadingSources):
         return await self._known(caller, Kind.TASK, task, at)
 
     async def tasks(
-        self, caller: Caller, project: str, wanted: Wanted, *, at: Point | None = None, state: WorkState | None = None
+        self,
+        caller: Caller,
+        project: str,
+        wanted: Wanted,
+        *,
+        at: Point | None = None,
+        state: WorkState | None = None,
+        labels: Labels = (),
     ) -> Slice[Known]:
         """By id."""
         check_scope(caller)
-        question = Question("tasks", (caller.organization, project, at, state))
+        question = Question("tasks", (caller.organization, project, at, state, labels))
+
+        def matches(one: Known) -> bool:
+            return (state is None or one.work.state is state) and _has(one.work.labels, labels)
+
         among = Among(project or DEFAULT_PROJECT, 0, Kind.TASK)
-        matches = None if state is None else lambda one: one.work.state is state
-        return await self._page(caller, question, among, wanted, at, state, matches)
+        return await self._page(caller, question, among, wanted, at, state, matches if state or labels else None)
 
     async def _with_erasures(self, caller: Caller, known: Known) -> Known:
         (told,) = await with_erasures(self.bodies, caller.organization, [known])

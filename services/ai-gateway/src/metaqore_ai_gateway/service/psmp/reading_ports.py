@@ -165,7 +165,14 @@ class Readings(Protocol):
         ...
 
     async def tasks(
-        self, caller: Caller, project: str, wanted: Wanted, *, at: Point | None = None, state: WorkState | None = None
+        self,
+        caller: Caller,
+        project: str,
+        wanted: Wanted,
+        *,
+        at: Point | None = None,
+        state: WorkState | None = None,
+        labels: Labels = (),
     ) -> Slice[Known]:
         """By id."""
         ...
