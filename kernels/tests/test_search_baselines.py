@@ -16,7 +16,7 @@ def some(rows, seed):
 
 def test_recall_counts_what_fp64_finds():
     queries, rows = torch.from_numpy(some(4, 0)), torch.from_numpy(some(500, 1))
-    ids = torch.from_numpy(mk.masked_topk(queries, rows, 5).ids)
+    ids = mk.masked_topk(queries, rows, 5).ids
     assert search_baselines.recall(queries, rows, ids) == 1
     wrong = ids.clone()
     wrong[0, 0] = (queries[0].float() @ rows.float().T).argmin()
@@ -29,8 +29,8 @@ def test_recall_knows_who_may_see_what():
     theirs = np.array([1] * 47 + [0] * 3, np.int32)
     found = mk.masked_topk(queries, rows, 5, query_tenants=np.zeros(2, np.int32), row_tenants=theirs)
     permitted = torch.from_numpy(theirs == 0)
-    assert search_baselines.recall(queries, rows, torch.from_numpy(found.ids), permitted) == 1  # three, and two -1
-    everyones = torch.from_numpy(mk.masked_topk(queries, rows, 5).ids)
+    assert search_baselines.recall(queries, rows, found.ids, permitted) == 1  # three, and two -1
+    everyones = mk.masked_topk(queries, rows, 5).ids
     assert search_baselines.recall(queries, rows, everyones, permitted) < 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from metaqore_kernels.checks import INTEGERS, check_array, check_layout, check_matrix
-from metaqore_kernels.placement import as_numpy, gpu_operations, on_gpu
+from metaqore_kernels.placement import as_given, as_numpy, gpu_operations, on_gpu
 from metaqore_kernels.reference import layouts
 from metaqore_kernels.reference.layouts import AlignedBlocks, GroupedRows, MaskedRows
 from metaqore_kernels.results import Array
@@ -36,14 +36,18 @@ def moe_align_block_size(
             pad_sorted_ids=pad_sorted_ids,
             ignore_invalid_experts=ignore_invalid_experts,
         )
-    return layouts.moe_align_block_size(
-        as_numpy(ids),
-        block,
-        num_experts,
-        as_numpy(expert_map),
-        pad_sorted_ids=pad_sorted_ids,
-        ignore_invalid_experts=ignore_invalid_experts,
+    aligned: AlignedBlocks = as_given(
+        layouts.moe_align_block_size(
+            as_numpy(ids),
+            block,
+            num_experts,
+            as_numpy(expert_map),
+            pad_sorted_ids=pad_sorted_ids,
+            ignore_invalid_experts=ignore_invalid_experts,
+        ),
+        ids,
     )
+    return aligned
 
 
 def grouped_rows(ids: Array, num_experts: int, block: int = 128, *, stream: Any = None) -> GroupedRows:
@@ -52,7 +56,8 @@ def grouped_rows(ids: Array, num_experts: int, block: int = 128, *, stream: Any 
     check_layout(num_experts, block)
     if on_gpu(ids):
         return gpu_operations(ids, stream).grouped_rows(ids, num_experts, block)
-    return layouts.grouped_rows(as_numpy(ids), num_experts, block)
+    grouped: GroupedRows = as_given(layouts.grouped_rows(as_numpy(ids), num_experts, block), ids)
+    return grouped
 
 
 def masked_rows(ids: Array, num_experts: int, max_m: int, *, stream: Any = None) -> MaskedRows:
@@ -63,4 +68,5 @@ def masked_rows(ids: Array, num_experts: int, max_m: int, *, stream: Any = None)
         raise ValueError(f"max_m is at least 0, and num_experts * max_m under 2**31, not {num_experts} * {max_m}.")
     if on_gpu(ids):
         return gpu_operations(ids, stream).masked_rows(ids, num_experts, max_m)
-    return layouts.masked_rows(as_numpy(ids), num_experts, max_m)
+    masked: MaskedRows = as_given(layouts.masked_rows(as_numpy(ids), num_experts, max_m), ids)
+    return masked

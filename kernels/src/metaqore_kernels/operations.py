@@ -18,7 +18,7 @@ from metaqore_kernels.checks import (
     type_name,
 )
 from metaqore_kernels.options import GatePath, GroupScore, IdType, Metric, RouteOptions, RoutePath, Scoring
-from metaqore_kernels.placement import as_numpy, cpu_backend, gpu_operations, on_gpu
+from metaqore_kernels.placement import as_given, as_numpy, cpu_backend, gpu_operations, on_gpu
 from metaqore_kernels.presets import Scores
 from metaqore_kernels.results import Array, Found, Permutation, Routed, Selection
 from metaqore_kernels.sizes import ceil_div
@@ -67,7 +67,8 @@ def route_select(
         as_numpy(logits), k, options, **{name: as_numpy(array) for name, array in named.items()}, num_tokens=count
     )
     if out is None:
-        return Selection(found.weights, found.ids.astype(id_type))
+        chosen: Selection = as_given(Selection(found.weights, found.ids.astype(id_type)), logits)
+        return chosen
     np.copyto(as_numpy(out.weights), found.weights)
     np.copyto(as_numpy(out.ids), found.ids, casting="same_kind")
     return out
@@ -81,7 +82,7 @@ def route_permute(
     check_layout(num_experts, block, capacity)
     if on_gpu(ids):
         return gpu_operations(ids, stream).route_permute(ids, num_experts, block, capacity)
-    placed: Permutation = cpu_backend().route_permute(as_numpy(ids), num_experts, block, capacity)
+    placed: Permutation = as_given(cpu_backend().route_permute(as_numpy(ids), num_experts, block, capacity), ids)
     return placed
 
 
@@ -92,7 +93,7 @@ def gather_rows(x: Array, permutation: Permutation, *, stream: Any = None) -> Ar
     check_matrix("inverse", permutation.inverse, "int32")
     if on_gpu(x, permutation.permutation):
         return gpu_operations(x, stream).gather_rows(x, permutation)
-    return cpu_backend().gather_rows(as_numpy(x), Permutation(*map(as_numpy, permutation)))
+    return as_given(cpu_backend().gather_rows(as_numpy(x), Permutation(*map(as_numpy, permutation))), x)
 
 
 def combine(y: Array, inverse: Array, weights: Array, *, stream: Any = None) -> Array:
@@ -102,7 +103,7 @@ def combine(y: Array, inverse: Array, weights: Array, *, stream: Any = None) -> 
     check_array("weights", weights, ("float32",), tuple(inverse.shape))
     if on_gpu(y, inverse, weights):
         return gpu_operations(y, stream).combine(y, inverse, weights)
-    return cpu_backend().combine(as_numpy(y), as_numpy(inverse), as_numpy(weights))
+    return as_given(cpu_backend().combine(as_numpy(y), as_numpy(inverse), as_numpy(weights)), y)
 
 
 def balance_update(counts: Array, bias: Array, gamma: float, *, stream: Any = None) -> Array:
@@ -111,7 +112,7 @@ def balance_update(counts: Array, bias: Array, gamma: float, *, stream: Any = No
     check_array("bias", bias, ("float32",), tuple(counts.shape))
     if on_gpu(counts, bias):
         return gpu_operations(counts, stream).balance_update(counts, bias, gamma)
-    return cpu_backend().balance_update(as_numpy(counts), as_numpy(bias), gamma)
+    return as_given(cpu_backend().balance_update(as_numpy(counts), as_numpy(bias), gamma), counts)
 
 
 def route(
@@ -153,7 +154,7 @@ def route(
     if on_gpu(x, gate):
         logits = gpu_operations(x, stream).gate_logits(x, gate, path=gate_path)
     else:
-        logits = cpu_backend().gate_logits(as_numpy(x), as_numpy(gate))
+        logits = as_given(cpu_backend().gate_logits(as_numpy(x), as_numpy(gate)), x)
     selection = route_select(logits, k, bias=bias, mask=mask, num_tokens=num_tokens, stream=stream, **options)
     return Routed(logits, selection, route_permute(selection.ids, experts, block, capacity, stream=stream))
 
@@ -195,5 +196,6 @@ def masked_topk(
     if on_gpu(queries, vectors, *named.values()):
         return gpu_operations(queries, stream).masked_topk(queries, vectors, k, metric, **named)
     there = {name: as_numpy(array) for name, array in named.items()}
-    found: Found = cpu_backend().masked_topk(as_numpy(queries), as_numpy(vectors), k, metric, **there)
+    answers = cpu_backend().masked_topk(as_numpy(queries), as_numpy(vectors), k, metric, **there)
+    found: Found = as_given(answers, queries)
     return found

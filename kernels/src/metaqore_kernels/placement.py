@@ -69,3 +69,15 @@ def as_numpy(array: Any) -> Any:
             return array.view(torch.int16).numpy().view(np.uint16)
         return array.numpy()
     return np.from_dlpack(array) if hasattr(array, "__dlpack__") else array
+
+
+def as_given(result: Any, like: Any) -> Any:
+    """A CPU's result in the library of an array: torch's, without a copy, or NumPy's, which speaks DLPack."""
+    if not hasattr(like, "detach"):
+        return result
+    if isinstance(result, tuple):
+        return type(result)(*(as_given(field, like) for field in result))
+    import torch
+
+    found = torch.from_numpy(result)
+    return found.view(torch.bfloat16) if found.dtype == torch.uint16 else found

@@ -16,14 +16,6 @@ from metaqore_kernels.results import Permutation
 from metaqore_kernels.sizes import permutation_rows
 
 
-def tensor(array: Any, like: Tensor) -> Tensor:
-    """An answer as a tensor: of a GPU it is one already, of the CPU NumPy's, with bf16 as uint16."""
-    if isinstance(array, torch.Tensor):
-        return array
-    found = torch.from_numpy(array)
-    return found.view(torch.bfloat16) if found.dtype == torch.uint16 and like.dtype == torch.bfloat16 else found
-
-
 @torch.library.custom_op("metaqore::route_select", mutates_args=())
 def route_select(
     logits: Tensor,
@@ -56,7 +48,7 @@ def route_select(
         expert_map=expert_map,
         num_tokens=num_tokens,
     )
-    return tensor(found.weights, logits), tensor(found.ids, logits)
+    return found.weights, found.ids
 
 
 @route_select.register_fake
@@ -70,9 +62,7 @@ def route_permute(
     ids: Tensor, num_experts: int, block: int, capacity: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The fields of `Permutation`."""
-    permutation, inverse, counts, offsets, block_experts = (
-        tensor(field, ids) for field in mk.route_permute(ids, num_experts, block, capacity)
-    )
+    permutation, inverse, counts, offsets, block_experts = mk.route_permute(ids, num_experts, block, capacity)
     return permutation, inverse, counts, offsets, block_experts
 
 
@@ -90,8 +80,8 @@ def _(
 def gather_rows(x: Tensor, permutation: Tensor, inverse: Tensor) -> Tensor:
     """The rows of x [rows, H] as the permutation has them."""
     nothing = inverse.new_empty(0)
-    found = mk.gather_rows(x, Permutation(permutation, inverse, nothing, nothing, nothing))
-    return tensor(found, x)
+    found: Tensor = mk.gather_rows(x, Permutation(permutation, inverse, nothing, nothing, nothing))
+    return found
 
 
 @gather_rows.register_fake
@@ -102,12 +92,25 @@ def _(x: Tensor, permutation: Tensor, inverse: Tensor) -> Tensor:  # noqa: ARG00
 @torch.library.custom_op("metaqore::combine", mutates_args=())
 def combine(y: Tensor, inverse: Tensor, weights: Tensor) -> Tensor:
     """Each token's weighted sum [T, H]."""
-    return tensor(mk.combine(y, inverse, weights), y)
+    found: Tensor = mk.combine(y, inverse, weights)
+    return found
 
 
 @combine.register_fake
 def _(y: Tensor, inverse: Tensor, weights: Tensor) -> Tensor:  # noqa: ARG001
     return y.new_empty((inverse.shape[0], y.shape[1]))
+
+
+@torch.library.custom_op("metaqore::balance_update", mutates_args=())
+def balance_update(counts: Tensor, bias: Tensor, gamma: float) -> Tensor:
+    """The bias [E], moved."""
+    found: Tensor = mk.balance_update(counts, bias, gamma)
+    return found
+
+
+@balance_update.register_fake
+def _(counts: Tensor, bias: Tensor, gamma: float) -> Tensor:  # noqa: ARG001
+    return torch.empty_like(bias)
 
 
 @torch.library.custom_op("metaqore::masked_topk", mutates_args=())
@@ -132,7 +135,7 @@ def masked_topk(
         mask=mask,
         scales=scales,
     )
-    return tensor(found.scores, queries), tensor(found.ids, queries)
+    return found.scores, found.ids
 
 
 @masked_topk.register_fake
