@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -54,6 +54,12 @@ class ProjectCommand(CommandPart):
     def verb(self) -> str:
         """How it is used: `propose` of `artifact.propose`."""
         return self.name.partition(".")[2]
+
+
+def command_name(model: type[ProjectCommand]) -> str:
+    """The name that every command of this model bears: `artifact.propose` of `ProposeArtifacts`."""
+    (name,) = get_args(model.model_fields["name"].annotation)
+    return str(name)
 
 
 class ChangingCommand(ProjectCommand):

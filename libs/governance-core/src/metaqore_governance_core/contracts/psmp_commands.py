@@ -27,7 +27,7 @@ from metaqore_governance_core.contracts.psmp_artifact_commands import (
     VetoArtifact,
     WithdrawArtifact,
 )
-from metaqore_governance_core.contracts.psmp_command import ChoiceName, Id, ProjectCommand, Text, Why
+from metaqore_governance_core.contracts.psmp_command import ChoiceName, Id, ProjectCommand, Text, Why, command_name
 from metaqore_governance_core.contracts.psmp_project_commands import (
     ArchiveProject,
     CreateProject,
@@ -116,5 +116,5 @@ Command = (
 )
 NamedCommand = Annotated[Command, Field(discriminator="name")]
 
-COMMAND_NAMES = tuple(get_args(model.model_fields["name"].annotation)[0] for model in get_args(Command))
+COMMAND_NAMES = tuple(command_name(model) for model in get_args(Command))
 """Every name there is."""

@@ -20,9 +20,9 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.enums import DIRECTIONS, PHASES, 
 from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import (
     MAX_NAME,
     bounded,
+    described,
     identifier,
     invalid,
-    labels_of,
     wanted_labels,
     wanted_page,
 )
@@ -100,14 +100,11 @@ class ArtifactServicer(PhaseCalls, ContentCalls):
         """Change description and labels."""
 
         def make() -> asked.DescribeArtifact:
-            if not request.HasField("description") and not request.HasField("labels"):
-                raise invalid("description", "or labels must be set.")
             return asked.DescribeArtifact(
                 name="artifact.describe",
                 expected_revision=expected(request),
                 artifact=request.artifact_id,
-                description=request.description if request.HasField("description") else None,
-                labels=labels_of(request.labels.labels) if request.HasField("labels") else None,
+                **described(request),
             )
 
         answer = await self.commands.give(request, context, make)

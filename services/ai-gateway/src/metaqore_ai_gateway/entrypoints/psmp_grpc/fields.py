@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
@@ -112,6 +112,18 @@ def labels_of(labels: Iterable[common_pb2.Label], field: str = "labels") -> dict
             raise invalid(field, "has two labels of one name.")
         found[label.name] = label.value
     return found
+
+
+def described(request: Any, *more: str) -> dict[str, Any]:
+    """Description, labels, and the texts `more` as a request has them; None for what is not set.
+
+    Raises `invalid_request` where nothing is.
+    """
+    texts = (*more, "description")
+    if not any(request.HasField(field) for field in (*texts, "labels")):
+        raise invalid(texts[0], f"or {' or '.join((*texts[1:], 'labels'))} must be set.")
+    found: dict[str, Any] = {field: getattr(request, field) if request.HasField(field) else None for field in texts}
+    return found | {"labels": labels_of(request.labels.labels) if request.HasField("labels") else None}
 
 
 def wanted_labels(labels: Iterable[common_pb2.Label]) -> Labels:

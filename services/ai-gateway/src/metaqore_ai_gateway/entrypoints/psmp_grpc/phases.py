@@ -17,6 +17,7 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.conflict_messages import answered
 from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_ai_gateway.service.psmp.reading_ports import Readings
 from metaqore_governance_core.contracts import psmp_artifact_commands as asked
+from metaqore_governance_core.contracts.psmp_command import command_name
 from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import current_caller
 
@@ -116,7 +117,7 @@ class PhaseCalls(artifact_pb2_grpc.ArtifactServiceServicer):
         self, command: type[Any], request: Any, context: Context, response: type[_R], **fields: object
     ) -> _R:
         """Give `command`, whose name its model knows, and answer with the artifact."""
-        name = command.model_fields["name"].annotation.__args__[0]
+        name = command_name(command)
 
         def make() -> Any:
             return command(name=name, artifact=request.artifact_id, expected_revision=expected(request), **fields)

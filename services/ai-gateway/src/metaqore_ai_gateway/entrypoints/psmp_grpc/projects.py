@@ -12,6 +12,7 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.asked import policy
 from metaqore_ai_gateway.entrypoints.psmp_grpc.commands import Commands, changed, committed, expected
 from metaqore_ai_gateway.entrypoints.psmp_grpc.enums import MODES, PROJECT_STATES, chosen, required
 from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import (
+    described,
     identifier,
     invalid,
     labels_of,
@@ -72,13 +73,8 @@ class ProjectServicer(project_pb2_grpc.ProjectServiceServicer):
         """Change description and labels."""
 
         def make() -> asked.DescribeProject:
-            if not request.HasField("description") and not request.HasField("labels"):
-                raise invalid("description", "or labels must be set.")
             return asked.DescribeProject(
-                name="project.describe",
-                expected_revision=expected(request),
-                description=request.description if request.HasField("description") else None,
-                labels=labels_of(request.labels.labels) if request.HasField("labels") else None,
+                name="project.describe", expected_revision=expected(request), **described(request)
             )
 
         answer = await self.commands.give_to_project(request, context, make, request.id)

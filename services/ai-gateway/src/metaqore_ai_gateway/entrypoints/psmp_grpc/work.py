@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
 
 from metaqore.psmp.v1 import work_pb2 as pb
 from metaqore.psmp.v1 import work_pb2_grpc
@@ -12,8 +15,8 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.commands import Commands, changed
 from metaqore_ai_gateway.entrypoints.psmp_grpc.enums import TASK_STATES, chosen
 from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import (
     bounded,
+    described,
     identifier,
-    invalid,
     labels_of,
     wanted_labels,
     wanted_page,
@@ -24,8 +27,11 @@ from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_ai_gateway.service.psmp.governed import Answer
 from metaqore_ai_gateway.service.psmp.reading_ports import Readings
 from metaqore_governance_core.contracts import psmp_task_commands as asked
+from metaqore_governance_core.contracts.psmp_command import command_name
 from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import current_caller
+
+_R = TypeVar("_R", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +81,11 @@ class WorkServicer(work_pb2_grpc.WorkServiceServicer):
         """Change title, description and labels."""
 
         def make() -> asked.DescribeTask:
-            if not any(request.HasField(one) for one in ("title", "description", "labels")):
-                raise invalid("title", "description or labels must be set.")
             return asked.DescribeTask(
                 name="task.describe",
                 expected_revision=expected(request),
                 task=request.id,
-                title=request.title if request.HasField("title") else None,
-                description=request.description if request.HasField("description") else None,
-                labels=labels_of(request.labels.labels) if request.HasField("labels") else None,
+                **described(request, "title"),
             )
 
         answer = await self.commands.give(request, context, make)
@@ -91,66 +93,41 @@ class WorkServicer(work_pb2_grpc.WorkServiceServicer):
 
     async def ClaimTask(self, request: pb.ClaimTaskRequest, context: Context) -> pb.ClaimTaskResponse:
         """Take it for a time."""
-
-        def make() -> asked.ClaimTask:
-            return asked.ClaimTask(
-                name="task.claim", expected_revision=expected(request), task=request.id, lease_us=request.lease_us
-            )
-
-        answer = await self.commands.give(request, context, make)
-        return pb.ClaimTaskResponse(committed=committed(answer), task=_task(answer))
+        return await self._given(asked.ClaimTask, request, context, pb.ClaimTaskResponse, lease_us=request.lease_us)
 
     async def ReleaseTask(self, request: pb.ReleaseTaskRequest, context: Context) -> pb.ReleaseTaskResponse:
         """Give a claim back."""
-
-        def make() -> asked.ReleaseTask:
-            return asked.ReleaseTask(name="task.release", expected_revision=expected(request), task=request.id)
-
-        answer = await self.commands.give(request, context, make)
-        return pb.ReleaseTaskResponse(committed=committed(answer), task=_task(answer))
+        return await self._given(asked.ReleaseTask, request, context, pb.ReleaseTaskResponse)
 
     async def StartTask(self, request: pb.StartTaskRequest, context: Context) -> pb.StartTaskResponse:
         """The holder begins."""
-
-        def make() -> asked.StartTask:
-            return asked.StartTask(name="task.start", expected_revision=expected(request), task=request.id)
-
-        answer = await self.commands.give(request, context, make)
-        return pb.StartTaskResponse(committed=committed(answer), task=_task(answer))
+        return await self._given(asked.StartTask, request, context, pb.StartTaskResponse)
 
     async def CompleteTask(self, request: pb.CompleteTaskRequest, context: Context) -> pb.CompleteTaskResponse:
         """The holder is done."""
-
-        def make() -> asked.CompleteTask:
-            return asked.CompleteTask(name="task.complete", expected_revision=expected(request), task=request.id)
-
-        answer = await self.commands.give(request, context, make)
-        return pb.CompleteTaskResponse(committed=committed(answer), task=_task(answer))
+        return await self._given(asked.CompleteTask, request, context, pb.CompleteTaskResponse)
 
     async def FailTask(self, request: pb.FailTaskRequest, context: Context) -> pb.FailTaskResponse:
         """The holder could not do it."""
-
-        def make() -> asked.FailTask:
-            return asked.FailTask(
-                name="task.fail", expected_revision=expected(request), task=request.id, error=request.error
-            )
-
-        answer = await self.commands.give(request, context, make)
-        return pb.FailTaskResponse(committed=committed(answer), task=_task(answer))
+        return await self._given(asked.FailTask, request, context, pb.FailTaskResponse, error=request.error)
 
     async def CancelTask(self, request: pb.CancelTaskRequest, context: Context) -> pb.CancelTaskResponse:
         """Nobody wants it any more."""
+        error = request.error or "cancelled"
+        return await self._given(asked.CancelTask, request, context, pb.CancelTaskResponse, error=error)
 
-        def make() -> asked.CancelTask:
-            return asked.CancelTask(
-                name="task.cancel",
-                expected_revision=expected(request),
-                task=request.id,
-                error=request.error or "cancelled",
-            )
+    async def _given(
+        self, command: type[Any], request: Any, context: Context, response: type[_R], **fields: object
+    ) -> _R:
+        """Give `command`, whose name its model knows, and answer with the task."""
+        name = command_name(command)
+
+        def make() -> Any:
+            return command(name=name, task=request.id, expected_revision=expected(request), **fields)
 
         answer = await self.commands.give(request, context, make)
-        return pb.CancelTaskResponse(committed=committed(answer), task=_task(answer))
+        told: dict[str, Any] = {"committed": committed(answer), "task": _task(answer)}
+        return response(**told)
 
 
 def _task(answer: Answer) -> pb.Task | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final
 
 from fastapi import Body
 from pydantic import ConfigDict, Field, model_validator
@@ -16,7 +16,7 @@ from metaqore_ai_gateway.entrypoints.psmp_rest.sent import Changing, Sender
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import strict_router
 from metaqore_ai_gateway.entrypoints.slow.refusals import CHANGE
 from metaqore_governance_core.contracts import psmp_artifact_commands as contract
-from metaqore_governance_core.contracts.psmp_command import Id, VersionNumber, Why, WhyText
+from metaqore_governance_core.contracts.psmp_command import Id, VersionNumber, Why, WhyText, command_name
 from metaqore_governance_core.contracts.psmp_commands import Command
 
 router = strict_router("artifacts")
@@ -148,7 +148,7 @@ _EXPLAINED: Final[tuple[tuple[str, str, type[_Explained], str], ...]] = (
 
 
 def _explained(form: type[_Explained]) -> Callable[..., Awaitable[ChangedArtifact]]:
-    (name,) = get_args(form.model_fields["name"].annotation)
+    name = command_name(form)
 
     async def take(send: Changing, artifact_id: ArtifactPath, body: ExplainedStep, _: NoneAsked) -> ChangedArtifact:
         number = await _number(send, artifact_id, body)
