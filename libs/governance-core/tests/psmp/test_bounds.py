@@ -8,11 +8,14 @@ from metaqore_governance_core.psmp.conflicts.bounds import check_content
 from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
 from metaqore_governance_core.psmp.conflicts.effort import bounded_effort
+from metaqore_governance_core.psmp.conflicts.go_manifests import go_mod
 from metaqore_governance_core.psmp.conflicts.judge import conflicts_of
+from metaqore_governance_core.psmp.conflicts.maven_manifests import pom_xml
 from metaqore_governance_core.psmp.conflicts.model import Party
-from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json
+from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json, package_lock_peers
+from metaqore_governance_core.psmp.conflicts.python_locks import python_lock
 from metaqore_governance_core.psmp.conflicts.python_manifests import pyproject_toml, requirements_txt
-from metaqore_governance_core.psmp.declared import declaration_of
+from metaqore_governance_core.psmp.declared import declaration_of, dependencies_of
 
 ANN = Party("one", 1, "ann", "")
 MANY_VALUES = " ".join(f"{i}.{j}" for i in range(10) for j in range(56))
@@ -146,6 +149,102 @@ def test_a_requirement_over_a_million_majors_takes_few_steps():
 )
 def test_what_is_within_the_bounds_is_judged(declared):
     assert judged(declared) == ()
+
+
+def of_a_lock(at):
+    files = "".join(
+        f'    {{file = "package_{at}-cp3{minor}.whl", hash = "sha256:{"a" * 64}"}},\n' for minor in range(9)
+    )
+    return (
+        f'[[package]]\nname = "package-{at}"\nversion = "1.{at}.0"\noptional = false\nfiles = [\n{files}]\n'
+        f'\n[package.dependencies]\npackage-{at + 1} = ">=1.0,<2.0"\n\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "entries"),
+    [
+        pytest.param(
+            lambda party, text: python_lock(party, text, "poetry.lock"),
+            "".join(map(of_a_lock, range(700))),
+            700,
+            id="poetry.lock",
+        ),
+        pytest.param(
+            package_lock_peers,
+            json.dumps(
+                {
+                    "packages": {
+                        f"node_modules/p{at}": {
+                            "version": f"1.{at}.0",
+                            "resolved": f"https://registry.example/p{at}/-/p{at}-1.{at}.0.tgz",
+                            "integrity": f"sha512-{'a' * 86}==",
+                            "engines": {"node": ">=18"},
+                            "peerDependencies": {"react": "^18"} if at % 20 == 0 else {},
+                        }
+                        for at in range(3000)
+                    }
+                }
+            ),
+            150,
+            id="package-lock.json",
+        ),
+        pytest.param(
+            requirements_txt,
+            "\n".join(f"package-{at}==1.{at}.0 \\\n    --hash=sha256:{'a' * 64}" for at in range(1500)),
+            1500,
+            id="compiled requirements",
+        ),
+        pytest.param(
+            requirements_txt,
+            "\n".join(f"package-{at}>=1.{at},<2.{at}; python_version >= '3.9'" for at in range(500)),
+            500,
+            id="requirements.txt",
+        ),
+        pytest.param(
+            package_json, json.dumps({"dependencies": {f"p{at}": f"^1.{at}.0" for at in range(500)}}), 500, id="npm"
+        ),
+        pytest.param(
+            cargo_toml,
+            "[dependencies]\n" + "\n".join(f'p{at} = {{ version = "1.{at}", features = ["a"] }}' for at in range(500)),
+            500,
+            id="Cargo.toml",
+        ),
+        pytest.param(
+            lambda party, text: go_mod(party, text, "go.mod"),
+            "module m\nrequire (\n"
+            + "\n".join(f"example.com/p{at} v1.{at}.0 // indirect" for at in range(1500))
+            + "\n)",
+            1500,
+            id="go.mod",
+        ),
+        pytest.param(
+            pom_xml,
+            "<project><dependencies>"
+            + "".join(
+                f"<dependency><groupId>g</groupId><artifactId>p{at}</artifactId><version>1.{at}</version></dependency>"
+                for at in range(500)
+            )
+            + "</dependencies></project>",
+            500,
+            id="pom.xml",
+        ),
+    ],
+)
+def test_the_manifest_of_a_large_project_is_read_and_judged(read, text, entries):
+    with bounded_effort():
+        manifest = read(ANN, text)
+    assert len(manifest.entries) == entries
+    assert judged(content(dependencies_of(manifest))) == ()
+
+
+def test_a_lock_file_without_its_files_pins_the_same():
+    (entry,) = python_lock(ANN, of_a_lock(1), "poetry.lock").entries
+    assert entry.text == "package-1==1.1.0"
+    in_one_line = '[[package]]\nname = "a"\nversion = "1"\nfiles = [{file = "a"}]\n'
+    assert python_lock(ANN, in_one_line, "poetry.lock").entries[0].text == "a==1"
+    odd = 'files = [\n  {name = "a", version = "1"},\n]\npackage = [\n  {name = "b", version = "2"},\n]\n'
+    assert [one.text for one in python_lock(ANN, odd, "poetry.lock").entries] == ["b==2"]
 
 
 def test_what_grows_together_is_refused_by_its_steps():

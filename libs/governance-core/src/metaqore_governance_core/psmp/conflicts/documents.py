@@ -14,8 +14,9 @@ from metaqore_governance_core.psmp.conflicts.manifest import manifest_invalid
 
 MAX_MANIFEST_BYTES: Final = 1 << 20
 MAX_NESTING: Final = 64
-MAX_TOML_TOKENS: Final = 50_000
-"""What is parsed of TOML one by one: keys, values, lines and escapes. A lock file of 1 MiB has about half as many."""
+_OF_A_TOML_TOKEN: Final = 3
+"""The steps that it takes to parse one."""
+_JSON_TOKENS_A_STEP: Final = 5
 
 # A text without an end reaches as far as the parser reads before it refuses.
 _TEXT: Final = re.compile(
@@ -35,8 +36,8 @@ def toml_document(text: str, what: str) -> Mapping[str, Any]:
     """The tables of a TOML text. Raises `MetaQoreError` `manifest_invalid`."""
     check_size(text, what)
     bare = _TEXT.sub('"', text)
-    if len(_TOML_TOKEN.findall(bare)) + text.count("\\") > MAX_TOML_TOKENS:
-        raise manifest_invalid(what, f"it has more than {MAX_TOML_TOKENS} keys, values and lines")
+    lines = text.count("\n") - bare.count("\n")
+    spend(_OF_A_TOML_TOKEN * (len(_TOML_TOKEN.findall(bare)) + lines + text.count("\\")) + text.count('"') // 3)
     _check_depth(bare, what)
     if max(one.count(".") for one in _KEY_END.split(bare)) > MAX_NESTING:
         raise manifest_invalid(what, f"a key of it has more than {MAX_NESTING} parts")
@@ -49,7 +50,9 @@ def toml_document(text: str, what: str) -> Mapping[str, Any]:
 def json_document(text: str, what: str) -> Mapping[str, Any]:
     """The members of a JSON object. Raises `MetaQoreError` `manifest_invalid`."""
     check_size(text, what)
-    _check_depth(_OF_JSON.sub('"', text), what)
+    bare = _OF_JSON.sub('"', text)
+    spend(sum(map(bare.count, "[]{}:,")) // _JSON_TOKENS_A_STEP)
+    _check_depth(bare, what)
     try:
         document = json.loads(text)
         if _HALF_CHARACTER.search(text) is not None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
-MAX_STEPS: Final = 220_000
+MAX_STEPS: Final = 90_000
 
 
 class Effort:

@@ -62,7 +62,7 @@ class Intervals(Generic[T]):
     def meet(self, other: Intervals[T]) -> Intervals[T]:
         """What is in both."""
         mine, theirs = self.parts, other.parts
-        spend(len(mine) + len(theirs))
+        spend(2 * (len(mine) + len(theirs)))
         met: list[Interval[T]] = []
         at = among = 0
         while at < len(mine) and among < len(theirs):

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.intervals import Interval, Intervals
 from metaqore_governance_core.psmp.conflicts.maven_versions import LOWEST, MavenVersion, maven_version
 from metaqore_governance_core.psmp.conflicts.model import (
@@ -26,7 +27,7 @@ from metaqore_governance_core.psmp.conflicts.model import (
     listed,
     make_conflict,
 )
-from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement, clauses_of
 
 _Point: TypeAlias = tuple[MavenVersion, int]
 """Just before a version, 0, or just behind it, 1."""
@@ -49,6 +50,7 @@ class MavenRequirement:
 def maven_range(text: str) -> MavenRange | None:
     """The set that a range spells; None for a plain version. Raises `MetaQoreError` `requirement_invalid`."""
     check_requirement(text)
+    spend(4 + 12 * clauses_of(text))
     spelled = text.strip()
     if not spelled.startswith(("[", "(")):
         if not spelled or re.search(r"[\[\](),\s]", spelled):

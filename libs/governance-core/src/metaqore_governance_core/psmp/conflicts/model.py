@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.psmp.conflicts.effort import spend
 
-_A_CONFLICT: Final = 60
+_A_CONFLICT: Final = 40
 """The steps that it takes to make one."""
 
 
@@ -105,11 +106,11 @@ def make_conflict(
     explanation: str,
 ) -> Conflict:
     """The conflict of these, its parties in order and with its id."""
-    spend(_A_CONFLICT + 2 * len(parties))
-    core = tuple(sorted(set(clashing)))
+    spend(_A_CONFLICT + 3 * len(parties))
+    core = in_order(clashing)
     form = [type_.value, severity.value, key, [[one.artifact, one.version, one.by, one.declares] for one in core]]
     id_ = "conflict_" + hashlib.sha256(canonical(form)).hexdigest()[:24]
-    return Conflict(id_, type_, severity, key, tuple(sorted(set(parties))), core, suggestion, explanation)
+    return Conflict(id_, type_, severity, key, in_order(parties), core, suggestion, explanation)
 
 
 def of_project(conflict: Conflict, organization: str, project: str) -> Conflict:
@@ -120,4 +121,13 @@ def of_project(conflict: Conflict, organization: str, project: str) -> Conflict:
 
 def listed(parties: tuple[Party, ...]) -> str:
     """The parties as they are named in an explanation."""
-    return "; ".join(map(str, sorted(set(parties))))
+    return "; ".join(map(str, in_order(parties)))
+
+
+def in_order(parties: Iterable[Party]) -> tuple[Party, ...]:
+    """Each once, as parties compare. They may be thousands, and are compared by tuples in a fifth of the time."""
+    return tuple(sorted(set(parties), key=_fields))
+
+
+def _fields(party: Party) -> tuple[str, int, str, str]:
+    return party.artifact, party.version, party.by, party.declares

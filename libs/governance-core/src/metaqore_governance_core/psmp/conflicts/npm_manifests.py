@@ -33,7 +33,7 @@ def package_json(party: Party, text: str, path: str = "package.json") -> Manifes
     }
     for kind in (NpmKind.PEER, NpmKind.DEPENDENCY, NpmKind.OPTIONAL, NpmKind.DEV):
         for name, spec in sorted(_texts(document, kind).items()):
-            spend(5)
+            spend(7)
             check_requirement(spec, f"{kind.value} {name[:100]}")
             chosen = NpmKind.OPTIONAL_PEER if kind is NpmKind.PEER and name in optional_peers else kind
             declares = f"{kind.value} {name} {spec}".rstrip()
@@ -61,12 +61,13 @@ def package_lock_peers(party: Party, text: str) -> Manifest:
     """The peers of every package at the top of the tree that a `package-lock.json` (version 2 or 3) describes."""
     entries: list[NpmRequirement] = []
     for place, package in sorted(_table(json_document(text, "package-lock.json"), "packages").items()):
-        spend(1)
+        spend(2)
         owner = place.removeprefix("node_modules/")
         if place == owner or "node_modules/" in owner or not isinstance(package, dict) or package.get("link"):
             continue
         meta = _table(package, NpmKind.OPTIONAL_PEER)
         for name, spec in sorted(_texts(package, NpmKind.PEER).items()):
+            spend(6)
             check_requirement(spec, f"the peer {name[:100]} of {owner[:100]}")
             optional = isinstance(meta.get(name), dict) and meta[name].get("optional") is True
             kind = NpmKind.OPTIONAL_PEER if optional else NpmKind.PEER

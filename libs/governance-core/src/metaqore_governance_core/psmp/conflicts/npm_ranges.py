@@ -9,13 +9,14 @@ of the same major, minor and patch. Sources: Semantic Versioning 2.0.0 sections 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.intervals import Interval, Intervals
-from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
+from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement, clauses_of
 
 Triple = tuple[int, int, int]
 Identifiers = tuple[tuple[int, int, str], ...]
@@ -53,12 +54,15 @@ class NpmRange:
             self.stable.meet(other.stable), tuple((triple, both) for triple, both in shared if not both.is_empty)
         )
 
-    def join(self, other: NpmRange) -> NpmRange:
-        """What is in either."""
-        joined = dict(self.prereleases)
-        for triple, theirs in other.prereleases:
-            joined[triple] = joined[triple].join(theirs) if triple in joined else theirs
-        return NpmRange(self.stable.join(other.stable), tuple(sorted(joined.items(), key=lambda item: item[0])))
+    @classmethod
+    def of(cls, ranges: Sequence[NpmRange]) -> NpmRange:
+        """What is in any of these."""
+        stable = Intervals.of(part for one in ranges for part in one.stable.parts)
+        joined: dict[Triple, Intervals[Identifiers]] = {}
+        for one in ranges:
+            for triple, more in one.prereleases:
+                joined[triple] = joined[triple].join(more) if triple in joined else more
+        return cls(stable, tuple(sorted(joined.items(), key=lambda item: item[0])))
 
     @property
     def highest(self) -> NpmRange:
@@ -72,9 +76,6 @@ class NpmRange:
         return NpmRange(last)
 
 
-NOTHING: Final = NpmRange(Intervals())
-
-
 @lru_cache(maxsize=8192)
 def npm_range(text: str) -> NpmRange | None:
     """The set that `text` spells; None where it is no range but a tag, an address or an alias.
@@ -82,13 +83,14 @@ def npm_range(text: str) -> NpmRange | None:
     Raises `MetaQoreError` `requirement_too_complex`.
     """
     check_requirement(text)
-    result = NOTHING
+    spend(4 + 12 * clauses_of(text))
+    alternatives: list[NpmRange] = []
     for alternative in text.strip().split("||"):
         comparators = _comparators(alternative.strip())
         if comparators is None:
             return None
-        result = result.join(_all_of(comparators))
-    return result
+        alternatives.append(_all_of(comparators))
+    return NpmRange.of(alternatives)
 
 
 @dataclass(frozen=True, slots=True)

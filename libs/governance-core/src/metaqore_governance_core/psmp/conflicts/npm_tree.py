@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
+from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.model import (
     Choice,
     Conflict,
@@ -125,6 +126,7 @@ def _is_empty(one: NpmRequirement) -> bool:
 def _selects(override: NpmRequirement, one: NpmRequirement) -> bool:
     if not override.selector:
         return True
+    spend(4)
     selected, asked = npm_range(override.selector), _range(one)
     return selected is not None and asked is not None and not selected.meet(asked).is_empty
 

@@ -92,6 +92,7 @@ def path_claims(party: Party, paths: Iterable[str], renames: Iterable[tuple[str,
 
 def path_conflicts(claims: Sequence[PathClaim]) -> list[Conflict]:
     """Every conflict among the claims of different artifacts; versions of one artifact succeed each other."""
+    spend(4 * len(claims))
     by_key: dict[str, list[PathClaim]] = {}
     for claim in claims:
         by_key.setdefault(path_key(claim.path), []).append(claim)
@@ -216,6 +217,10 @@ def _under_a_file(
 
 def _first_of_each(artifact: str, claims: Sequence[PathClaim]) -> tuple[PathClaim | None, PathClaim | None]:
     """The first claim of the artifact, and the first of another, by the order of their parties alone."""
-    ordered = sorted(claims, key=lambda one: (one.party, one.path))
-    own = next((one for one in ordered if one.party.artifact == artifact), None)
-    return own, next((one for one in ordered if one.party.artifact != artifact), None)
+    own = [one for one in claims if one.party.artifact == artifact]
+    others = [one for one in claims if one.party.artifact != artifact]
+    return min(own, key=_place, default=None), min(others, key=_place, default=None)
+
+
+def _place(claim: PathClaim) -> tuple[str, int, str]:
+    return claim.party.artifact, claim.party.version, claim.path
