@@ -1,9 +1,20 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metaqore_governance_core.allowpaths import AllowpathMatrix, Effect, Passage, Rule
-from metaqore_governance_core.decision import DENIALS, GENERATE, Request, Verdict, decide, denial, make_policy
+from metaqore_governance_core.decision import (
+    DENIALS,
+    GENERATE,
+    MISSING_SCOPE,
+    Request,
+    Verdict,
+    decide,
+    denial,
+    make_policy,
+)
 from metaqore_governance_core.errors import ErrorKind
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller
 from metaqore_governance_core.residency import RESIDENCY_POLICIES, Locality, residency_policy
@@ -178,6 +189,13 @@ def test_what_is_denied(matrix, asked, reasons):
         reasons,
         False,
     )
+
+
+@given(policies, requests)
+def test_no_policy_permits_a_key_what_it_lacks_a_scope_for(policy, asked):
+    decision = decide(policy, replace(asked, needs=("psmp:write", "psmp:mode")))
+    assert (decision.permitted, decision.reasons[0]) == (False, MISSING_SCOPE)
+    assert decide(policy, replace(asked, needs=("psmp:write",))) == decide(policy, asked)
 
 
 @pytest.mark.parametrize("residency", RESIDENCY_POLICIES, ids=lambda policy: policy.alias)
