@@ -21,7 +21,7 @@ from timing import Bench, median_us, wall_us
 
 import metaqore_kernels as mk
 from metaqore_kernels import cuda
-from metaqore_kernels.options import PermutePath
+from metaqore_kernels.options import PermutePath, RoutePath
 from metaqore_kernels.results import Found
 
 Search = Callable[[torch.Tensor], Found]
@@ -110,16 +110,17 @@ def bench_route(bench: Bench) -> None:
         sets = bench.copies(size)
         pairs = [(random((tokens, hidden)), random((experts, hidden)) / hidden**0.5) for _ in range(sets)]
 
-        def ours(pair: Any, k: int = k) -> Any:
+        def ours(pair: Any, path: RoutePath, k: int = k) -> Any:
             x, gate = pair
-            return mk.route(x, gate, k, BLOCK, renormalize=True)
+            return mk.route(x, gate, k, BLOCK, path=path, renormalize=True)
 
         def composed(pair: Any, k: int = k) -> Any:
             chosen = mk.route_select(baselines.cublas_route(*pair), k, renormalize=True)
             return chosen, mk.route_permute(chosen.ids, pair[1].shape[0], BLOCK)
 
         name = f"route_{tokens}_h{hidden}_e{experts}_k{k}"
-        bench.row(f"{name}_cold", ours, pairs, size)
+        bench.row(f"{name}_cold", partial(ours, path="composed"), pairs, size)
+        bench.row(f"{name}_together_cold", partial(ours, path="together"), pairs, size)
         bench.row(f"{name}_cold_cublas_composed", composed, pairs, size)
         bench.row(f"{name}_gate_alone_cold", lambda p: cuda.on(p[0]).gate_logits(*p), pairs, size)
         bench.row(f"{name}_gate_alone_cold_cublas", lambda p: baselines.cublas_route(*p), pairs, size)

@@ -20,6 +20,9 @@ MARKS_US = {
     "route_1_h7168_e256_k8_cold": 5,
     "route_8192_h2048_e256_k8_cold": 30,
     "route_65536_h384_e64_k2_cold": 30,
+    "route_1_h7168_e256_k8_together_cold": 5,
+    "route_8192_h2048_e256_k8_together_cold": 30,
+    "route_65536_h384_e64_k2_together_cold": 30,
     "masked_topk_10M_x384_q256_all": 6000,
 }
 

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 import metaqore_kernels as mk  # noqa: E402
 from metaqore_kernels import cpu, cuda  # noqa: E402
+from metaqore_kernels.formats import narrow  # noqa: E402
 from metaqore_kernels.options import RouteOptions  # noqa: E402
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(600)]
@@ -81,6 +82,49 @@ def test_a_captured_graph_replays_beside_a_busy_stream(gpu):
             assert same([chosen.weights.cpu().numpy()], [expected.weights])
             np.testing.assert_array_equal(chosen.ids.cpu(), expected.ids)
             assert same([field.cpu().numpy() for field in placed], cpu.route_permute(expected.ids, 256, 64))
+
+
+@pytest.mark.parametrize("tokens", [1, 8192])
+def test_one_launch_routes_as_the_composed_path_beside_a_busy_stream(gpu, tokens):
+    x, gate = (torch.randn((n, 1024), device="cuda").bfloat16() for n in (tokens, 256))
+    busy, noise = torch.cuda.Stream(), torch.rand((4096, 4096), device="cuda")
+    mk.route(x, gate, 8, 64, path="together", renormalize=True)  # modules are loaded before a capture
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        got = mk.route(x, gate, 8, 64, path="together", renormalize=True)
+    for seed in range(10):
+        torch.manual_seed(seed)
+        x.copy_(torch.randn(x.shape, device="cuda"))
+        with torch.cuda.stream(busy):
+            for _ in range(20):
+                noise = (noise @ noise).clamp(-1, 1)
+        graph.replay()
+        torch.cuda.synchronize()
+        expected = mk.route(x, gate, 8, 64, path="composed", renormalize=True)
+        for one, other in zip(
+            [got.logits, *got.selection, *got.permutation],
+            [expected.logits, *expected.selection, *expected.permutation],
+            strict=True,
+        ):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint16, np.int8])
+@pytest.mark.parametrize("metric", ["dot", "l2"])
+def test_tensor_cores_find_what_the_cpu_finds(gpu, dtype, metric):
+    rng = np.random.default_rng(0)
+    if dtype == np.int8:
+        queries, rows = (rng.integers(-128, 128, (n, 64)).astype(np.int8) for n in (70, 100_000))
+    else:
+        queries, rows = (narrow(rng.normal(size=(n, 64)).astype(np.float32), np.zeros(0, dtype)) for n in (70, 100_000))
+    rows[50_000:] = rows[:50_000]  # ties
+    for share in (1, 0.01):
+        extra = {
+            "query_tenants": np.zeros(70, np.int32),
+            "row_tenants": (rng.random(100_000) >= share).astype(np.int32),
+        }
+        got = gpu.masked_topk(queries, rows, 10, metric, **extra, path="tensor")
+        assert same(got, cpu.masked_topk(queries, rows, 10, metric, **extra))
 
 
 def test_a_given_stream_is_used(gpu):

@@ -109,6 +109,18 @@ def test_a_cooperative_launch_gets_a_counter_of_its_own(driver):
     assert driver.launches == [("permute_together", 77)]
 
 
+def test_one_launch_routes_twice_in_a_row(driver):
+    x, gate = (logits("plain", n, 64, dtype=np.float16).view(GpuArray) for n in (40, 16))
+    options = RouteOptions(renormalize=True)
+    for _ in range(2):
+        got = cuda.on(x).route(x, gate, 2, options, 8, path="exact")
+        expected = reference.route_select(reference.gate_logits(np.asarray(x), np.asarray(gate)), 2, options)
+        assert same([got.selection.weights], [expected.weights])
+        np.testing.assert_array_equal(got.selection.ids, expected.ids)
+        assert same(got.permutation, reference.route_permute(expected.ids, 16, 8))
+    assert driver.launches == [("route_by_logit_fp16_8x8", 77)] * 2
+
+
 def test_a_refused_launch_is_said_by_name(driver):
     driver.status, x = Status(719), logits("plain", 1, 8).view(GpuArray)
     with pytest.raises(cuda.runtime.CudaUnavailableError, match="CUDA_ERROR_LAUNCH_FAILED"):
