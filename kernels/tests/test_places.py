@@ -44,6 +44,12 @@ def test_nothing_of_a_gpu_is_read_for_arrays_of_the_cpu(extra):
         mk.route_select(X, 2, **extra)
 
 
+def test_a_whole_route_is_refused_before_its_product():
+    for extra in ({"num_tokens": on_gpu(0, (1,), np.int32)}, {"bias": on_gpu(0, (8,))}):
+        with pytest.raises(ValueError, match="one device"):
+            mk.route(X, np.zeros((8, 8), np.float32), 2, 4, **extra)
+
+
 def test_arrays_that_cannot_be_written_are_read():
     still = np.broadcast_to(X[0], (4, 8))
     assert same(mk.route_select(still, 2), mk.route_select(still.copy(), 2))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from metaqore_kernels.cuda import permute_plan, rows_plan, search_plan, select_plan
+from metaqore_kernels.cuda import permute_plan, route_plan, rows_plan, search_plan, select_plan
 from metaqore_kernels.cuda.launches import Arguments, View, fields
 from metaqore_kernels.options import RouteOptions
 
@@ -113,3 +113,14 @@ def test_a_count_of_tokens_past_the_batch_is_the_batch():
 def test_every_width_of_select_is_met():
     assert [width for width, _, _ in select_plan.WIDTHS] == [64, 128, 256, 512, 1024]
     assert all(lanes * per == width for width, lanes, per in select_plan.WIDTHS)
+
+
+def test_no_block_asks_for_more_shared_memory_than_every_device_gives():
+    most = 48 << 10  # without a word to the driver
+    assert search_plan.FILTER_SHARED <= most
+    assert rows_plan.TENSOR_SHARED <= most
+    assert permute_plan.shared_bytes(1024) <= most
+    assert search_plan.MERGE_THREADS * search_plan.DEEP // 32 * 8 <= most
+    scored = select_plan.Chooser(options=RouteOptions(n_group=1, topk_group=1))
+    for threads, widths in ((select_plan.THREADS, select_plan.WIDTHS), (route_plan.THREADS, route_plan.WIDTHS)):
+        assert all(threads // lanes * select_plan.row_bytes(scored, lanes, per) <= most for _, lanes, per in widths)

@@ -59,7 +59,7 @@ def route_select(
         check_array("out.ids", out.ids, INTEGERS, (tokens, k))
     count = known_count(num_tokens)
     named: dict[str, Any] = {"bias": bias, "mask": mask, "expert_map": expert_map}
-    if on_gpu(logits, *named.values(), *(out or ()), *(() if isinstance(count, int) else (count,))):
+    if on_gpu(logits, *named.values(), *(out or ()), count):
         return gpu_operations(logits, stream).route_select(
             logits, k, options, **named, num_tokens=count, id_type=id_type, out=out
         )
@@ -146,16 +146,16 @@ def route(
     checked.check_shape(experts, k)  # all of it before the product, which is the work
     check_chooser(x.shape[0], experts, bias, mask, None)
     check_layout(experts, block, capacity)
-    if path == "together" and on_gpu(x, gate, bias, mask):
-        count = known_count(num_tokens)
+    count = known_count(num_tokens)
+    if on_gpu(x, gate, bias, mask, count) and path == "together":
         return gpu_operations(x, stream).route(
             x, gate, k, checked, block, capacity=capacity, bias=bias, mask=mask, num_tokens=count, path=gate_path
         )
-    if on_gpu(x, gate):
+    if on_gpu(x):
         logits = gpu_operations(x, stream).gate_logits(x, gate, path=gate_path)
     else:
         logits = as_given(cpu_backend().gate_logits(as_numpy(x), as_numpy(gate)), x)
-    selection = route_select(logits, k, bias=bias, mask=mask, num_tokens=num_tokens, stream=stream, **options)
+    selection = route_select(logits, k, bias=bias, mask=mask, num_tokens=count, stream=stream, **options)
     return Routed(logits, selection, route_permute(selection.ids, experts, block, capacity, stream=stream))
 
 

@@ -16,8 +16,11 @@ ON_HOST = (CPU, 0)
 
 
 def on_gpu(*arrays: Any) -> bool:
-    """Whether the arrays are on a CUDA device; raises unless all are on the CPU, or all on one device."""
-    places = {place_of(array) for array in arrays if array is not None}
+    """Whether the arrays are on a CUDA device; raises unless all are on the CPU, or all on one device.
+
+    None, and a number that stands for an array, are in no place.
+    """
+    places = {place_of(array) for array in arrays if array is not None and not isinstance(array, int)}
     if len(places) > 1:
         named = " and ".join("the CPU" if place == ON_HOST else f"GPU {place[1]}" for place in sorted(places))
         raise ValueError(f"The arrays are on {named}; move them to one device.")
