@@ -179,7 +179,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
             services(
                 TaskServicer(offers.around(core.govern), idempotency, get_task, list_tasks, defaults, new_id),
                 KeyServicer(CreateKey(store), ListKeys(store), RevokeKey(store)),
-                AuditServicer(auditor),
+                AuditServicer(auditor, clients),
             )
             | psmp_services(psmp.gate, psmp.readings, psmp.uploads, WatchServicer(psmp.watching, clients)),
             authenticate=clients,

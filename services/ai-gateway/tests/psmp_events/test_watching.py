@@ -7,9 +7,9 @@ from contextlib import aclosing
 
 import pytest
 
+from metaqore_ai_gateway.service.heartbeat import beating
 from metaqore_ai_gateway.service.psmp import watch_hub
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
-from metaqore_ai_gateway.service.psmp.heartbeat import beating
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.relayed import Relayed
 from metaqore_ai_gateway.service.psmp.watching import WatchFilter

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -12,11 +13,12 @@ import grpc
 from metaqore.audit.v1 import audit_pb2 as pb
 from metaqore.audit.v1 import audit_pb2_grpc
 from metaqore_ai_gateway.service.authenticate import require_scope
+from metaqore_ai_gateway.service.while_known import CHECK_S, while_known
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Scope
 from metaqore_mesh.errors import call_errors
 from metaqore_mesh.grpc.handlers import Context
-from metaqore_mesh.grpc.identity import current_caller, mesh_metadata
+from metaqore_mesh.grpc.identity import Authenticator, current_caller, mesh_metadata, metadata_of
 
 _T = TypeVar("_T")
 
@@ -26,10 +28,17 @@ LONGEST_STREAM_S: Final = 24 * 3600.0
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
-    """Speaks to the auditor for the caller's own organization, whatever the request says; needs `audit:read`."""
+    """Speaks to the auditor for the caller's own organization, whatever the request says; needs `audit:read`.
 
-    def __init__(self, auditor: audit_pb2_grpc.AuditServiceStub) -> None:
+    A stream ends within `check_s` seconds of its key's end.
+    """
+
+    def __init__(
+        self, auditor: audit_pb2_grpc.AuditServiceStub, authenticate: Authenticator, check_s: float = CHECK_S
+    ) -> None:
         self._auditor = auditor
+        self._authenticate = authenticate
+        self._check_s = check_s
 
     async def GetReceipt(self, request: pb.GetReceiptRequest, context: Context) -> pb.GetReceiptResponse:
         """What a receipt stands for."""
@@ -43,8 +52,9 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self, request: pb.ListRecordsRequest, context: Context
     ) -> AsyncIterator[pb.ListRecordsResponse]:
         """Records in the log's order."""
-        async for response in _streamed(self._auditor.ListRecords, request, context):
-            yield response
+        async with aclosing(self._streamed(self._auditor.ListRecords, request, context)) as told:
+            async for response in told:
+                yield response
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
         """A signed checkpoint."""
@@ -64,8 +74,17 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
 
     async def VerifyLog(self, request: pb.VerifyLogRequest, context: Context) -> AsyncIterator[pb.VerifyLogResponse]:
         """What the auditor finds when it reads the log again."""
-        async for response in _streamed(self._auditor.VerifyLog, request, context):
-            yield response
+        async with aclosing(self._streamed(self._auditor.VerifyLog, request, context)) as told:
+            async for response in told:
+                yield response
+
+    def _streamed(
+        self, method: Callable[..., grpc.aio.UnaryStreamCall[Any, _T]], request: object, context: Context
+    ) -> AsyncGenerator[_T, None]:
+        async def check() -> None:
+            await self._authenticate(metadata_of(context))
+
+        return while_known(_streamed(method, request, context), check, self._check_s)
 
     async def GetWriterProgress(
         self,
@@ -85,7 +104,7 @@ async def _passed(method: Callable[..., Awaitable[_T]], request: object, context
 
 async def _streamed(
     method: Callable[..., grpc.aio.UnaryStreamCall[Any, _T]], request: object, context: Context
-) -> AsyncIterator[_T]:
+) -> AsyncGenerator[_T, None]:
     call = method(request, metadata=_metadata(), timeout=context.time_remaining() or LONGEST_STREAM_S)
     try:
         with call_errors():

@@ -14,10 +14,10 @@ from metaqore.psmp.v1 import watch_pb2_grpc
 from metaqore_ai_gateway.entrypoints.psmp_grpc.enums import AGGREGATES, chosen
 from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import bounded, few, invalid
 from metaqore_ai_gateway.entrypoints.psmp_grpc.history_messages import event_message
-from metaqore_ai_gateway.service.psmp.heartbeat import beating
+from metaqore_ai_gateway.service.heartbeat import beating
 from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent
 from metaqore_ai_gateway.service.psmp.watching import MOST_NAMED, WatchFilter
-from metaqore_ai_gateway.service.psmp.while_known import CHECK_S, while_known
+from metaqore_ai_gateway.service.while_known import CHECK_S, while_known
 from metaqore_governance_core.identity import Caller
 from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import Authenticator, current_caller, metadata_of

@@ -20,7 +20,7 @@ from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent
 from metaqore_ai_gateway.service.psmp.relayed import past_change
 from metaqore_ai_gateway.service.psmp.watching import WatchFilter, Watching
-from metaqore_ai_gateway.service.psmp.while_known import CHECK_S, while_known
+from metaqore_ai_gateway.service.while_known import CHECK_S, while_known
 from metaqore_governance_core.contracts.psmp import AggregateName
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Door

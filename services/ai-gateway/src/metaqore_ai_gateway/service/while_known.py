@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final, TypeVar
 
-from metaqore_ai_gateway.service.psmp.heartbeat import beating
+from metaqore_ai_gateway.service.heartbeat import beating
 
 _T = TypeVar("_T")
 
