@@ -1,6 +1,7 @@
 """What people do with the REST door, on the real store."""
 
 import hashlib
+import secrets
 import time
 
 import pytest
@@ -341,3 +342,21 @@ def test_a_credential_is_denied_on_record(ann, project):
         assert (denied.status_code, denied.json()["state"]) == (403, "denied")
         assert denied.headers["x-metaqore-receipt-id"]
     assert secret not in denied.text
+
+
+def test_a_webhook_is_made_once_under_its_key(ann, eve):
+    asked = {"url": f"https://ci.example.com/{secrets.token_hex(6)}", "names": ["artifact.Activated"]}
+    key = {"idempotency-key": secrets.token_hex(8)}
+    first = ann.post(f"{API}/webhooks", json=asked, headers=key)
+    again = ann.post(f"{API}/webhooks", json=asked, headers=key)
+    assert done(first, 201) == done(again, 201)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["x-metaqore-receipt"] == first.headers["x-metaqore-receipt"]
+    other = ann.post(f"{API}/webhooks", json=asked | {"names": []}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_body_differs")
+    assert eve.post(f"{API}/webhooks", json=asked, headers=key).json()["id"] != first.json()["id"]
+    listed = ann.get(f"{API}/webhooks", params={"page_size": 1000}).json()["webhooks"]
+    assert len([one for one in listed if one["url"] == asked["url"]]) == 2
+    replay = {"after_event_id": "default@0"}
+    answers = [ann.post(f"{API}/webhooks/{first.json()['id']}/replay", json=replay, headers=key) for _ in range(2)]
+    assert [done(one, 202)["count"] for one in answers] == [0, 0]
