@@ -6,141 +6,36 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Final, cast
 
 from fastapi import Depends, FastAPI, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel
 
-from metaqore_ai_gateway.domain.webhook import Delivery, DeliveryState, Webhook, WebhookState
-from metaqore_ai_gateway.domain.webhook_target import MAX_URL_CHARACTERS
-from metaqore_ai_gateway.entrypoints.psmp_rest.forms import Form, NoneAsked, WebhookPath
+from metaqore_ai_gateway.domain.webhook import DeliveryState
+from metaqore_ai_gateway.entrypoints.psmp_rest.forms import NoneAsked, WebhookPath
 from metaqore_ai_gateway.entrypoints.psmp_rest.paging import PageQuery, cut
 from metaqore_ai_gateway.entrypoints.psmp_rest.sent import IdempotencyKey
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import strict_router
+from metaqore_ai_gateway.entrypoints.psmp_rest.webhook_views import (
+    DeliveryPage,
+    MadeWebhook,
+    ReplayForm,
+    ReplayView,
+    WebhookForm,
+    WebhookPage,
+    WebhookView,
+    delivery_view,
+    webhook_view,
+)
 from metaqore_ai_gateway.entrypoints.slow.caller import KnownCaller
 from metaqore_ai_gateway.entrypoints.slow.problem import receipt_headers
 from metaqore_ai_gateway.entrypoints.slow.refusals import RECEIPTS, refusals
 from metaqore_ai_gateway.service.ports import StoredAnswer
 from metaqore_ai_gateway.service.psmp.decide_command import Recorded
-from metaqore_ai_gateway.service.psmp.ids import event_id
-from metaqore_ai_gateway.service.psmp.watching import MOST_NAMED
 from metaqore_ai_gateway.service.psmp.webhooks import NewWebhook, Webhooks
-from metaqore_governance_core.contracts.psmp import AggregateName
-from metaqore_governance_core.contracts.psmp_command import Id, Text
 from metaqore_governance_core.errors import MetaQoreError
 
 router = strict_router("webhooks")
 
 _READ: Final = refusals(400, 401, 403, 404, 500, 503)
 _KEYED: Final = _READ | refusals(409, 413, 415, 422)
-
-Named = Annotated[list[Id], Field(max_length=MOST_NAMED)]
-
-
-class WebhookForm(Form):
-    """Where events are sent, and which. What is left out does not narrow it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"url": "https://ci.example.com/metaqore", "names": ["artifact.Activated"]}],
-        }
-    )
-
-    url: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=MAX_URL_CHARACTERS,
-            description="HTTPS, on the public internet; others where the operator allows the host.",
-        ),
-    ]
-    description: Text = ""
-    project_ids: Named = Field([], description="Only of these projects.")
-    aggregate: AggregateName | None = Field(None, description="Only about these.")
-    aggregate_id: Id | None = Field(None, description="Only about this one.")
-    names: Named = Field([], description="Only of these names, such as `artifact.Activated`.")
-
-
-class ReplayForm(Form):
-    """What is sent again: one delivery, or what a project told behind an event, as far as the webhook wants it."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"after_event_id": "default@120"}]})
-
-    delivery_id: Id | None = None
-    after_event_id: Id | None = Field(None, description="`<project>@0` stands before the first event.")
-
-    @model_validator(mode="after")
-    def _one(self) -> ReplayForm:
-        if (self.delivery_id is None) == (self.after_event_id is None):
-            raise ValueError("give either delivery_id or after_event_id")
-        return self
-
-
-class WebhookView(BaseModel):
-    """A webhook. `reason` is why it is disabled: `gone`, for it answered 410, or `too_many_waiting`.
-
-    A replay enables it.
-    """
-
-    id: str
-    url: str
-    description: str
-    project_ids: list[str]
-    aggregate: AggregateName | None
-    aggregate_id: str | None
-    names: list[str]
-    state: WebhookState
-    reason: str | None
-    by: str
-    created_us: int
-
-
-class MadeWebhook(WebhookView):
-    """The new webhook, with its secret."""
-
-    secret: str = Field(description="Verifies signatures by Standard Webhooks. It is shown this once.")
-
-
-class WebhookPage(BaseModel):
-    """Webhooks, by id. `next_page_token` is empty on the last page."""
-
-    webhooks: list[WebhookView]
-    next_page_token: str
-
-
-class AttemptView(BaseModel):
-    """One sending. `error` is null where the message was taken; `status` where no answer came."""
-
-    at_us: int
-    duration_us: int
-    status: int | None
-    error: str | None
-
-
-class DeliveryView(BaseModel):
-    """An event for a webhook. `id` is the message's `webhook-id`, the same each time it is sent."""
-
-    id: str
-    event_id: str
-    project_id: str
-    name: str
-    state: DeliveryState
-    attempts: list[AttemptView] = Field(description="The last ones, oldest first.")
-    due_us: int | None = Field(description="When it is sent next.")
-    created_us: int
-    ended_us: int | None
-
-
-class DeliveryPage(BaseModel):
-    """Deliveries, newest first. `next_page_token` is empty on the last page."""
-
-    deliveries: list[DeliveryView]
-    next_page_token: str
-
-
-class ReplayView(BaseModel):
-    """What is sent again. Where there is `more`, go on behind `last_event_id`."""
-
-    count: int
-    last_event_id: str
-    more: bool
 
 
 class DeliveryQuery(PageQuery):
@@ -195,7 +90,7 @@ async def create_webhook(
 
     async def make() -> StoredAnswer:
         webhook, secret, recorded = await door.create(caller, asked, sent, key)
-        told = MadeWebhook(**_view(webhook).model_dump(), secret=secret)
+        told = MadeWebhook(**webhook_view(webhook).model_dump(), secret=secret)
         named = {"location": f"/api/v1/webhooks/{webhook.id}", "cache-control": "no-store"}
         return _answer(201, told, recorded, named)
 
@@ -207,13 +102,15 @@ async def list_webhooks(door: Door, caller: KnownCaller, query: Annotated[PageQu
     """The organization's webhooks."""
     (after,) = _read_token(query.page_token, 1) or ("",)
     found, more = cut(await door.page(caller, after, query.page_size + 1), query.page_size)
-    return WebhookPage(webhooks=[_view(one) for one in found], next_page_token=_token(found[-1].id) if more else "")
+    return WebhookPage(
+        webhooks=[webhook_view(one) for one in found], next_page_token=_token(found[-1].id) if more else ""
+    )
 
 
 @router.get("/webhooks/{webhook_id}", responses=_READ)
 async def get_webhook(door: Door, caller: KnownCaller, webhook_id: WebhookPath, _: NoneAsked) -> WebhookView:
     """One webhook."""
-    return _view(await door.get(caller, webhook_id))
+    return webhook_view(await door.get(caller, webhook_id))
 
 
 @router.delete("/webhooks/{webhook_id}", responses=_READ | {204: {"headers": RECEIPTS}}, status_code=204)
@@ -237,7 +134,7 @@ async def list_deliveries(
         query.page_size,
     )
     return DeliveryPage(
-        deliveries=[_delivery_view(one) for one in found],
+        deliveries=[delivery_view(one) for one in found],
         next_page_token=_token(str(found[-1].created_us), found[-1].id) if more else "",
     )
 
@@ -280,40 +177,6 @@ def _response(answer: StoredAnswer, again: bool) -> Response:  # noqa: FBT001 - 
     """`again` marks what a repeat is told."""
     headers = {**answer.headers, **({"idempotent-replayed": "true"} if again else {})}
     return Response(answer.body, answer.status, headers, "application/json")
-
-
-def _view(webhook: Webhook) -> WebhookView:
-    return WebhookView(
-        id=webhook.id,
-        url=webhook.url,
-        description=webhook.description,
-        project_ids=list(webhook.projects),
-        aggregate=cast("AggregateName | None", webhook.aggregate or None),
-        aggregate_id=webhook.aggregate_id or None,
-        names=list(webhook.names),
-        state=webhook.state,
-        reason=webhook.reason or None,
-        by=webhook.by,
-        created_us=webhook.created_us,
-    )
-
-
-def _delivery_view(delivery: Delivery) -> DeliveryView:
-    waits = delivery.state is DeliveryState.WAITING
-    return DeliveryView(
-        id=delivery.id,
-        event_id=event_id(delivery.project, delivery.version),
-        project_id=delivery.project,
-        name=delivery.name,
-        state=delivery.state,
-        attempts=[
-            AttemptView(at_us=one.at_us, duration_us=one.duration_us, status=one.status, error=one.error or None)
-            for one in delivery.attempts
-        ],
-        due_us=delivery.due_us if waits else None,
-        created_us=delivery.created_us,
-        ended_us=delivery.ended_us,
-    )
 
 
 def _token(*parts: str) -> str:
