@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
+import metaqore_kernels as mk
 from metaqore_kernels import cpu, reference
 from metaqore_kernels.options import RouteOptions
 
@@ -92,6 +93,11 @@ def main() -> None:
             f"{name}_over_numpy": ours / written,
             f"{name}_over_fastest_numpy": ours / quick,
         }
+
+    x = rng.normal(size=(1, 64)).astype(np.float32)
+    called, _ = fastest(partial(mk.route_select, x, 2, renormalize=True), partial(softmax_first, x, 2))
+    print(f"{'select_1x64_k2, its checks included':<34}{called:>10.1f}")
+    figures["route_select_1x64_k2_us"] = called
 
     ids = np.argsort(rng.random((8192, 64)), axis=-1)[:, :8].astype(np.int32)
     ours, oracle = fastest(lambda: cpu.route_permute(ids, 64, 16), lambda: reference.route_permute(ids, 64, 16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import cache
 from typing import Any, Final
 
 from metaqore_kernels.placement import as_numpy, on_gpu
@@ -14,7 +15,13 @@ INTEGERS: Final = ("int32", "int64")
 
 def type_name(array: Array) -> str:
     """The element type by NumPy's name, whichever library's it is."""
-    return getattr(array.dtype, "name", None) or str(array.dtype).removeprefix("torch.")
+    return name_of(array.dtype)
+
+
+@cache
+def name_of(dtype: Any) -> str:
+    """The name of a type, which NumPy puts together anew each time."""
+    return getattr(dtype, "name", None) or str(dtype).removeprefix("torch.")
 
 
 def check_array(name: str, array: Array | None, types: tuple[str, ...], *shapes: tuple[int, ...]) -> None:
