@@ -238,6 +238,19 @@ def test_the_manifest_of_a_large_project_is_read_and_judged(read, text, entries)
     assert judged(content(dependencies_of(manifest))) == ()
 
 
+def test_a_hundred_clashes_at_once_are_told():
+    def needs(artifact, bound):
+        declared = content(Dependency("python", f"p{at}", f"p{at}{bound}") for at in range(100))
+        version = Version(1, declared, Phase.DRAFT, 0, "ann")
+        return declaration_of(Artifact("o", "p", artifact), version, 1)
+
+    rows = {}
+    for other in range(16):
+        for key, entry in needs(f"other-{other}", f">={other % 9 + 1}").stored():
+            rows.setdefault(key, []).append(entry)
+    assert len(conflicts_of(needs("own", "==0.0.1"), rows)) == 100
+
+
 def test_a_lock_file_without_its_files_pins_the_same():
     (entry,) = python_lock(ANN, of_a_lock(1), "poetry.lock").entries
     assert entry.text == "package-1==1.1.0"

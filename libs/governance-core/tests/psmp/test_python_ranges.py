@@ -54,7 +54,7 @@ def test_a_text_allows_what_the_parser_of_pep_508_says(text):
     if wanted.url is None:
         ranges = [SpecifierSet(str(wanted.specifier), prereleases=pre).to_range() for pre in (False, True)]
         assert [allowed.ranges.stable, allowed.ranges.any_version] == ranges
-        assert allowed.ranges.clauses == len(wanted.specifier)
+        assert allowed.ranges.holes == text.count("!=")
 
 
 def test_packages_share_what_the_same_specifiers_allow():

@@ -171,20 +171,20 @@ class _Cell:
     stable: VersionRange = ANY.stable
     any_version: VersionRange = ANY.any_version
     names_prerelease: bool = False
-    clauses: int = 0
+    holes: int = 0
 
     def with_(self, more: Iterable[PythonRequirement]) -> _Cell:
         known = {id(one) for one in self.members}
         new = tuple(one for one in more if id(one) not in known)
-        stable, any_version, clauses = self.stable, self.any_version, self.clauses
+        stable, any_version, holes = self.stable, self.any_version, self.holes
         spend(len(self.members))
         ranges = dict.fromkeys(one.allowed.ranges for one in new)
         for one in ranges:
-            clauses += one.clauses
-            spend(4 + 6 * clauses)
+            holes += one.holes
+            spend(4 + 6 * holes)
             stable, any_version = stable & one.stable, any_version & one.any_version
         names_prerelease = self.names_prerelease or any(one.names_prerelease for one in ranges)
-        return _Cell((*self.members, *new), stable, any_version, names_prerelease, clauses)
+        return _Cell((*self.members, *new), stable, any_version, names_prerelease, holes)
 
     @property
     def is_empty(self) -> bool:
@@ -219,10 +219,10 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
 
 @lru_cache(maxsize=4096)
 def _some_stable_version_is_in(all_ranges: frozenset[Ranges]) -> bool:
-    met, clauses = ANY.stable, 0
+    met, holes = ANY.stable, 0
     for one in all_ranges:
-        clauses += one.clauses
-        spend(2 + 4 * clauses)
+        holes += one.holes
+        spend(6 + 4 * holes)
         met &= one.stable
     return not met.is_empty
 
