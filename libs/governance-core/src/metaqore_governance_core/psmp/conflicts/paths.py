@@ -70,7 +70,7 @@ def path_key(path: str) -> str:
 
 
 def _as_seen(path: str) -> str:
-    return _UNSEEN.sub("", unicodedata.normalize("NFC", path))
+    return unicodedata.normalize("NFC", _UNSEEN.sub("", path))
 
 
 def ancestors(path: str) -> Iterator[str]:
