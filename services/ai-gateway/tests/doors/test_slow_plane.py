@@ -79,7 +79,7 @@ async def test_a_wrong_method_says_so(gateway, bearer):
         "method_not_allowed",
         PROBLEM,
     )
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 async def test_health_names_the_checks(gateway):
