@@ -28,7 +28,7 @@ run: setup ## Start the mesh, send the sample tasks through every door, verify e
 story: setup ## A team and its agents in one project: conflicts, forty files at once, the way back, every receipt verified
 	@$(BIN)/python examples/psmp_story.py
 
-test: setup-dev ## All tests but the slow suites (about five minutes)
+test: setup-dev ## All tests but the slow suites (about seven minutes)
 	$(PYTEST) -n 2 --dist loadfile -m "not crash and not kafka and not slow" -q
 
 ##@ Set up

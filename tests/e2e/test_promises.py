@@ -46,6 +46,7 @@ def test_secret_files_are_private(mesh):
     assert {oct(file.stat().st_mode & 0o777) for file in private} == {"0o600"}
 
 
+@pytest.mark.slow
 def test_everything_but_topics_survives_a_restart(tmp_path):
     with running_mesh(tmp_path) as mesh:
         first = mesh.json("task", "submit", "Hi", "--max-tokens", "2")
@@ -60,6 +61,7 @@ def test_everything_but_topics_survives_a_restart(tmp_path):
         assert mesh.json("audit", "verify", "--all")["faults"] == []
 
 
+@pytest.mark.slow
 def test_down_finishes_what_runs(tmp_path):
     with running_mesh(tmp_path) as mesh:
         running = subprocess.Popen(
@@ -72,6 +74,7 @@ def test_down_finishes_what_runs(tmp_path):
         assert json.loads(answer)["state"] == "done"
 
 
+@pytest.mark.slow
 def test_when_the_supervisor_is_killed_its_parts_die_with_it(tmp_path):
     with running_mesh(tmp_path) as mesh:
         status = mesh.status
@@ -89,6 +92,7 @@ def _alive(pid):
         return False
 
 
+@pytest.mark.slow
 def test_a_part_that_dies_comes_back(tmp_path):
     with running_mesh(tmp_path) as mesh:
         for name in ("inference", "compliance-auditor", "ai-gateway", "broker", "postgres"):
@@ -109,6 +113,7 @@ def _answers(mesh):
     return mesh.run("task", "submit", "Hi", "--max-tokens", "2", check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["enterprise", "compliance_local_only"])
 def test_the_policy_may_be_set_by_a_variable(tmp_path, policy):
     with running_mesh(tmp_path, METAQORE_SECURE_GATEWAY_POLICY=policy) as mesh:
