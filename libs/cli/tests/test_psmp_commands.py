@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from cli_garden import ARTIFACT, CLASH, CLASHING, GARDEN, KNOWN, MAIN, RELEASE, TASK, WHY, committed
 from google.protobuf.timestamp_pb2 import Timestamp
 from typer.testing import CliRunner
 
@@ -19,162 +20,10 @@ from metaqore_cli import completion
 from metaqore_cli.main import app
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
-GARDEN = "0190aaaa-0000-7000-8000-000000000001"
-TASK = "0190bbbb-0000-7000-8000-000000000001"
-MAIN = "artifact_" + "a" * 26
-CLASH = "conflict_" + "1f" * 12
-RELEASE = "checkpoint_" + "b" * 26
-WHY = ("--why", "because")
-
-CLASHING = conflicts.Conflict(
-    id=CLASH,
-    severity=conflicts.SEVERITY_BLOCKING,
-    type="path_same",
-    artifact_id=MAIN,
-    version=2,
-    parties=[
-        conflicts.Party(artifact="main.py", artifact_id=MAIN, version=2, by="ann"),
-        conflicts.Party(artifact="app.py", artifact_id="artifact_" + "c" * 26, version=5, by="bob"),
-    ],
-)
-ARTIFACT = artifacts.Artifact(
-    id=MAIN,
-    project_id=GARDEN,
-    name="main.py",
-    active_version=1,
-    latest=artifacts.ArtifactVersion(number=2, phase=artifacts.PHASE_PROPOSED, proposed_by="ann"),
-    revision=4,
-)
-
 
 @pytest.fixture(autouse=True)
 def known(mesh):
-    """A project, an artifact, a conflict, a checkpoint and a task that can be named."""
-    mesh.answers |= {
-        "ListProjects": projects.ListProjectsResponse(projects=[projects.Project(id=GARDEN, name="garden")]),
-        "ListArtifacts": artifacts.ListArtifactsResponse(artifacts=[ARTIFACT]),
-        "ListConflicts": conflicts.ListConflictsResponse(conflicts=[CLASHING]),
-        "GetConflict": conflicts.GetConflictResponse(conflict=CLASHING),
-        "ListCheckpoints": checkpoints.ListCheckpointsResponse(
-            checkpoints=[checkpoints.Checkpoint(id=RELEASE, name="release-1", version=41)]
-        ),
-    }
-
-
-def committed(response):
-    return response(committed=common.Committed(receipt_id="r-9", project_version=12))
-
-
-OF_MAIN = {"artifact_id": MAIN, "version": 2}
-EXPLAINED = {**OF_MAIN, "why": "because"}
-CHANGES = [
-    (
-        "project describe garden -d x",
-        "UpdateProject",
-        projects.UpdateProjectResponse,
-        {"id": GARDEN, "description": "x"},
-    ),
-    ("project freeze garden", "FreezeProject", projects.FreezeProjectResponse, {"id": GARDEN, "why": "because"}),
-    ("project unfreeze garden", "UnfreezeProject", projects.UnfreezeProjectResponse, {"id": GARDEN, "why": "because"}),
-    (
-        "project mode garden flexible",
-        "SetProjectMode",
-        projects.SetProjectModeResponse,
-        {"id": GARDEN, "mode": projects.MODE_FLEXIBLE, "why": "because"},
-    ),
-    ("project archive garden", "ArchiveProject", projects.ArchiveProjectResponse, {"id": GARDEN, "why": "because"}),
-    ("artifact activate main.py", "ActivateArtifact", artifacts.ActivateArtifactResponse, OF_MAIN),
-    ("artifact activate main.py@1", "ActivateArtifact", artifacts.ActivateArtifactResponse, {**OF_MAIN, "version": 1}),
-    ("artifact activate main.py --own", "ActivateOwnArtifact", artifacts.ActivateOwnArtifactResponse, EXPLAINED),
-    (
-        "artifact activate main.py --over-warning",
-        "ActivateArtifactOverWarning",
-        artifacts.ActivateArtifactOverWarningResponse,
-        EXPLAINED,
-    ),
-    (
-        "artifact activate main.py --propose",
-        "ProposeAndActivateArtifact",
-        artifacts.ProposeAndActivateArtifactResponse,
-        EXPLAINED,
-    ),
-    (
-        "artifact approve main.py --role reviewer",
-        "ApproveArtifact",
-        artifacts.ApproveArtifactResponse,
-        {**OF_MAIN, "role": "reviewer"},
-    ),
-    ("artifact veto main.py", "VetoArtifact", artifacts.VetoArtifactResponse, EXPLAINED),
-    ("artifact lift-veto main.py", "LiftArtifactVeto", artifacts.LiftArtifactVetoResponse, EXPLAINED),
-    ("artifact reject main.py", "RejectArtifact", artifacts.RejectArtifactResponse, EXPLAINED),
-    ("artifact withdraw main.py", "WithdrawArtifact", artifacts.WithdrawArtifactResponse, OF_MAIN),
-    (
-        "artifact deprecate main.py",
-        "DeprecateArtifact",
-        artifacts.DeprecateArtifactResponse,
-        {**EXPLAINED, "version": 1},
-    ),
-    ("artifact archive main.py@1", "ArchiveArtifact", artifacts.ArchiveArtifactResponse, {**EXPLAINED, "version": 1}),
-    (
-        "artifact retire main.py --yes",
-        "RetireArtifact",
-        artifacts.RetireArtifactResponse,
-        {"artifact_id": MAIN, "why": "because"},
-    ),
-    ("artifact erase main.py@2 --yes", "EraseArtifactBody", artifacts.EraseArtifactBodyResponse, EXPLAINED),
-    (
-        f"conflict resolve {CLASH} keep_existing",
-        "ResolveConflict",
-        conflicts.ResolveConflictResponse,
-        {"id": CLASH, "choice": conflicts.CHOICE_KEEP_EXISTING, **EXPLAINED},
-    ),
-    (
-        "conflict resolve 1f1f take_incoming --for app.py@5",
-        "ResolveConflict",
-        conflicts.ResolveConflictResponse,
-        {"id": CLASH, "artifact_id": CLASHING.parties[1].artifact_id, "version": 5},
-    ),
-    (
-        "task describe 0190 --title Weeds --label team=green",
-        "UpdateTask",
-        work.UpdateTaskResponse,
-        {"id": TASK, "title": "Weeds", "labels": common.Labels(labels=[common.Label(name="team", value="green")])},
-    ),
-    ("task describe Weeding -d x", "UpdateTask", work.UpdateTaskResponse, {"id": TASK, "description": "x"}),
-    ("task claim 0190 --lease 1h", "ClaimTask", work.ClaimTaskResponse, {"id": TASK, "lease_us": 3_600_000_000}),
-    (f"task release {TASK}", "ReleaseTask", work.ReleaseTaskResponse, {"id": TASK}),
-    ("task start 0190", "StartTask", work.StartTaskResponse, {"id": TASK}),
-    ("task complete Weeding", "CompleteTask", work.CompleteTaskResponse, {"id": TASK}),
-    ("task fail 0190 --error too_wet", "FailTask", work.FailTaskResponse, {"id": TASK, "error": "too_wet"}),
-    ("task cancel 0190", "CancelTask", work.CancelTaskResponse, {"id": TASK, "error": "cancelled"}),
-]
-NO_REASON = {"UpdateProject", "ActivateArtifact", "ApproveArtifact"}
-
-
-@pytest.mark.parametrize(("line", "call", "response", "asked"), CHANGES, ids=[line for line, *_ in CHANGES])
-def test_a_change_is_asked_for_by_names(metaqore, mesh, line, call, response, asked):
-    mesh.answers |= {call: committed(response)}
-    mesh.answers["ListTasks"] = work.ListTasksResponse(tasks=[work.Task(id=TASK, title="Weeding")])
-    words = line.split()
-    group = words[0]
-    why = () if group == "task" or call in NO_REASON else WHY
-    project = () if group == "project" else ("--project", "garden")
-    done = metaqore(*words, *why, *project, "--dry-run", "--if-revision", "3", "--idempotency-key", "k", "--json")
-    assert (done.code, done.err) == (0, "")
-    request = mesh.request(call)
-    assert {name: getattr(request, name) for name in asked} == asked
-    assert (request.dry_run, request.expected_version, request.idempotency_key) == (True, 3, "k")
-    told = json.loads(done.out)
-    assert (told["receipt"], told["project_version"], told["dry_run"]) == ("r-9", 12, True)
-
-
-def test_without_the_options_nothing_is_expected(metaqore, mesh):
-    mesh.answers["ActivateArtifact"] = committed(artifacts.ActivateArtifactResponse)
-    done = metaqore("artifact", "activate", "main.py", "-p", "garden")
-    request = mesh.request("ActivateArtifact")
-    assert (request.dry_run, request.HasField("expected_version"), request.idempotency_key) == (False, False, "")
-    assert "main.py v2 counts now" in done.out
-    assert "receipt r-9 · project version 12" in done.err
+    mesh.answers |= KNOWN
 
 
 WANTED = """--approvals 2:reviewer --approvals 1:security --veto-role security --may-resolve-own --proposal-ttl 7d
