@@ -9,23 +9,19 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from fastapi import FastAPI
+from webhook_parts import GardenReadings, MemoryWebhooks, recorded
 
 from kept_answers import MemoryIdempotency
 from metaqore_ai_gateway.domain.webhook import Attempt, Delivery, DeliveryState, WebhookState
 from metaqore_ai_gateway.entrypoints.psmp_rest.webhooks import with_webhooks
 from metaqore_ai_gateway.entrypoints.slow.problem import answer_errors
-from metaqore_ai_gateway.service.authenticate import missing_scope
 from metaqore_ai_gateway.service.psmp import webhooks
-from metaqore_ai_gateway.service.psmp.decide_command import Recorded
-from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError, not_found
 from metaqore_ai_gateway.service.psmp.ids import delivery_id
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
 from metaqore_ai_gateway.service.psmp.watching import Watching
 from metaqore_ai_gateway.service.psmp.webhook_repeats import RepeatedRequests
 from metaqore_ai_gateway.service.psmp.webhooks import Webhooks
-from metaqore_governance_core.decision import lacking
 from metaqore_governance_core.identity import Caller
-from metaqore_governance_core.sensitivity import Sensitivity
 
 BOTH = frozenset({"psmp:read", "psmp:write"})
 KEYS = {
@@ -37,70 +33,9 @@ KEYS = {
 URL = "https://ci.example.com/hook"
 
 
-class Store:
-    """Webhooks and deliveries in memory."""
-
-    def __init__(self):
-        self.webhooks, self.kept, self.again = {}, [], []
-
-    async def create(self, webhook, most):
-        if sum(organization == webhook.organization for organization, _ in self.webhooks) >= most:
-            return None
-        made = replace(webhook, created_us=1_700)
-        self.webhooks[webhook.organization, webhook.id] = made
-        return made
-
-    async def find(self, organization, webhook):
-        return self.webhooks.get((organization, webhook))
-
-    async def page(self, organization, after, size):
-        mine = sorted(id_ for of, id_ in self.webhooks if of == organization and id_ > after)
-        return [self.webhooks[organization, id_] for id_ in mine[:size]]
-
-    async def delete(self, organization, webhook):
-        return self.webhooks.pop((organization, webhook), None) is not None
-
-    async def deliveries(self, organization, webhook, *, state, before, size):
-        assert (organization, webhook) in self.webhooks
-        found = [one for one in self.kept if one.webhook == webhook and state in {None, one.state}]
-        found.sort(key=lambda one: (one.created_us, one.id), reverse=True)
-        return [one for one in found if before is None or (one.created_us, one.id) < before][:size]
-
-    async def find_delivery(self, organization, webhook, delivery):
-        assert (organization, webhook) in self.webhooks
-        return next((one for one in self.kept if (one.webhook, one.id) == (webhook, delivery)), None)
-
-    async def send_again(self, organization, webhook, events, now_us):
-        self.again.append((organization, webhook, list(events), now_us))
-
-
-class Readings:
-    """A project `garden` of `acme`, with events 1 to 9."""
-
-    def __init__(self, relayed):
-        self.relayed = relayed
-
-    async def project(self, caller, project):
-        if (caller.organization, project) != ("acme", "garden"):
-            raise not_found("project")
-
-    async def events(self, caller, project, after, size=100):
-        await self.project(caller, project)
-        return tuple(self.relayed(version).past() for version in range(after + 1, 10))[:size]
-
-
-async def recorded(question, text, raw):
-    assert text == raw
-    scope = lacking(question.caller, question.needs)
-    if scope is not None:
-        of = f"{question.tool}.{question.verb} {' '.join(question.target)}".strip()
-        raise CommandRefusedError(missing_scope(scope), state="denied", receipt=of, receipt_token="token")
-    return Recorded(f"{question.tool}.{question.verb}", "token", Sensitivity.PUBLIC)
-
-
 @pytest.fixture
 def store():
-    return Store()
+    return MemoryWebhooks()
 
 
 @pytest.fixture
@@ -110,7 +45,7 @@ def kept():
 
 @pytest.fixture
 async def client(store, kept, secrets_of, relayed):
-    readings = Readings(relayed)
+    readings = GardenReadings(relayed)
     ids = iter(f"{at:02}" for at in range(1, 1000))
     made = Webhooks(
         store,
