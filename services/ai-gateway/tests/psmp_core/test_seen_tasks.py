@@ -13,7 +13,8 @@ from metaqore_ai_gateway.service.psmp.asked import Kind, Outcome, Ref
 from metaqore_ai_gateway.service.psmp.places import Place
 from metaqore_ai_gateway.service.psmp.seen_tasks import Ended, SeeTasks, Started
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.psmp.work import Work, WorkState, decide, evolve
+from metaqore_governance_core.psmp.work import Work, WorkState, decide
+from metaqore_governance_core.psmp.work_evolve import evolve
 from metaqore_governance_core.task import TaskState
 from metaqore_mesh.spool.groups import StoredGroup
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from metaqore_governance_core.psmp import artifact, artifact_evolve, project, work
+from metaqore_governance_core.psmp import artifact, artifact_evolve, project, work, work_evolve
 from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.artifact_state import Artifact, Body, Content, OpenConflict, Phase, Version
@@ -141,7 +141,7 @@ def _work_table() -> Iterator[str]:
     def answer(before: Work, command: work.Command) -> str:
         after = before
         for event in work.decide(before, command):
-            after = work.evolve(after, event)
+            after = work_evolve.evolve(after, event)
         return str(after.state)
 
     yield from _rows(states, asked, answer)

@@ -6,10 +6,8 @@ one decision and one outcome on record; here its start and end are taken from th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import reduce
 from typing import Final, assert_never
 
 from metaqore_governance_core.psmp.actor import Actor
@@ -349,52 +347,3 @@ def _by_holder(work: Work, command: Release | Start | Complete | Fail) -> Event:
             return Ended(by, at_us, WorkState.FAILED, command.error)
         case _:
             assert_never(command)
-
-
-def evolve(work: Work, event: Event) -> Work:  # noqa: PLR0911 - one return an event
-    """`work` after `event`. Total: an event that is stored always applies."""
-    match event:
-        case Opened():
-            named = Work(WorkState.OPEN, event.id, event.organization, event.project, event.title)
-            return replace(named, since_us=event.at_us, created_us=event.at_us)
-        case Described():
-            return replace(work, title=event.title, description=event.description, labels=event.labels)
-        case Claimed():
-            return replace(
-                work,
-                state=WorkState.CLAIMED,
-                holder=event.by,
-                lease_until_us=event.until_us,
-                claims=work.claims + 1,
-                error=None,
-                since_us=event.at_us,
-            )
-        case LeaseExtended():
-            return replace(work, lease_until_us=event.until_us)
-        case Released():
-            return replace(work, state=WorkState.OPEN, holder="", lease_until_us=0, since_us=event.at_us)
-        case LeaseExpired():
-            return replace(work, holder="", lease_until_us=0)
-        case Started():
-            return replace(work, state=WorkState.RUNNING, since_us=event.at_us)
-        case SeenStarted():
-            return replace(
-                work,
-                state=WorkState.DENIED if event.denied else WorkState.RUNNING,
-                id=event.id,
-                organization=event.organization,
-                project=event.project,
-                error=event.error,
-                since_us=event.at_us,
-                created_us=work.created_us or event.at_us,
-            )
-        case Ended():
-            ended = replace(work, state=event.state, error=event.error, since_us=event.at_us)
-            return replace(ended, holder="", lease_until_us=0)
-        case _:
-            assert_never(event)
-
-
-def replay(events: Iterable[Event]) -> Work:
-    """The state that `events` lead to."""
-    return reduce(evolve, events, Work())

@@ -12,17 +12,14 @@ import hyperscan
 
 from metaqore_ai_gateway.adapters.scanner_rules import RULES, ScanRule
 from metaqore_governance_core.scanner import NOTHING_FOUND, Findings
+from metaqore_governance_core.unseen import DEFAULT_IGNORABLE
 
 # Byte mode (no HS_FLAG_UTF8): the rules are ASCII, and Hyperscan's answer for malformed UTF-8 is undefined.
 # One match a rule and scan is enough to know that it must count.
 _FLAGS: Final = hyperscan.HS_FLAG_SINGLEMATCH
 
-# Unicode's Default_Ignorable_Code_Point, and control characters but those that part words or texts (NUL parts texts).
-_INVISIBLE: Final = re.compile(
-    "[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
+# Control characters as well, but those that part words or texts (NUL parts texts).
+_INVISIBLE: Final = re.compile(f"[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{DEFAULT_IGNORABLE}]")
 _CONTROL: Final = bytes((*range(1, 9), *range(14, 32), 127))
 _WIDE: Final = re.compile(rb"(?:[\t\n\r -~]\0{1,3}){8,}[\t\n\r -~]?")
 """ASCII in UTF-16 or UTF-32, of either byte order."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from metaqore_ai_gateway.domain.file_names import KNOWN_NAMES, KNOWN_SUFFIXES, PRODUCTS
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.ownership import is_lease
 from metaqore_governance_core.psmp.conflicts.paths import checked_path
 
 MAX_PATH_CHARACTERS: Final = 1024
@@ -77,7 +78,9 @@ def path_in_line(line: str) -> str | None:
 def inside(path: str) -> str | None:
     """`path` as it stands in a project; None where it leads out of it, or where it is not what a person sees."""
     path = path.removeprefix("./")
-    if len(path) > MAX_PATH_CHARACTERS or path.startswith(("~", "task ")) or path[1:2] == ":" or path != path.strip():
+    if len(path) > MAX_PATH_CHARACTERS or path.startswith("~") or path[1:2] == ":" or path != path.strip():
+        return None
+    if is_lease(path):
         return None
     if any(unicodedata.category(character) in _UNSEEN for character in path):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from metaqore_ai_gateway.service.ports import Keys
+from metaqore_governance_core.decision import MISSING_SCOPE
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
 
@@ -43,7 +44,7 @@ def require_scope(caller: Caller, scope: str) -> None:
 def missing_scope(scope: str) -> MetaQoreError:
     """The caller's key lacks it."""
     return MetaQoreError(
-        "missing_scope",
+        MISSING_SCOPE,
         f"This API key lacks the scope {scope}. Ask an administrator for a key that has it.",
         kind=ErrorKind.FORBIDDEN,
         reasons=(scope,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from metaqore_governance_core.psmp.conflicts.model import (
     Choice,
@@ -14,6 +15,8 @@ from metaqore_governance_core.psmp.conflicts.model import (
     listed,
     make_conflict,
 )
+
+_LEASE: Final = "task "
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class TaskHold:
     @property
     def is_lease(self) -> bool:
         """Whether it is a lease, and no proposal."""
-        return self.party.artifact == lease_of(self.task)
+        return is_lease(self.party.artifact)
 
     def overlaps(self, other: TaskHold) -> bool:
         """Whether both hold at some moment."""
@@ -42,7 +45,12 @@ class TaskHold:
 
 def lease_of(task: str) -> str:
     """What stands for the lease on a task where artifacts have their names."""
-    return f"task {task}"
+    return f"{_LEASE}{task}"
+
+
+def is_lease(party: str) -> bool:
+    """Whether it names the lease on a task, and no artifact: those may not be named so."""
+    return party.startswith(_LEASE)
 
 
 def ownership_conflicts(holds: Sequence[TaskHold]) -> list[Conflict]:

@@ -26,15 +26,13 @@ from metaqore_governance_core.psmp.conflicts.model import (
     listed,
     make_conflict,
 )
+from metaqore_governance_core.unseen import DEFAULT_IGNORABLE
 
 MAX_PATH_BYTES: Final = 4096
 _OUTSIDE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|(?:\A|/)\.{0,2}(?:/|\Z)")
 """Control characters (Unicode's Cc), backslashes, and parts that are empty, `.` or `..`."""
-_UNSEEN: Final = re.compile(
-    r"[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
-    r"|[ .]+(?=/|\Z)"
-)
-"""Code points that nothing is drawn for (Unicode's Default_Ignorable), and spaces and dots at a name's end."""
+_UNSEEN: Final = re.compile(rf"[{DEFAULT_IGNORABLE}]|[ .]+(?=/|\Z)")
+"""What nothing is drawn for, and spaces and dots at a name's end."""
 
 
 class PathUse(StrEnum):

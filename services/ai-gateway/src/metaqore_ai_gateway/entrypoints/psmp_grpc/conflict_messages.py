@@ -14,10 +14,10 @@ from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_ai_gateway.service.psmp.governed import Answer
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict
-from metaqore_ai_gateway.service.psmp.standing import is_task_party
 from metaqore_governance_core.psmp.artifact_state import OpenConflict
 from metaqore_governance_core.psmp.blocking_report import StuckItem, WayOut
 from metaqore_governance_core.psmp.conflicts.model import Conflict, Party
+from metaqore_governance_core.psmp.conflicts.ownership import is_lease
 from metaqore_governance_core.psmp.resolution import Step, possible_choices
 
 Owner = tuple[str, int]
@@ -38,7 +38,7 @@ class Names:
         """The artifact's id; empty for a task."""
         found = self._found.get(name)
         if found is None:
-            task = is_task_party(name)
+            task = is_lease(name)
             found = self._found[name] = "" if task else artifact_id(self.organization, self.project, name)
         return found
 

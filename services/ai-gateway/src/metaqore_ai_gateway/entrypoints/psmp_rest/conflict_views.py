@@ -10,12 +10,11 @@ from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict
 from metaqore_governance_core.psmp.artifact_state import OpenConflict
 from metaqore_governance_core.psmp.conflicts import model
+from metaqore_governance_core.psmp.conflicts.ownership import is_lease
 from metaqore_governance_core.psmp.resolution import possible_choices
 
 ChoiceText = Literal["keep_existing", "take_incoming", "supersede", "manual", "merge"]
 SeverityText = Literal["blocking", "warning"]
-
-_TASK = "task "
 
 
 class Party(BaseModel):
@@ -139,7 +138,7 @@ def _fields(one: model.Conflict, place: Place | None) -> dict[str, object]:
 
 
 def _party(party: model.Party, place: Place | None) -> Party:
-    known = place is not None and not party.artifact.startswith(_TASK)
+    known = place is not None and not is_lease(party.artifact)
     id_ = artifact_id(place.organization, place.project, party.artifact) if place is not None and known else None
     return Party(artifact=party.artifact, artifact_id=id_, version=party.version, by=party.by, declares=party.declares)
 

@@ -13,7 +13,6 @@ from metaqore_ai_gateway.service.psmp.judging import (
     conflicts_with_active,
     declaration_for,
 )
-from metaqore_ai_gateway.service.psmp.standing import is_task_party
 from metaqore_ai_gateway.service.psmp.workspace import Workspace
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp import artifact, project, work
@@ -21,6 +20,7 @@ from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp.actor import SYSTEM
 from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact, Phase, Version
 from metaqore_governance_core.psmp.conflicts.model import Choice, Conflict
+from metaqore_governance_core.psmp.conflicts.ownership import is_lease
 from metaqore_governance_core.psmp.project import ProjectState
 from metaqore_governance_core.psmp.refusal import blocked, conflict, forbidden
 
@@ -141,7 +141,7 @@ class Conduct:
         if opened is None or by in version.authors or (await self.workspace.project()).policy.may_resolve_own:
             return
         for party in opened.parties:
-            if is_task_party(party.artifact) or (party.artifact, party.version) == (name, command.version):
+            if is_lease(party.artifact) or (party.artifact, party.version) == (name, command.version):
                 continue
             _, other = await self.workspace.artifact(party.artifact)
             if 1 <= party.version <= len(other.versions) and by in other.versions[party.version - 1].authors:
@@ -238,7 +238,7 @@ def stale(ref: Ref, version: int, expected: int) -> MetaQoreError:
 def _check_own(submission: Submission, asked: Asked) -> None:
     """A command that names a place must name the one that it is sent to."""
     command = asked.command
-    if asked.of.kind is Kind.ARTIFACT and is_task_party(asked.of.id):
+    if asked.of.kind is Kind.ARTIFACT and is_lease(asked.of.id):
         raise MetaQoreError("artifact_name_reserved", "A name that begins with 'task ' is a task's. Choose another.")
     organization = getattr(command, "organization", submission.organization)
     where = getattr(command, "project", submission.project)

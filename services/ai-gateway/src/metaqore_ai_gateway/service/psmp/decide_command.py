@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -137,6 +137,12 @@ class DecideCommand:
                 project=question.project or "",
             )
         return Recorded(receipt, receipt_token, decision.sensitivity)
+
+
+async def denied(decision: Awaitable[Recorded]) -> NoReturn:
+    """Raise the denial, on record, of a caller whose key lacks a scope that the question needs."""
+    await decision
+    raise AssertionError("nothing is permitted to a key that lacks a scope for it")
 
 
 @dataclass(frozen=True, slots=True)

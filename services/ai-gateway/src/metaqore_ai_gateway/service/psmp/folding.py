@@ -7,7 +7,7 @@ from functools import reduce
 from typing import assert_never, cast
 
 from metaqore_ai_gateway.service.psmp.asked import Kind, State
-from metaqore_governance_core.psmp import artifact_events, artifact_evolve, project, work
+from metaqore_governance_core.psmp import artifact_events, artifact_evolve, project, work, work_evolve
 from metaqore_governance_core.psmp.artifact_state import FINAL_PHASES, Artifact
 from metaqore_governance_core.psmp.event_codec import Event
 
@@ -33,7 +33,7 @@ def evolve(state: State, event: Event) -> State:
         case project.Project():
             return project.evolve(state, cast("project.Event", event))
         case work.Work():
-            return work.evolve(state, cast("work.Event", event))
+            return work_evolve.evolve(state, cast("work.Event", event))
         case _:
             assert_never(state)
 

@@ -15,7 +15,7 @@ from metaqore_ai_gateway.service.psmp.asked import Repeatable
 from metaqore_ai_gateway.service.psmp.carry_out import CarryOut, Permitted
 from metaqore_ai_gateway.service.psmp.command_scopes import scopes_for
 from metaqore_ai_gateway.service.psmp.command_text import texts_of
-from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, Recorded
+from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, Recorded, denied
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError, Given, actor_of
 from metaqore_ai_gateway.service.psmp.target import FindTarget, Target
 from metaqore_ai_gateway.service.psmp.tell_again import TellAgain
@@ -76,10 +76,9 @@ class GovernCommand:
             question = _question(given, None)
         self.admission.enter()
         try:
-            await self.decide(question, texts_of(given.command), given.raw)
+            await denied(self.decide(question, texts_of(given.command), given.raw))
         finally:
             self.admission.leave()
-        raise AssertionError("nothing is permitted to a key that lacks a scope for it")
 
     async def _first(self, permitted: Permitted, error: MetaQoreError) -> KeptAnswer | None:
         """What the first command with its key was answered: another, that has ended meanwhile, or this one's refusal.

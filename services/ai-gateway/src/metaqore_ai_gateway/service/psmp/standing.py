@@ -9,11 +9,11 @@ from typing import Final, NamedTuple, TypeAlias
 from metaqore_ai_gateway.service.psmp.asked import State
 from metaqore_governance_core.psmp.artifact_state import Artifact, Phase, Version
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, Declaration, Entry
+from metaqore_governance_core.psmp.conflicts.ownership import lease_of
 from metaqore_governance_core.psmp.declared import declaration_of, hold_of
 from metaqore_governance_core.psmp.work import Work
 
 Rows: TypeAlias = Mapping[ConflictKey, tuple[Entry, ...]]
-_TASK_PARTY: Final = "task "
 STANDING_PHASES: Final = frozenset({Phase.PROPOSED, Phase.ACTIVE})
 """What a new proposal is judged against. A blocked one stands in nobody's way."""
 
@@ -69,7 +69,7 @@ def holders_of(state: State) -> frozenset[Holder]:
             standing = (version.number for version in state.versions if version.phase in STANDING_PHASES)
             return frozenset(Holder(state.name, number) for number in standing)
         case Work() if state.holder:
-            return frozenset({Holder(task_party(state.id), state.claims)})
+            return frozenset({Holder(lease_of(state.id), state.claims)})
         case _:
             return frozenset()
 
@@ -77,13 +77,3 @@ def holders_of(state: State) -> frozenset[Holder]:
 def declared(standing: Standing, artifact: Artifact, version: Version) -> Declaration:
     """What a version that was proposed declares."""
     return declaration_of(artifact, version, standing.offered_us[version.number - 1])
-
-
-def task_party(task: str) -> str:
-    """The name under which a task is a party."""
-    return f"{_TASK_PARTY}{task}"
-
-
-def is_task_party(party: str) -> bool:
-    """Whether it names a task, and no artifact: those may not be named so."""
-    return party.startswith(_TASK_PARTY)

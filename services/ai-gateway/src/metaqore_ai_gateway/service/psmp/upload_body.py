@@ -8,12 +8,12 @@ from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question
+from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, denied
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
 from metaqore_governance_core.decision import lacking
 from metaqore_governance_core.identity import Caller, Door, Scope
 from metaqore_governance_core.records import Commitment
-from metaqore_governance_core.scanner import NOTHING_FOUND, Findings
+from metaqore_governance_core.scanner import Findings
 
 TOOL: Final = "psmp.artifact"
 VERB: Final = "upload"
@@ -69,11 +69,9 @@ class UploadBody:
         self, caller: Caller, text: AsyncIterable[bytes], media_type: str, door: Door = Door.REST
     ) -> StoredBody:
         """What is refused is dropped: no row ever had its key. Without its scope nothing is read."""
-        if lacking(caller, _NEEDS):
+        if lacking(caller, _NEEDS) is not None:
             question = Question(caller, door, TOOL, VERB, None, (), needs=_NEEDS)
-            nothing = self.decide.digests.commit(caller.organization, b"")
-            await self.decide.of_findings(question, NOTHING_FOUND, nothing)
-            raise AssertionError("nothing is permitted to a key that lacks a scope for it")
+            await denied(self.decide(question, b"", b""))
         watched = _Watched(self.decide)
         sealed = await self.bodies.seal(caller.organization, watched.pieces(text))
         stored = sealed.stored

@@ -13,7 +13,7 @@ from metaqore_ai_gateway.domain.webhook_target import read_target
 from metaqore_ai_gateway.service.authenticate import require_scope
 from metaqore_ai_gateway.service.ports import StoredAnswer
 from metaqore_ai_gateway.service.psmp.asked import Kind
-from metaqore_ai_gateway.service.psmp.decide_command import Question, Recorded
+from metaqore_ai_gateway.service.psmp.decide_command import Question, Recorded, denied
 from metaqore_ai_gateway.service.psmp.governed import not_found
 from metaqore_ai_gateway.service.psmp.ids import event_id, read_event_id, webhook_id
 from metaqore_ai_gateway.service.psmp.reading_ports import PastEvent, Readings
@@ -214,8 +214,7 @@ class Webhooks:
     async def _admit(self, caller: Caller, verb: str, webhook: str, raw: bytes) -> None:
         """Raises the denial, which is on record, where the caller's key lacks a scope."""
         if lacking(caller, _NEEDS) is not None:
-            await self._decided(caller, verb, webhook, raw)
-            raise AssertionError("nothing is permitted to a key that lacks a scope for it")
+            await denied(self._decided(caller, verb, webhook, raw))
 
     async def _decided(self, caller: Caller, verb: str, webhook: str, raw: bytes) -> Recorded:
         target = (f"webhook:{webhook}",) if webhook else ()
