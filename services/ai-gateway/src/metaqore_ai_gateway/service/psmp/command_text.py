@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from metaqore_governance_core.contracts.psmp_commands import Command
@@ -12,20 +11,22 @@ _BASE64: Final = "content_base64"
 
 
 def texts_of(command: Command) -> bytes:
-    """All texts of the command, NUL between them, so that two do not become one."""
-    return b"\0".join(_texts(command.model_dump()))
+    """All texts of the command, NUL between them, so that two do not become one. Its defaults are nobody's."""
+    found: list[bytes] = []
+    _gather(command.model_dump(exclude_defaults=True), found)
+    return b"\0".join(found)
 
 
-def _texts(value: Any) -> Iterator[bytes]:
+def _gather(value: Any, found: list[bytes]) -> None:
     if isinstance(value, str):
-        yield value.encode("utf-8", "replace")
-    elif isinstance(value, Mapping):
+        found.append(value.encode("utf-8", "replace"))
+    elif isinstance(value, dict):
         for name, one in value.items():
             if name == _BASE64 and isinstance(one, str):
-                yield base64.b64decode(one)
+                found.append(base64.b64decode(one))
             else:
-                yield name.encode("utf-8", "replace")  # of labels a name, too, is somebody's text
-                yield from _texts(one)
+                found.append(name.encode("utf-8", "replace"))  # of labels a name, too, is somebody's text
+                _gather(one, found)
     elif isinstance(value, list | tuple):
         for one in value:
-            yield from _texts(one)
+            _gather(one, found)
