@@ -12,25 +12,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from stub_mesh import StubMesh, cpu_s, stub_mesh, stub_upstream
 
 from metaqore_governance_core.contracts.tasks import TaskCompleted, TaskSubmitted
-from metaqore_mesh.embedded.mesh_file import read_mesh
 
-METAQORE = str(Path(sys.executable).with_name("metaqore"))
-STUB = Path(__file__).with_name("stub_upstream.py")
 WARM_UP_TASKS = 2_000
 SETTLE_S = 3.0
 READ_TIMEOUT_S = 120.0
@@ -48,48 +42,6 @@ class Figures:
 
     cpu_us: float
     tasks_per_s: float
-
-
-@contextmanager
-def stub_upstream() -> Iterator[int]:
-    """The stub provider's port."""
-    with subprocess.Popen([sys.executable, str(STUB)], stdout=subprocess.PIPE) as process:
-        try:
-            yield int(process.stdout.readline())  # type: ignore[union-attr]  # it is a pipe
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def mesh(run_dir: Path, provider_port: int) -> Iterator[None]:
-    """A mesh with the stub as its only provider."""
-    config = run_dir / "metaqore.yaml"
-    config.write_text(
-        "default_model: stub\n"
-        "allowpaths:\n"
-        "  - {effect: allow, caller: '*', tool: 'model.*', verb: generate}\n"
-        "providers:\n"
-        f"  - {{name: stub, kind: openai, locality: local, base_url: 'http://127.0.0.1:{provider_port}/v1'}}\n"
-        "models:\n"
-        "  - {name: stub, routes: [{provider: stub, model: stub}]}\n"
-    )
-    environment = os.environ | {"METAQORE_RUN_DIR": str(run_dir), "METAQORE_CONFIG": str(config)}
-    subprocess.run([METAQORE, "up", "--detach", "--free-ports"], check=True, env=environment, stdout=sys.stderr)
-    try:
-        yield
-    finally:
-        subprocess.run([METAQORE, "down"], check=False, env=environment, stdout=sys.stderr)
-
-
-def gateway_pid(run_dir: Path) -> int:
-    """The gateway's process."""
-    return next(part.process.pid for part in read_mesh(run_dir).parts if part.name == "ai-gateway" and part.process)
-
-
-def cpu_s(pid: int) -> float:
-    """User and system time of a process, all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def publish(bootstrap: str, topic: str, source: str, count: int, api_key: str) -> None:
@@ -123,11 +75,9 @@ async def results(consumer: AIOKafkaConsumer, source: str, count: int) -> float:
     return time.perf_counter()
 
 
-async def governed(run_dir: Path, count: int) -> Figures:
+async def governed(mesh: StubMesh, count: int) -> Figures:
     """Tasks through the gateway."""
-    running = read_mesh(run_dir)
-    bootstrap, api_key = running.endpoints["kafka"], Path(running.api_key_file).read_text().strip()  # noqa: ASYNC240
-    pid = gateway_pid(run_dir)
+    bootstrap, api_key, pid = mesh.kafka, mesh.api_key, mesh.gateway_pid
     consumer = AIOKafkaConsumer(TaskCompleted.topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     async with consumer:
         for tasks in (WARM_UP_TASKS, count):
@@ -174,12 +124,11 @@ async def bare(bootstrap: str, count: int) -> None:
     print(json.dumps({"cpu_us": cpu / done * 1e6, "tasks_per_s": done / wall}))
 
 
-async def measure_bare(run_dir: Path, count: int) -> Figures:
+async def measure_bare(bootstrap: str, count: int) -> Figures:
     """The bare loop on the same broker, in a process of its own."""
-    bootstrap = read_mesh(run_dir).endpoints["kafka"]
     await publish(bootstrap, BARE_TOPICS[0], "bench", count, "mq_none")
     command = [sys.executable, __file__, "--bare", bootstrap, "--tasks", str(count)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     return Figures(**json.loads(output.splitlines()[-1]))
 
@@ -201,14 +150,16 @@ def main() -> int:
     if arguments.bare:
         uvloop.run(bare(arguments.bare, arguments.tasks))
         return 0
-    with tempfile.TemporaryDirectory(prefix="metaqore-bench-") as directory, stub_upstream() as port:
-        run_dir = Path(directory)
-        with mesh(run_dir, port):
-            # Before and after, so that both sides meet the same machine.
-            before = uvloop.run(measure_bare(run_dir, arguments.tasks))
-            ours = uvloop.run(governed(run_dir, arguments.tasks))
-            after = uvloop.run(measure_bare(run_dir, arguments.tasks))
-            loop = Figures((before.cpu_us + after.cpu_us) / 2, (before.tasks_per_s + after.tasks_per_s) / 2)
+    with (
+        tempfile.TemporaryDirectory(prefix="metaqore-bench-") as directory,
+        stub_upstream() as upstream,
+        stub_mesh(upstream, Path(directory)) as mesh,
+    ):
+        # Before and after, so that both sides meet the same machine.
+        before = uvloop.run(measure_bare(mesh.kafka, arguments.tasks))
+        ours = uvloop.run(governed(mesh, arguments.tasks))
+        after = uvloop.run(measure_bare(mesh.kafka, arguments.tasks))
+        loop = Figures((before.cpu_us + after.cpu_us) / 2, (before.tasks_per_s + after.tasks_per_s) / 2)
     show(ours, loop)
     figures = {
         "cpu_us_per_task": round(ours.cpu_us, 1),

@@ -96,7 +96,7 @@ async def measure_past(mesh: Mesh, project: SeededProject, newest: int) -> list[
     """Milliseconds for a page, each after a start of the server."""
     chance, found = random.Random(4), []
     for _ in range(COLD_STARTS):
-        async with cold_pool(mesh.postgres, mesh.run.path / "cold.log") as pool:
+        async with cold_pool(mesh.postgres, mesh.run_dir / "cold.log") as pool:
             found.append(await page_of_the_past(pool, project, newest, chance))
     return found
 
