@@ -1,4 +1,4 @@
-# Every target works with `make`, Python 3.11 and nothing else; `make help` lists them.
+# Every target works with `make`, Python 3.11 and nothing else (bench-others alone wants Node); `make help` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -62,13 +62,15 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
 
 lock: $(BIN)/uv ## Pin every dependency by hash into requirements/*.lock
 	cd requirements && ../$(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" bootstrap.in -o bootstrap.lock
+	cd requirements && ../$(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --python-version 3.11 \
+	  bench-litellm.in -o bench-litellm.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --group build \
 	  $(addprefix --no-emit-package ,$(NAMES)) pyproject.toml -o requirements/runtime.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock" --group build --group dev \
 	  -c requirements/runtime.lock $(addprefix --no-emit-package ,$(NAMES)) pyproject.toml -o requirements/dev.lock
 
 clean: ## Remove what was built, the virtual environment included
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .nx node_modules build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .nx node_modules build dist $(LITELLM) $(OTHERS)/portkey/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Check
@@ -112,7 +114,7 @@ test-kafka: setup-dev ## Every suite that speaks to a broker, on Apache Kafka to
 	$(PYTEST) -n 2 --dist loadfile -m "not crash" -q $(KAFKA_TESTS)
 
 ##@ Measure (each prints a table, and as its last line one JSON object)
-.PHONY: bench-gateway bench-kafka bench-audit bench-psmp
+.PHONY: bench-gateway bench-kafka bench-audit bench-psmp bench-others
 bench-gateway: setup-dev ## A governed request against the same request straight to the provider
 	$(BIN)/python benchmarks/bench_gateway.py
 
@@ -124,5 +126,23 @@ bench-audit: setup-dev ## Records into the spool and the log, and their verifica
 
 bench-psmp: setup-dev ## Proposals into one project, their conflict check, their cost as it grows, and its past
 	$(BIN)/python benchmarks/bench_psmp.py
+
+OTHERS := benchmarks/others
+LITELLM := $(OTHERS)/litellm/.venv
+
+$(LITELLM)/.ready: $(BIN)/uv requirements/bench-litellm.lock
+	@echo "Installing LiteLLM's proxy, pinned, into $(LITELLM) (740 MB) ..."
+	@$(PYTHON) -m venv $(LITELLM)
+	@$(UV) pip sync --quiet --compile-bytecode --python $(LITELLM)/bin/python --require-hashes requirements/bench-litellm.lock
+	@touch $@
+
+$(OTHERS)/portkey/node_modules/.ready: $(OTHERS)/portkey/package.json $(OTHERS)/portkey/package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 and npm are missing; Portkey's gateway runs on them. On Debian: apt-get install nodejs npm"; exit 1; }
+	@echo "Installing Portkey's gateway, pinned, into $(@D) ..."
+	@cd $(OTHERS)/portkey && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+bench-others: setup-dev $(LITELLM)/.ready $(OTHERS)/portkey/node_modules/.ready ## The gateway beside LiteLLM's proxy and Portkey's gateway (needs Node 20; about ten minutes)
+	$(BIN)/python benchmarks/bench_others.py
 
 include kernels/targets.mk

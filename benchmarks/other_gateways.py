@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from http_load import Target
-from stub_mesh import StubUpstream
+from stub_mesh import Served
 
 OTHERS: Final = Path(__file__).with_name("others")
 LITELLM_BIN: Final = OTHERS / "litellm" / ".venv" / "bin"
@@ -47,7 +47,7 @@ LITELLM_ENVIRONMENT: Final = {
 """No log line for each request, no debugging, and every list from the package rather than from the network."""
 
 
-class NotStarted(Exception):
+class StartError(Exception):
     """A gateway is not installed or did not come up. The message says what to do, or how its output ended."""
 
 
@@ -75,8 +75,8 @@ class Gateway:
 
 
 @contextmanager
-def litellm(upstream: StubUpstream) -> Iterator[Gateway]:
-    """LiteLLM's proxy, one Uvicorn worker, until the block ends. Raises `NotStarted`."""
+def litellm(upstream: Served) -> Iterator[Gateway]:
+    """LiteLLM's proxy, one Uvicorn worker, until the block ends. Raises `StartError`."""
     program = LITELLM_BIN / "litellm"
     _need(program)
     ask = "import importlib.metadata as m; print(m.version('litellm'))"
@@ -91,8 +91,8 @@ def litellm(upstream: StubUpstream) -> Iterator[Gateway]:
 
 
 @contextmanager
-def portkey(upstream: StubUpstream) -> Iterator[Gateway]:
-    """Portkey's gateway on Node, without its console, until the block ends. Raises `NotStarted`."""
+def portkey(upstream: Served) -> Iterator[Gateway]:
+    """Portkey's gateway on Node, without its console, until the block ends. Raises `StartError`."""
     program = PORTKEY_PACKAGE / "build" / "start-server.js"
     _need(program)
     version = str(json.loads((PORTKEY_PACKAGE / "package.json").read_text())["version"])
@@ -133,7 +133,7 @@ def _await_answer(process: subprocess.Popen[bytes], port: int, path: str, output
     while not _answers(port, path):
         if process.poll() is not None or time.monotonic() > ends:
             tail = output.read_text(errors="replace")[-2000:]
-            raise NotStarted(f"{process.args!r} did not come up. Its output ended:\n{tail}")
+            raise StartError(f"{process.args!r} did not come up. Its output ended:\n{tail}")
         time.sleep(0.2)
 
 
@@ -150,7 +150,7 @@ def _answers(port: int, path: str) -> bool:
 
 def _need(program: Path) -> None:
     if not program.exists():
-        raise NotStarted(f"{program} is missing. `make bench-others` installs it, then measures.")
+        raise StartError(f"{program} is missing. `make bench-others` installs it, then measures.")
 
 
 def _free_port() -> int:
