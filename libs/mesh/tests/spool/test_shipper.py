@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from dataclasses import replace
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -16,6 +17,7 @@ from metaqore_mesh.spool import Pace, Shipper, SpoolBehindLog, SpoolClosed, Spoo
 from metaqore_mesh.telemetry.tracing import provided, span
 
 FAST = Pace(
+    gather_s=0,
     poll_s=0.005,
     silent=Backoff(first_s=0.005, most_s=0.01),
     refused=Backoff(first_s=0.005, most_s=0.01),
@@ -76,8 +78,8 @@ def one_in(many):
 
 
 @contextlib.asynccontextmanager
-async def shipping(spool, log):
-    shipper = Shipper(spool, log, log.progress, FAST)
+async def shipping(spool, log, pace=FAST):
+    shipper = Shipper(spool, log, log.progress, pace)
     task = asyncio.create_task(shipper.run())
     yield task
     task.cancel()
@@ -104,6 +106,27 @@ async def test_each_group_is_one_cloud_event_keyed_by_its_writer(make):
         verify_group(parse_group(value), make.key.public_bytes)
         event = parse_event_headers(headers)
         assert (event.type, event.id) == ("metaqore.audit.recorded.v1", f"{spool.writer}/{sequence}")
+
+
+async def test_the_first_group_goes_at_once_and_those_close_behind_it_go_together(make):
+    spool, log = await make.spool(), Log()
+    together = []
+    hand_over = log.send
+
+    async def send(*message):
+        if not together or together[-1].done():
+            together.append(asyncio.get_running_loop().create_future())
+            asyncio.get_running_loop().call_soon(together[-1].set_result, None)
+        return await hand_over(*message)
+
+    log.send = send
+    async with shipping(spool, log, replace(FAST, gather_s=0.5)):
+        await append(make, spool, range(1))
+        async with asyncio.timeout(0.4):
+            await log.took.wait()
+        await append(make, spool, range(1, 6))
+        await sealed(spool)
+    assert (len(log.messages), len(together)) == (6, 2)
 
 
 async def test_sealed_records_leave_the_spool(make):

@@ -56,7 +56,7 @@ from metaqore_mesh.keys import load_mesh_token
 from metaqore_mesh.run_directory import RunDirectory
 from metaqore_mesh.spool import SEALED, FileSpool
 from metaqore_mesh.spool.broker_spool import BrokerSpool
-from metaqore_mesh.spool.shipper import Shipper
+from metaqore_mesh.spool.shipper import Pace, Shipper
 from metaqore_mesh.telemetry.tracing import tracing
 
 NAME = "ai-gateway"
@@ -110,6 +110,11 @@ def _check_durability(settings: GatewaySettings) -> None:
         )
 
 
+def _pace(settings: GatewaySettings) -> Pace:
+    """Where answers wait for the broker, none waits for others to go with."""
+    return Pace(gather_s=0) if settings.gateway.durability == "broker" else Pace()
+
+
 @asynccontextmanager
 async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[Ports]:
     """The gateway, serving until the block ends. Then it takes no more tasks, finishes those it has, and closes."""
@@ -127,7 +132,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         bus = Bus(settings.kafka, client_id=NAME, topics=[*topics(), *command_topics(), TopicSpec(PSMP_EVENTS)])
         await bus.start()
         stack.push_async_callback(bus.stop)
-        shipper = Shipper(core.spool, bus.publisher, AuditorClient(auditor).sealed_through)
+        shipper = Shipper(core.spool, bus.publisher, AuditorClient(auditor).sealed_through, _pace(settings))
         if group.durability == "broker":
             core = core.recording_to(BrokerSpool(core.spool, shipper))
         psmp = await open_psmp(

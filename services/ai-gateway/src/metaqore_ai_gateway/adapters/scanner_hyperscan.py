@@ -55,7 +55,7 @@ class HyperscanScanner:
             folded = _folded(text if isinstance(text, str) else text.decode("utf-8", "replace")).encode("utf-8")
             if folded != raw:
                 _raise_to(counts, self._counts(folded))
-        if raw.count(0) * _WIDE_SHARE > len(raw):
+        if 0 in raw and raw.count(0) * _WIDE_SHARE > len(raw):
             _raise_to(counts, self._counts(_narrowed(raw)))
         return Findings(counts) if counts else NOTHING_FOUND
 

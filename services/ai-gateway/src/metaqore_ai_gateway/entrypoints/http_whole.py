@@ -51,14 +51,14 @@ async def _whole(cycle: RequestResponseCycle, status: int, headers: list[tuple[b
         cycle.keep_alive = False
     elif not cycle.keep_alive:
         named.append(_CLOSE)
-    head = [STATUS_LINE[status], *[b"%b: %b\r\n" % pair for pair in named]]
-    told = b"".join(head)
-    if told.count(b"\n") != len(head) or told.count(b"\r") != len(head):
+    lines = [b"%b: %b" % pair for pair in named]
+    told = b"".join(lines)
+    if b"\n" in told or b"\r" in told:
         raise RuntimeError("A header's value holds a line break.")
     shown = b"" if cycle.scope["method"] == "HEAD" else body
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.transport.write(b"%b\r\n%b" % (told, shown))
+    cycle.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], b"\r\n".join(lines), shown))
     cycle.message_event.set()
     if not cycle.keep_alive:
         cycle.transport.close()
