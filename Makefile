@@ -142,7 +142,7 @@ $(OTHERS)/portkey/node_modules/.ready: $(OTHERS)/portkey/package.json $(OTHERS)/
 	@cd $(OTHERS)/portkey && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-bench-others: setup-dev $(LITELLM)/.ready $(OTHERS)/portkey/node_modules/.ready ## The gateway beside LiteLLM's proxy and Portkey's gateway (needs Node 20; about ten minutes)
+bench-others: setup-dev $(LITELLM)/.ready $(OTHERS)/portkey/node_modules/.ready ## The gateway beside LiteLLM's proxy and Portkey's gateway (needs Node 20; under ten minutes)
 	$(BIN)/python benchmarks/bench_others.py
 
 include kernels/targets.mk

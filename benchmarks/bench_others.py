@@ -55,7 +55,7 @@ SHARE: Final = {1: 0.25, 16: 0.5, 64: 1.0}
 
 STREAMS: Final = 64
 WARM_UP_REQUESTS: Final = 3_000
-"""Node compiles for as long: Portkey's first thousand requests take twice the CPU of its later ones."""
+"""Node compiles for as long: Portkey's first requests take twice the CPU of its later ones."""
 
 WARM_UP_STREAMS: Final = 4
 LIMIT_S: Final = 600.0
