@@ -87,6 +87,7 @@ format: setup-dev ## Let ruff mend what it can
 
 types: setup-dev ## mypy, strict
 	$(BIN)/mypy $(filter-out proto/src,$(SOURCES))
+	MYPYPATH=benchmarks $(BIN)/mypy benchmarks/*.py
 
 proto: setup-dev ## Lint the .proto files and write their Python stubs
 	cd proto && ../$(BIN)/buf lint && PYTHON=../$(BIN)/python ./generate.sh

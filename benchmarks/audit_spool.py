@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -154,10 +155,10 @@ async def _append(spool: FileSpool | _Nothing, appenders: int, tasks: int, names
         for number in range(tasks):
             task = f"0198f7c0-{appender + names:04x}-7000-8000-{number:012x}"
             began = time.perf_counter()
-            decided = await spool.append(ORGANIZATION, lambda numbers, task=task: decision(task, numbers))
+            decided = await spool.append(ORGANIZATION, partial(decision, task))
             latencies_s.append(time.perf_counter() - began)
             digest = decided.leaf_hash.hex()
-            await spool.append(ORGANIZATION, lambda numbers, task=task, digest=digest: outcome(task, digest, numbers))
+            await spool.append(ORGANIZATION, partial(outcome, task, digest))
 
     await asyncio.gather(*map(record, range(appenders)))
     return latencies_s

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import msgspec
-import psutil
 from aiokafka import AIOKafkaConsumer
 from audit_parts import Parts
 from audit_spool import ORGANIZATION, decision, outcome
+from process_tree import cpu_s
 
 from metaqore_governance_core.contracts.topics import AUDIT_CHECKPOINTS
 from metaqore_governance_core.records import Numbers, Record
@@ -62,7 +62,7 @@ class Way:
 
     spool: FileSpool
     checkpoints: Checkpoints
-    auditor: psutil.Process
+    auditor_pid: int
     tasks: int = 0
 
     async def flood(self, records: int, appenders: int = 64) -> WayFigures:
@@ -92,11 +92,11 @@ class Way:
         return await self._measured(run(), began)
 
     async def _measured(self, load: Awaitable[object], began: list[float]) -> WayFigures:
-        before, wall, cpu = self.spool.durable_through, time.perf_counter(), _cpu_s(self.auditor)
+        before, wall, cpu = self.spool.durable_through, time.perf_counter(), cpu_s([self.auditor_pid])
         await load
         last = self.spool.durable_through
         await self.checkpoints.reach(last)
-        wall, cpu = time.perf_counter() - wall, _cpu_s(self.auditor) - cpu
+        wall, cpu = time.perf_counter() - wall, cpu_s([self.auditor_pid]) - cpu
         ages = sorted(self._ages(before, began))
         return WayFigures(
             records=last - before,
@@ -147,7 +147,7 @@ async def open_way(parts: Parts) -> AsyncIterator[Way]:
         shipping = asyncio.create_task(Shipper(spool, bus.publisher, parts.sealed_through).run())
         watching = asyncio.create_task(_watch(consumer, checkpoints))
         try:
-            yield Way(spool, checkpoints, psutil.Process(parts.auditor_pid))
+            yield Way(spool, checkpoints, parts.auditor_pid)
         finally:
             for task in (shipping, watching):
                 task.cancel()
@@ -164,8 +164,3 @@ async def _watch(consumer: AIOKafkaConsumer, checkpoints: Checkpoints) -> None:
     async for message in consumer:
         checkpoints.seen.append((msgspec.json.decode(message.value, type=_Sealed).size, time.perf_counter()))
         checkpoints.grown.set()
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system

@@ -23,7 +23,8 @@ from typing import Final
 
 import uvloop
 from http_load import Target, stream_load, unary_load
-from stub_mesh import Served, StubMesh, bare_proxy, cpu_s, stub_mesh, stub_upstream
+from process_tree import cpu_s, keep_on_core
+from stub_mesh import Served, StubMesh, bare_proxy, stub_mesh, stub_upstream
 
 CONNECTIONS: Final = (1, 16, 64)
 STREAMS: Final = (1, 64, 500)
@@ -66,21 +67,21 @@ class Streams:
 async def unary(target: Target, pid: int, connections: int, requests: int) -> Unary:
     """One run of unary requests."""
     await asyncio.sleep(SETTLE_S)
-    before = cpu_s(pid)
+    before = cpu_s([pid])
     load = await unary_load(target, UNARY, connections=connections, requests=requests)
     await asyncio.sleep(SETTLE_S)
-    cpu_ms = (cpu_s(pid) - before) / requests * 1000
+    cpu_ms = (cpu_s([pid]) - before) / requests * 1000
     return Unary(cpu_ms, load.p50_ms, requests / load.wall_s)
 
 
 async def streams(target: Target, pid: int, count: int) -> Streams:
     """One run of streams."""
     await asyncio.sleep(SETTLE_S)
-    before = cpu_s(pid)
+    before = cpu_s([pid])
     load = await stream_load(target, STREAM, streams=count)
     await asyncio.sleep(SETTLE_S)
     frames = count * FRAMES
-    return Streams(frames - load.frames, (cpu_s(pid) - before) / frames * 1e6, load.wall_s)
+    return Streams(frames - load.frames, (cpu_s([pid]) - before) / frames * 1e6, load.wall_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def main() -> int:
         bare_proxy(upstream) as proxy,
         stub_mesh(upstream, Path(directory)) as mesh,
     ):
-        _take_core(1, upstream.pid, os.getpid())
+        keep_on_core(1, [upstream.pid, os.getpid()])  # the gateway mostly runs on the other
         started = time.perf_counter()
         runs = uvloop.run(measure(upstream, proxy, mesh, arguments.requests))
     show(runs)
@@ -161,13 +162,6 @@ def main() -> int:
     }
     print(json.dumps(figures))
     return int(lost > 0 or governed[64].cpu_ms > MARK_CPU_MS)
-
-
-def _take_core(core: int, *pids: int) -> None:
-    """Keep the stub and this process off the core on which the gateway mostly runs, where there is another."""
-    if core in os.sched_getaffinity(0):
-        for pid in pids:
-            os.sched_setaffinity(pid, {core})
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from stub_mesh import StubMesh, cpu_s, stub_mesh, stub_upstream
+from process_tree import cpu_s
+from stub_mesh import StubMesh, stub_mesh, stub_upstream
 
 from metaqore_governance_core.contracts.tasks import TaskCompleted, TaskSubmitted
 
@@ -83,12 +84,12 @@ async def governed(mesh: StubMesh, count: int) -> Figures:
         for tasks in (WARM_UP_TASKS, count):
             source = f"bench-{uuid.uuid4()}"
             await asyncio.sleep(SETTLE_S)
-            cpu_before, began = cpu_s(pid), time.perf_counter()
+            cpu_before, began = cpu_s([pid]), time.perf_counter()
             publishing = asyncio.create_task(publish(bootstrap, TaskSubmitted.topic, source, tasks, api_key))
             ended = await results(consumer, source, tasks)
             await publishing
             await asyncio.sleep(SETTLE_S)
-            figures = Figures((cpu_s(pid) - cpu_before) / tasks * 1e6, tasks / (ended - began))
+            figures = Figures((cpu_s([pid]) - cpu_before) / tasks * 1e6, tasks / (ended - began))
     return figures
 
 

@@ -99,12 +99,6 @@ def stub_mesh(upstream: Served, run_dir: Path) -> Iterator[StubMesh]:
         subprocess.run([_METAQORE, "down"], check=False, env=environment, stdout=sys.stderr)
 
 
-def cpu_s(pid: int) -> float:
-    """User and system time of a process and all its threads, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 @contextmanager
 def _serving(script: str, *arguments: str) -> Iterator[Served]:
     """A script of this folder whose first line of output is its port."""
