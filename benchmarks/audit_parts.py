@@ -80,7 +80,8 @@ async def running_parts(directory: Path) -> AsyncIterator[Parts]:
 
 async def _unready(channel: grpc.aio.Channel) -> str | None:
     try:
-        await asyncio.wait_for(channel.channel_ready(), 0.5)
+        async with asyncio.timeout(0.5):
+            await channel.channel_ready()
     except TimeoutError:
         return "not connected"
     return None

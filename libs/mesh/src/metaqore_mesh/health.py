@@ -60,7 +60,8 @@ async def _reason(check: Check) -> str | None:
     try:
         found = check()
         if inspect.isawaitable(found):
-            return await asyncio.wait_for(found, CHECK_TIMEOUT_S)
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                return await found
     except TimeoutError:
         return f"no answer within {CHECK_TIMEOUT_S:g} s"
     except Exception as error:  # noqa: BLE001 - the reason is the answer

@@ -36,7 +36,8 @@ class EmbeddedBroker:
     async def unready(self) -> str | None:
         """Why no client can connect; None where one can."""
         try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(self.host, self.port), timeout=2)
+            async with asyncio.timeout(2):
+                _, writer = await asyncio.open_connection(self.host, self.port)
         except (OSError, TimeoutError) as error:
             return f"{type(error).__name__}: {error}"
         writer.close()

@@ -77,7 +77,8 @@ class Keeper:
             with suppress(ProcessLookupError):
                 self._process.send_signal(self.part.stop_signal)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), self.part.stop_timeout_s)
+                async with asyncio.timeout(self.part.stop_timeout_s):
+                    await self._process.wait()
         late = bool(self._process and self._process.returncode is None)
         await self._kill()
         self._enter(PartState.STOPPED, reason=f"killed after {self.part.stop_timeout_s:g} s" if late else "")
@@ -180,7 +181,8 @@ class Keeper:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), _KILL_TIMEOUT_S)
+            async with asyncio.timeout(_KILL_TIMEOUT_S):
+                await self._process.wait()
         self._process = self._identity = None
 
     def _enter(self, state: PartState, *, seconds: float = 0.0, reason: str = "") -> None:

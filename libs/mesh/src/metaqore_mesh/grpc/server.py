@@ -63,9 +63,8 @@ async def serve_grpc(
     try:
         yield port
     finally:
-        while not following.done():  # a check may lose a cancellation in `wait_for` (bpo-37658)
-            following.cancel()
-            await asyncio.wait((following,), timeout=HEALTH_INTERVAL_S)
+        following.cancel()
+        await asyncio.wait((following,))
         await checks.enter_graceful_shutdown()
         await server.stop(grace_s)
 

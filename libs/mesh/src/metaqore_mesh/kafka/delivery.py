@@ -134,7 +134,8 @@ class Lane:
             attempt += 1
             self._counted["retried"].inc(len(batch))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), self._limits.retry.delay_s(attempt))
+                async with asyncio.timeout(self._limits.retry.delay_s(attempt)):
+                    await self._closing.wait()
                 return  # closing: what is left stays uncommitted and comes again
 
     async def _attempt(self, batch: list[KafkaRecord]) -> list[KafkaRecord]:

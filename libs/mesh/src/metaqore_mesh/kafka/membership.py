@@ -107,7 +107,8 @@ class Membership(Session, ConsumerRebalanceListener):  # type: ignore[misc] # ai
 
     async def _try_commit(self) -> bool:
         try:
-            await asyncio.wait_for(self._commit(), _COMMIT_TIMEOUT_S)
+            async with asyncio.timeout(_COMMIT_TIMEOUT_S):
+                await self._commit()
         except (KafkaError, OSError) as error:
             log.warning("kafka.commit_failed", group=self.plan.name, error=type(error).__name__)
             return False

@@ -118,9 +118,11 @@ class BrokerProbe:
             if not closed.is_set():
                 self._set_up()
             while not closed.is_set():
-                await asyncio.wait_for(connection.send(ApiVersionRequest()), REQUEST_TIMEOUT_S)
+                async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                    await connection.send(ApiVersionRequest())
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(closed.wait(), _ASK_EVERY_S)
+                    async with asyncio.timeout(_ASK_EVERY_S):
+                        await closed.wait()
         finally:
             connection.close()  # calls hung_up, unless the broker was first
 

@@ -332,7 +332,8 @@ class Publisher:
             max_request_size=MAX_REQUEST_BYTES,
         )
         try:
-            await asyncio.wait_for(producer.start(), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                await producer.start()
         except (KafkaError, OSError) as error:
             await close(producer, 1.0)
             raise BrokerUnavailable("The broker cannot be reached.") from error

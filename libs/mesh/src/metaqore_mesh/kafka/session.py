@@ -183,4 +183,5 @@ class Sessions:
             await session.close(self._grace_s)
             self.current = None
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._backoff.delay_s(attempt))
+                async with asyncio.timeout(self._backoff.delay_s(attempt)):
+                    await self._stopping.wait()

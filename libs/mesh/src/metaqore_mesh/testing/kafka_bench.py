@@ -87,7 +87,8 @@ class Bench:
         bus = self.new_bus()
         consumer = bus.consume([self.topic], group=self.group, handler=handler, limits=limits)
         async with _running(bus, deadline_s):
-            await asyncio.wait_for(consumer.wait_connected(), 40)
+            async with asyncio.timeout(40):
+                await consumer.wait_connected()
             yield bus, consumer
 
     @asynccontextmanager
@@ -98,7 +99,8 @@ class Bench:
         bus = self.new_bus()
         reader = bus.read([self.topic], name=self.group, handler=handler, start=start, limits=limits)
         async with _running(bus):
-            await asyncio.wait_for(reader.wait_connected(), 40)
+            async with asyncio.timeout(40):
+                await reader.wait_connected()
             yield bus, reader
 
     async def publish(self, bus: Bus, messages: Iterable[Message]) -> list[Published]:
@@ -144,7 +146,8 @@ def texts(count: int, key: bytes | None = None, *, first: int = 0) -> list[Messa
 async def _running(bus: Bus, deadline_s: float = 5.0) -> AsyncIterator[None]:
     await bus.start()
     try:
-        await asyncio.wait_for(bus.probe.wait_connected(), 20)
+        async with asyncio.timeout(20):
+            await bus.probe.wait_connected()
         yield
     finally:
         await bus.stop(deadline_s)

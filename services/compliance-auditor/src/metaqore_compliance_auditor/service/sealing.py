@@ -169,9 +169,11 @@ class Sealer:
         async with self._changed:
             await self._changed.wait_for(lambda: self._draining or self._waiting.records)
             left_s = self._waiting.since + self._limits.delay_s - time.monotonic()
-            full = self._changed.wait_for(lambda: self._draining or self._waiting.records >= self._limits.records)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(full, max(left_s, 0.0))
+                async with asyncio.timeout(left_s):
+                    await self._changed.wait_for(
+                        lambda: self._draining or self._waiting.records >= self._limits.records
+                    )
         return await self.seal()
 
     async def seal(self) -> list[LogSeal]:

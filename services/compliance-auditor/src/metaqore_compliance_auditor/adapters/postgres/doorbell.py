@@ -40,7 +40,8 @@ class Doorbell:
         async def rings() -> AsyncIterator[None]:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), self._poll_s)
+                    async with asyncio.timeout(self._poll_s):
+                        await event.wait()
                 event.clear()
                 yield None
 
