@@ -46,3 +46,18 @@ async def test_a_commit_answered_about_when_watching_is_cancelled_does_not_keep_
     await asyncio.wait({watching}, timeout=5)
     assert watching.cancelled()
     await membership.release(1)
+
+
+async def test_partitions_that_are_assigned_while_it_ends_are_not_taken_up():
+    membership = Membership(Plan(KafkaSettings(), "group", ("topic",), Seen(), None, QUICK))
+
+    class RebalancingClient(SlowClient):
+        async def stop(self):
+            await membership.on_partitions_revoked(set())
+            await membership.on_partitions_assigned({PARTITION})
+
+    membership.subscription = RebalancingClient()
+    await membership.close(1)
+
+    assert not membership.ready.is_set()
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -80,7 +80,9 @@ class Membership(Session, ConsumerRebalanceListener):  # type: ignore[misc] # ai
         log.info("kafka.partitions_revoked", group=self.plan.name, partitions=len(revoked))
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Open a lane for each partition."""
+        """Open a lane for each partition, unless the session ends: then nobody would close them."""
+        if self.closed:
+            return
         self._member = self.consumer.member
         self.lanes = {partition: self.new_lane(partition) for partition in assigned}
         self.ready.set()
