@@ -53,6 +53,38 @@ async def test_of_many_that_begin_together_one_runs(store):
     assert {result.code for result in results if result is not None} == {"idempotency_in_flight"}
 
 
+class LatePool:
+    """A pool whose answers come a while after what was asked is done."""
+
+    def __init__(self, pool):
+        self.execute = pool.execute
+        self.fetchrow = pool.fetchrow
+        self._fetchval = pool.fetchval
+        self.done = asyncio.Event()
+
+    async def fetchval(self, *args):
+        found = await self._fetchval(*args)
+        self.done.set()
+        await asyncio.sleep(0.05)
+        return found
+
+
+@pytest.mark.parametrize("held_before", [False, True])
+async def test_who_is_cancelled_while_a_key_is_taken_leaves_it_as_it_was(store, pool, held_before):
+    if held_before:
+        await store.begin("org_1", "k", b"digest")
+    late = LatePool(pool)
+    taking = asyncio.create_task(PostgresIdempotencyStore(late, "writer-1").begin("org_1", "k", b"digest"))
+    await late.done.wait()
+    taking.cancel()
+    await asyncio.wait({taking})
+    if held_before:
+        assert await refused_with(store.begin("org_1", "k", b"digest")) == ("idempotency_in_flight", ErrorKind.CONFLICT)
+    else:
+        assert taking.cancelled()
+        assert await store.begin("org_1", "k", b"other") is None
+
+
 async def test_a_released_key_is_free(store):
     await store.begin("org_1", "k", b"digest")
     await store.release("org_1", "k")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ import asyncpg
 
 from metaqore_ai_gateway.service.idempotency import body_differs, in_flight
 from metaqore_ai_gateway.service.ports import StoredAnswer
+from metaqore_ai_gateway.service.settled import settled
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.database.errors import database_errors
 
 KEPT_HOURS: Final = 24
@@ -44,7 +48,20 @@ class PostgresIdempotencyStore:
     writer: str
 
     async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
-        """Take the key for this request, and give None; or give the answer that the same request got before."""
+        """Take the key for this request, and give None; or give the answer that the same request got before.
+
+        Who is cancelled meanwhile does not hold it: the database may have given it all the same, and it is given back.
+        """
+        taking = asyncio.ensure_future(self._take(organization, key, body_digest))
+        try:
+            return await settled(taking, _nothing)
+        except asyncio.CancelledError:
+            if taking.result() is None:
+                with contextlib.suppress(MetaQoreError):  # what cannot be released now is free after a restart
+                    await self.release(organization, key)
+            raise
+
+    async def _take(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
         key = _hashed(key)
         while True:
             with database_errors():
@@ -81,6 +98,10 @@ class PostgresIdempotencyStore:
         """Delete what is older than 24 hours, and say how many."""
         with database_errors():
             return _count(await self.pool.execute(_FORGET))
+
+
+def _nothing(_: StoredAnswer | None) -> None:
+    """There is nothing to note."""
 
 
 def _hashed(key: str) -> str:
