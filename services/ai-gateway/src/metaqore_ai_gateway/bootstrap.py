@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import asyncpg
 import structlog
@@ -61,6 +62,9 @@ from metaqore_mesh.telemetry.tracing import tracing
 
 NAME = "ai-gateway"
 MIGRATIONS = "metaqore_ai_gateway.migrations"
+
+GRPC_END_S: Final = 5.0
+"""How long calls have to end once tasks had their time to: most that still run then watch, and never end."""
 
 _log = structlog.get_logger()
 
@@ -190,6 +194,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
             authenticate=clients,
             health=health,
             max_message_bytes=group.body_bytes,
+            grace_s=GRPC_END_S,
         )
         running = await stack.enter_async_context(asyncio.TaskGroup())
         background = [

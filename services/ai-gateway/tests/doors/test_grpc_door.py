@@ -213,3 +213,15 @@ async def test_reads_of_the_log_need_their_scope(gateway):
         assert error_of_call(refused.value).code == "missing_scope"
         with pytest.raises(grpc.RpcError):
             _ = [one async for one in log.ListRecords(audit_pb2.ListRecordsRequest(), metadata=metadata)]
+
+
+async def test_a_task_that_outlasts_the_drain_is_cut_off_soon(gateway):
+    gateway.provider.waiting.clear()
+    running = asyncio.create_task(submit(gateway, asked("wait")))
+    async with asyncio.timeout(20):
+        await gateway.provider.waiting.wait()
+    async with asyncio.timeout(20):  # drain_s is 2
+        await gateway.stop()
+    await gateway.start()
+    with pytest.raises(MetaQoreError):
+        await running
