@@ -1,7 +1,7 @@
 """A lane alone, with dead letters that a test can fail."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
@@ -126,6 +126,23 @@ async def test_a_lane_that_closes_waits_no_backoff_out():
         await opened.close(50)
         assert asyncio.get_running_loop().time() - began < 30
     assert opened.offsets.floor is None
+
+
+async def test_a_handler_that_cannot_stop_now_does_not_keep_a_lane_from_closing():
+    over = asyncio.Event()
+
+    async def insists(_):
+        while not over.is_set():
+            with suppress(asyncio.CancelledError):
+                await over.wait()
+
+    seen = Seen(insists)
+    async with lane(seen, Graveyard()) as opened:
+        opened.put(records(b"0"))
+        await until(lambda: seen.batches)
+        async with asyncio.timeout(10):
+            await opened.close(0)
+        over.set()
 
 
 async def test_a_secret_in_an_error_is_not_logged(capsys):

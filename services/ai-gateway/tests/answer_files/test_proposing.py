@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -194,6 +195,26 @@ async def test_the_end_of_the_process_gives_it_up_and_tells(desk):
     await desk.proposals.drain(0.01)
     await running
     assert (desk.told, desk.proposals.working) == (["gateway_stopping"], 0)
+
+
+async def test_a_record_that_does_not_become_durable_does_not_keep_the_end(desk):
+    durable = asyncio.Event()
+
+    async def insists(given):
+        desk.gate.given.append(given)
+        while not durable.is_set():
+            with suppress(asyncio.CancelledError):
+                await durable.wait()
+        return Answer("receipt-1", "token", "default", 7)
+
+    desk.proposals._gate = insists
+    running = asyncio.create_task(desk.run())
+    while not desk.gate.given:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await desk.proposals.drain(0.01)
+    durable.set()
+    await running
 
 
 async def test_what_waits_has_a_bound(desk, monkeypatch):

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from metaqore_ai_gateway.domain.claim import ClaimState
@@ -152,3 +154,13 @@ async def test_what_does_not_end_in_a_drain_is_left_open_and_run_again(world, li
     await one.live()
     assert [record.kind for record in one.durable.records] == ["decision", "outcome"]
     assert [(result.state, result.attempts) for result, _ in one.durable.results] == [(TaskState.DONE, 2)]
+
+
+async def test_a_record_that_does_not_become_durable_does_not_keep_a_drain(world, life):
+    one = world()
+    gateway = one.gateway(life)
+    life.on("before recording the outcome", life.hang.set)
+    await gateway.take([one.submission()])
+    async with asyncio.timeout(10):
+        await gateway.take.drain(0.05)
+    assert one.durable.results == []

@@ -59,6 +59,9 @@ class ConsumerLimits:
     retry: Backoff = field(default_factory=Backoff)
 
 
+_CANCEL_S = 1.0
+
+
 class Lane:
     """The records of one partition that are fetched and not done. Lives as long as the partition is ours."""
 
@@ -107,7 +110,10 @@ class Lane:
         self._wake.set()
 
     async def close(self, grace_s: float) -> None:
-        """Hand out no more, let what is in flight finish within `grace_s`, then cancel it."""
+        """Hand out no more, let what is in flight finish within `grace_s`, then cancel it.
+
+        A handler in the midst of what cannot be taken back may go on for as long as that takes, but is not waited for.
+        """
         self._closing.set()
         self._waiting.clear()
         self._wake.set()
@@ -116,7 +122,7 @@ class Lane:
             worker.cancel()
         if late:
             log.warning("kafka.handler_cancelled", consumer=self._consumer, batches=len(late))
-            await asyncio.wait(late)
+            await asyncio.wait(late, timeout=_CANCEL_S)
 
     async def _work(self) -> None:
         while not self._closing.is_set():

@@ -32,7 +32,7 @@ FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 5.0
 
 SETTLE_S: Final = 1.0
-"""So long at least a drain waits for the database to take the last ends of claims."""
+"""So long at least a drain waits for what it cut off, and for the database to take the last ends of claims."""
 
 LARGE_TEXT_BYTES: Final = 256 * 1024
 """From here on a text is scanned in a thread, so that the others do not wait for it."""
@@ -173,7 +173,8 @@ class TakeTasks:
             work.cancel()
         if left:
             _log.warning("claims.left", claims=len(left))
-            await asyncio.gather(*left, return_exceptions=True)
+            # Not for ever: work may be cut off while its record goes to a broker that is away.
+            await asyncio.wait(left, timeout=SETTLE_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(max(ends, loop.time() + SETTLE_S)):
                 await self._store.settled()

@@ -36,6 +36,9 @@ LONGEST_DELAY_S: Final = 10.0
 ATTEMPTS: Final = 12
 """What stays away for about a minute is given up: nobody keeps the answer beyond the process."""
 
+CUT_OFF_S: Final = 1.0
+"""So long a drain waits for what it cut off: that may wait for its record, and the broker of that may be away."""
+
 _CUT_OFF: Final = frozenset({"length", "content_filter"})
 
 _log = structlog.get_logger()
@@ -95,7 +98,7 @@ class AnswerProposals:
         for work in late:
             work.cancel()
         if late:
-            await asyncio.wait(late)
+            await asyncio.wait(late, timeout=CUT_OFF_S)
 
     async def _work(self, task: AnsweredTask, size: int) -> None:
         try:
