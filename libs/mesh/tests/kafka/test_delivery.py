@@ -68,15 +68,16 @@ async def test_an_error_that_may_pass_is_tried_again_and_one_that_cannot_is_buri
         b"later": MetaQoreError("busy", "Wait.", kind=ErrorKind.UNAVAILABLE, retryable=True),
         b"never": MetaQoreError("invalid", "Send better."),
         b"bug": KeyError("a bug is no reason to lose a record"),
+        b"cut off": asyncio.CancelledError(),
     }
     seen = Seen(answering(results))
     async with lane(seen, graveyard) as opened:
-        opened.put(records(b"later", b"never", b"bug", b"good"))
+        opened.put(records(b"later", b"never", b"bug", b"cut off", b"good"))
         await until(lambda: seen.values.count(b"bug") > 2)
         assert [code for _, _, code in graveyard.buried] == ["invalid"]
-        assert opened.held_records == 2
+        assert opened.held_records == 3
         results.clear()
-        await until(lambda: opened.offsets.floor == 4)
+        await until(lambda: opened.offsets.floor == 5)
 
 
 async def test_one_batch_at_a_time_keeps_the_order_and_several_go_side_by_side_where_asked():

@@ -171,7 +171,7 @@ class Lane:
         left: list[KafkaRecord] = []
         done = dead = 0
         for record, result in zip(batch, results, strict=True):
-            if not isinstance(result, Exception):
+            if not isinstance(result, BaseException):
                 self._finish(record)
                 done += 1
             elif is_poison(result) and await self._bury(record, result):
@@ -200,7 +200,7 @@ class Lane:
         self.held_records -= 1
         self.held_bytes -= self._sizes.pop(record.offset)
 
-    def _explain(self, record: KafkaRecord, error: Exception) -> None:
+    def _explain(self, record: KafkaRecord, error: BaseException) -> None:
         log.warning(
             "kafka.records_retried",
             consumer=self._consumer,
@@ -212,12 +212,12 @@ class Lane:
         )
 
 
-def is_poison(error: Exception) -> TypeGuard[MetaQoreError]:
+def is_poison(error: BaseException) -> TypeGuard[MetaQoreError]:
     """Whether trying again cannot help."""
     return isinstance(error, MetaQoreError) and not error.retryable
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Where `error` was raised. Its text is left out: a parser's message may quote the prompt."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
