@@ -131,3 +131,25 @@ async def test_a_link_that_is_dead_is_given_up_and_found_again(link, monkeypatch
         assert raised.value.code == "database_unavailable"
         link.open.set()
         assert await ask() == 1
+
+
+async def fails_when_given_up():
+    with database_errors():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise TimeoutError  # as asyncpg does where the database does not hear of it
+
+
+async def test_a_cancellation_is_not_lost_in_giving_up_a_statement():
+    task = asyncio.create_task(fails_when_given_up())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+async def test_a_deadline_is_told_as_such_where_giving_up_a_statement_fails():
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await fails_when_given_up()

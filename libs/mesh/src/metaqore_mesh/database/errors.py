@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,6 +35,9 @@ def database_errors() -> Iterator[None]:
 
     A constraint that is violated or a statement that is wrong stays asyncpg's: its place to be told is the adapter
     that wrote the statement, and anywhere else it is a fault.
+
+    A task that is cancelled stays so: where the database does not answer, to give up a statement fails as well, and
+    whoever outlives such failures would go on.
     """
     try:
         yield
@@ -50,6 +54,9 @@ def database_errors() -> Iterator[None]:
         raise _unavailable() from error
 
 
-def _unavailable() -> MetaQoreError:
+def _unavailable() -> MetaQoreError | asyncio.CancelledError:
+    current = asyncio.current_task()
+    if current is not None and current.cancelling():
+        return asyncio.CancelledError()
     message = "The database does not answer. Try again; if it stays, check that it runs and METAQORE_DATABASE__URL."
     return MetaQoreError("database_unavailable", message, kind=ErrorKind.UNAVAILABLE, retryable=True)

@@ -107,8 +107,7 @@ class SnapshotKeyRing:
                     await self.refresh()
                     await self._change_or_poll()
             finally:
-                if not listening.is_closed():
-                    await listening.remove_listener(CHANNEL, self._notified)
+                listening.terminate()  # and the listener with it: the database may not answer
 
     async def _change_or_poll(self) -> None:
         try:
