@@ -220,7 +220,7 @@ async def test_a_task_that_outlasts_the_drain_is_cut_off_soon(gateway):
     running = asyncio.create_task(submit(gateway, asked("wait")))
     async with asyncio.timeout(20):
         await gateway.provider.waiting.wait()
-    async with asyncio.timeout(20):  # drain_s is 2
+    async with asyncio.timeout(12):  # drain_s is 2
         await gateway.stop()
     await gateway.start()
     with pytest.raises(MetaQoreError):
