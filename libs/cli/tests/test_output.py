@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.metadata import version
 from io import BytesIO, TextIOWrapper
 
 import pytest
@@ -83,3 +84,7 @@ def test_a_sign_that_the_terminal_lacks_ends_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stdout", TextIOWrapper(BytesIO(), encoding="ascii"))
     output.guarded(lambda: print("ö", flush=True))
     assert sys.stdout.buffer.getvalue() == b"\\xf6\n"
+
+
+def test_the_version_is_that_of_the_package(metaqore):
+    assert metaqore("--version").out.strip() == version("metaqore-cli")
