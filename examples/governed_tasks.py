@@ -24,6 +24,7 @@ import openai
 import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
@@ -169,9 +170,9 @@ def send_all(status: dict[str, Any], key: str) -> list[Shown]:
 
 def _print_answer(row: Shown, *, streamed: bool = False) -> None:
     if row.error:
-        screen.print(f"   [red]refused:[/] {row.error}", highlight=False)
+        screen.print(f"   [red]refused:[/] {escape(row.error)}", highlight=False)
     elif not streamed:
-        screen.print(f"   [dim]answer:[/] {row.answer.strip()}", highlight=False)
+        screen.print(f"   [dim]answer:[/] {escape(row.answer.strip())}", highlight=False)
 
 
 def show(rows: list[Shown]) -> None:
