@@ -140,8 +140,13 @@ class RunDirectory:
         return write_once(self.mesh_id, f"{random}\n".encode(), mode=_PUBLIC_FILE).decode().strip()
 
     def make_mesh_token(self) -> str:
-        """The token that services show each other, made at the first call: 256 random bits."""
-        return write_once(self.mesh_token, f"{secrets.token_urlsafe(32)}\n".encode()).decode().strip()
+        """The token that services show each other, made at the first call."""
+        return make_mesh_token(self.mesh_token)
+
+
+def make_mesh_token(file: Path) -> str:
+    """The token in `file`, made where there is none: 256 random bits."""
+    return write_once(file, f"{secrets.token_urlsafe(32)}\n".encode()).decode().strip()
 
 
 def write_once(path: Path, content: bytes, *, mode: int = _PRIVATE_FILE) -> bytes:
