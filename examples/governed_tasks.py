@@ -181,6 +181,8 @@ def show(rows: list[Shown]) -> None:
     table = Table(
         "task", "door", "sensitivity and why", "decision", "model", "tokens", "seconds", "receipt", header_style="bold"
     )
+    for column in table.columns:
+        column.overflow = "fold"  # a reason is told whole
     table.columns[-1].no_wrap = True
     for row in rows:
         task = tasks.get(row.receipt, {})
@@ -189,7 +191,7 @@ def show(rows: list[Shown]) -> None:
         table.add_row(
             row.title,
             row.door,
-            f"{task.get('sensitivity', '?')} ({why})",
+            f"{task.get('sensitivity', '?')}\n({why})",
             f"[red]denied: {', '.join(task.get('reasons', []))}[/]" if denied else "[green]permitted[/]",
             "-" if denied else f"{task['model']} at {task['provider']}",
             "-" if denied else f"{task['prompt_tokens']} + {task['completion_tokens']}",
