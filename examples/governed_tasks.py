@@ -24,6 +24,7 @@ import openai
 import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
@@ -169,9 +170,9 @@ def send_all(status: dict[str, Any], key: str) -> list[Shown]:
 
 def _print_answer(row: Shown, *, streamed: bool = False) -> None:
     if row.error:
-        screen.print(f"   [red]refused:[/] {row.error}", highlight=False)
+        screen.print(f"   [red]refused:[/] {escape(row.error)}", highlight=False)
     elif not streamed:
-        screen.print(f"   [dim]answer:[/] {row.answer.strip()}", highlight=False)
+        screen.print(f"   [dim]answer:[/] {escape(row.answer.strip())}", highlight=False)
 
 
 def show(rows: list[Shown]) -> None:
@@ -180,6 +181,8 @@ def show(rows: list[Shown]) -> None:
     table = Table(
         "task", "door", "sensitivity and why", "decision", "model", "tokens", "seconds", "receipt", header_style="bold"
     )
+    for column in table.columns:
+        column.overflow = "fold"  # a reason is told whole
     table.columns[-1].no_wrap = True
     for row in rows:
         task = tasks.get(row.receipt, {})
@@ -188,7 +191,7 @@ def show(rows: list[Shown]) -> None:
         table.add_row(
             row.title,
             row.door,
-            f"{task.get('sensitivity', '?')} ({why})",
+            f"{task.get('sensitivity', '?')}\n({why})",
             f"[red]denied: {', '.join(task.get('reasons', []))}[/]" if denied else "[green]permitted[/]",
             "-" if denied else f"{task['model']} at {task['provider']}",
             "-" if denied else f"{task['prompt_tokens']} + {task['completion_tokens']}",

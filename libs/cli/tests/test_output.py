@@ -1,5 +1,10 @@
 """What a person sees keeps whole what they copy, and shows text as text."""
 
+import json
+import sys
+from importlib.metadata import version
+from io import BytesIO, TextIOWrapper
+
 import pytest
 from rich.console import Console
 
@@ -53,3 +58,33 @@ def test_a_denial_names_its_code_once_and_its_other_reasons(capsys):
     told = capsys.readouterr().err
     assert told.count("denied") == 1
     assert "allowpath_missing" in told
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device."),
+        (PermissionError(13, "Permission denied", "/proofs"), "Permission denied (/proofs)."),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), "not UTF-8"),
+    ],
+)
+def test_what_the_machine_refuses_is_a_sentence_too(capsys, error, told):
+    assert _refused(error) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_json_is_json_where_the_terminal_speaks_another_encoding(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(BytesIO(), encoding="latin-1"))
+    output.print_json({"answer": "Größe 😀"})
+    sys.stdout.flush()
+    assert json.loads(sys.stdout.buffer.getvalue()) == {"answer": "Größe 😀"}
+
+
+def test_a_sign_that_the_terminal_lacks_ends_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(BytesIO(), encoding="ascii"))
+    output.guarded(lambda: print("ö", flush=True))
+    assert sys.stdout.buffer.getvalue() == b"\\xf6\n"
+
+
+def test_the_version_is_that_of_the_package(metaqore):
+    assert metaqore("--version").out.strip() == version("metaqore-cli")

@@ -190,6 +190,7 @@ def test_a_restore_that_is_not_wanted_changes_nothing(metaqore, mesh):
     mesh.answers["RestoreCheckpoint"] = restored
     assert metaqore("checkpoint", "restore", "release-1", *WHY, stdin="n\n").error.code == "not_confirmed"
     assert metaqore("checkpoint", "restore", "release-1", *WHY, "--json").error.code == "not_confirmed"
+    assert metaqore("checkpoint", "restore", "release-1", *WHY, stdin="").error.code == "not_confirmed"
     assert all(one.dry_run for one in mesh.requests("RestoreCheckpoint"))
     mesh.asked.clear()
     assert metaqore("checkpoint", "restore", "release-1", *WHY, "--yes").code == 0

@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.run_directory import RunDirectory, write_atomically, write_once
 
 
@@ -23,6 +24,13 @@ def test_it_is_private_and_leaves_what_is_above_as_it_was(run):
     assert mode(run.path.parent) == 0o750
     assert run.writers.is_dir()
     assert run.log_of("broker") == run.path / "logs" / "broker.log"
+
+
+def test_one_that_cannot_be_made_says_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(MetaQoreError, match=r"Not a directory .* METAQORE_RUN_DIR") as refused:
+        RunDirectory(tmp_path / "file" / "run").create()
+    assert refused.value.code == "run_directory_unusable"
 
 
 def test_id_and_token_are_made_once_and_kept(run):

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ class ServiceSettings(MeshSettings):
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch, tmp_path):
+    for name in os.environ:
+        if name.startswith("METAQORE_"):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
@@ -32,6 +36,11 @@ def test_variables_reach_nested_groups(monkeypatch):
     monkeypatch.setenv("METAQORE_SECURE_GATEWAY_POLICY", "compliance")
     settings = ServiceSettings()
     assert (settings.gateway.port, settings.secure_gateway_policy) == (7, "compliance")
+
+
+def test_an_empty_variable_is_as_if_it_were_not_set(monkeypatch, tmp_path):
+    monkeypatch.setenv("METAQORE_RUN_DIR", "")
+    assert MeshSettings().run_dir == tmp_path / ".local/state/metaqore"
 
 
 def test_one_field_of_a_group_leaves_the_services_other_defaults(monkeypatch):

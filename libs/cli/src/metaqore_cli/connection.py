@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_mesh.embedded.run_lock import lock_holder
 from metaqore_mesh.run_directory import RunDirectory
 from metaqore_mesh.settings import MeshSettings
 
@@ -29,12 +30,18 @@ def run_directory() -> RunDirectory:
 def connect() -> Connection:
     """The mesh named by METAQORE_GATEWAY_ENDPOINT and METAQORE_API_KEY, else the one of the run directory.
 
-    Raises `mesh_not_running` where there is none.
+    Raises `mesh_not_running` where there is none, `invalid_api_key` for what cannot be one.
     """
-    endpoint, key = os.environ.get("METAQORE_GATEWAY_ENDPOINT"), os.environ.get("METAQORE_API_KEY")
+    endpoint, key = os.environ.get("METAQORE_GATEWAY_ENDPOINT"), os.environ.get("METAQORE_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        message = "METAQORE_API_KEY holds what no API key has. A key begins with mq_ and is one line of ASCII."
+        raise MetaQoreError("invalid_api_key", message, kind=ErrorKind.UNAUTHENTICATED)
     if endpoint and key:
         return Connection(endpoint, key)
-    described = _described(run_directory())
+    run = run_directory()
+    described = _described(run)
+    if not endpoint and lock_holder(run.path) is None:
+        raise _not_running(run)
     return Connection(endpoint or described["endpoints"]["grpc"], key or _read_key(Path(described["api_key_file"])))
 
 
@@ -42,13 +49,16 @@ def _described(run: RunDirectory) -> dict[str, Any]:
     try:
         described: dict[str, Any] = json.loads(run.mesh_json.read_text())
     except FileNotFoundError as error:
-        raise MetaQoreError(
-            "mesh_not_running",
-            f"No mesh runs in {run.path}. Start one with `metaqore up`, or name another by METAQORE_RUN_DIR, or by "
-            "METAQORE_GATEWAY_ENDPOINT and METAQORE_API_KEY.",
-            kind=ErrorKind.UNAVAILABLE,
-        ) from error
+        raise _not_running(run) from error
     return described
+
+
+def _not_running(run: RunDirectory) -> MetaQoreError:
+    message = (
+        f"No mesh runs in {run.path}. Start one with `metaqore up`, or name another by METAQORE_RUN_DIR, or by "
+        "METAQORE_GATEWAY_ENDPOINT and METAQORE_API_KEY."
+    )
+    return MetaQoreError("mesh_not_running", message, kind=ErrorKind.UNAVAILABLE)
 
 
 def _read_key(path: Path) -> str:

@@ -9,7 +9,7 @@ import typer
 from metaqore.gateway.v1 import gateway_pb2 as gateway
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
-from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table
+from metaqore_cli.output import JSON_OPTION, clean, notes, print_json, print_table
 
 SCOPES = [
     *("tasks:submit", "tasks:read", "audit:read", "psmp:read", "psmp:write"),
@@ -47,8 +47,8 @@ def create(
         return
     print(made.secret)
     notes.print(
-        f"[dim]key {made.key.id} for {made.key.caller} of {made.key.organization}: {', '.join(made.key.scopes)}. "
-        "Keep the secret now, it is not shown again.[/]",
+        f"[dim]key {made.key.id} for {clean(made.key.caller)} of {made.key.organization}: "
+        f"{clean(', '.join(made.key.scopes))}. Keep the secret now, it is not shown again.[/]",
         highlight=False,
     )
 
@@ -66,8 +66,8 @@ def list_(json_: Annotated[bool, JSON_OPTION] = False) -> None:
         (
             (
                 key.id,
-                key.caller,
-                ", ".join(key.scopes),
+                clean(key.caller),
+                clean(", ".join(key.scopes)),
                 key.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M"),
                 key.revoke_time.ToDatetime().strftime("%Y-%m-%d %H:%M") if key.HasField("revoke_time") else "",
             )
@@ -87,7 +87,7 @@ def revoke(
     if json_:
         print_json(key_dict(key))
     else:
-        notes.print(f"[dim]key {key.id} of {key.caller} is revoked.[/]", highlight=False)
+        notes.print(f"[dim]key {key.id} of {clean(key.caller)} is revoked.[/]", highlight=False)
 
 
 def key_dict(key: gateway.ApiKey) -> dict[str, object]:

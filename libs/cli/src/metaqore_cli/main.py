@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -29,6 +31,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # it would show local variables, and with them keys and prompts
     epilog='Start: metaqore up --detach   |   then: metaqore task submit "Hello"   |   metaqore audit verify --all',
 )
+
+
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
+    if wanted:
+        print(version("metaqore-cli"))
+        raise typer.Exit
+
+
+@app.callback()
+def of_all(
+    _: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What every command takes."""
+
+
 app.command(epilog="Examples: metaqore up   |   metaqore up --detach --config metaqore.yaml")(mesh_commands.up)
 app.command("status", epilog="Example: metaqore status --json | jq .endpoints")(mesh_commands.show_status)
 app.command(epilog="Example: metaqore down")(mesh_commands.down)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from metaqore_cli.connection import run_directory
-from metaqore_cli.output import JSON_OPTION, notes, print_json, print_table, screen
+from metaqore_cli.output import JSON_OPTION, clean, notes, print_json, print_table, screen
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.control import MeshStatus, PartStatus, status, stop
 from metaqore_mesh.embedded.mesh_file import MeshState, read_mesh
@@ -104,7 +103,10 @@ def _tell_ready(*, json_: bool) -> None:
 
 
 def _up_in_background(settings: UpSettings) -> None:
-    """Starts `metaqore up` as a process of its own, and returns once it is ready or has given up."""
+    """Starts `metaqore up` as a process of its own, and returns once it is ready or has given up.
+
+    Who is interrupted before that leaves nothing behind that runs.
+    """
     run = RunDirectory(settings.run_dir)
     run.create()
     if holder := lock_holder(run.path):
@@ -123,7 +125,13 @@ def _up_in_background(settings: UpSettings) -> None:
         started = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
         )
-    _until_ready(run, started, log)
+    try:
+        _until_ready(run, started, log)
+    except KeyboardInterrupt:
+        started.terminate()  # it stops in order, as one in the foreground does
+        with notes.status("stopping ..."):
+            started.wait()
+        raise
 
 
 def _environment() -> dict[str, str]:
@@ -157,7 +165,7 @@ def _until_ready(run: RunDirectory, started: subprocess.Popen[bytes], log: Path)
 
 def _told(progress: Progress) -> str:
     colour = {PartState.READY: "green", PartState.RESTARTING: "yellow"}.get(progress.state, "dim")
-    return f"  [{colour}]{progress}[/]"
+    return f"  [{colour}]{clean(str(progress))}[/]"
 
 
 def _status_dict(found: MeshStatus) -> dict[str, Any]:
@@ -177,8 +185,8 @@ def _status_dict(found: MeshStatus) -> dict[str, Any]:
                 "reason": part.reason,
                 "pid": part.entry.process.pid if part.entry.process else None,
                 "restarts": part.entry.restarts,
-                "checks": json.loads(json.dumps(part.checks)),
-                "notices": json.loads(json.dumps(part.notices)),
+                "checks": part.checks,
+                "notices": part.notices,
             }
             for part in found.parts
         ],
@@ -187,8 +195,8 @@ def _status_dict(found: MeshStatus) -> dict[str, Any]:
 
 def _health(part: PartStatus) -> str:
     if not part.healthy:
-        return f"[red]{part.reason}[/]"
-    return f"[yellow]ok, but {'; '.join(part.told)}[/]" if part.told else "[green]ok[/]"
+        return f"[red]{clean(str(part.reason))}[/]"
+    return f"[yellow]ok, but {clean('; '.join(part.told))}[/]" if part.told else "[green]ok[/]"
 
 
 def _print_status(found: MeshStatus) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from io import TextIOWrapper
 from typing import Any, Final, TextIO, TypeVar
 
 import typer
@@ -28,8 +29,9 @@ WIDE: Final = 150
 """From this many columns on, a table may say everything."""
 
 
-def _width(stream: TextIO) -> int | None:
-    return None if stream.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
+def _width(stream: TextIO | None) -> int | None:
+    """What rich finds out by itself is None; a `stream` that was closed beforehand is None, too."""
+    return None if stream is None or stream.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
 
 
 screen = Console(width=_width(sys.stdout))
@@ -39,7 +41,8 @@ notes = Console(stderr=True, width=_width(sys.stderr))
 def print_json(value: Any) -> None:
     """`value` on one line of standard output; protobuf messages with their field names."""
     plain = MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value
-    print(json.dumps(plain, ensure_ascii=False))
+    everything = sys.stdout is None or sys.stdout.encoding.lower() == "utf-8"
+    print(json.dumps(plain, ensure_ascii=not everything))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
@@ -60,15 +63,32 @@ def clean(text: str) -> str:
 
 
 def guarded(command: Callable[[], T]) -> T:
-    """Runs `command`; a `MetaQoreError` becomes a sentence on standard error and exit code 1 (3 for a denial)."""
+    """Runs `command`; a `MetaQoreError` becomes a sentence on standard error and exit code 1 (3 for a denial).
+
+    So does what the machine refuses, such as a full disk, and what was given and is no text.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what a terminal cannot show is told by its number, and ends nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         return command()
     except MetaQoreError as error:
-        more = [reason for reason in error.reasons if reason != error.code]
-        reasons = f" ({', '.join(more)})" if more else ""
-        notes.print(f"[bold red]{error.code}[/]{escape(f'{reasons}: {error.message}')}", highlight=False)
+        _tell(error)
         sys.exit(3 if error.kind is ErrorKind.FORBIDDEN else 1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _tell(MetaQoreError("machine_refused", f"The machine refused: {error.strerror or error}{where}."))
+        sys.exit(1)
+    except UnicodeEncodeError:  # Python keeps what was no text on the command line or in a variable as surrogates
+        _tell(MetaQoreError("not_utf8", "Something given is not UTF-8 text. Give a file that is; see also LANG."))
+        sys.exit(1)
+
+
+def _tell(error: MetaQoreError) -> None:
+    more = [reason for reason in error.reasons if reason != error.code]
+    reasons = f" ({', '.join(more)})" if more else ""
+    notes.print(f"[bold red]{error.code}[/]{escape(f'{reasons}: {error.message}')}", highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any, Final
 
 import typer
@@ -58,7 +59,7 @@ def create(
         )
         made = client.projects.CreateProject(ask)
     if answered(how, made, f"the project [bold]{clean(name)}[/]", "is", f"open, in mode {mode}") and not how.dry_run:
-        tell_next("offer it something", f"metaqore artifact propose FILES --project {name}")
+        tell_next("offer it something", f"metaqore artifact propose FILES --project {shlex.quote(name)}")
 
 
 @app.command("list", epilog="Examples: metaqore project list   |   metaqore project list --state frozen --json")

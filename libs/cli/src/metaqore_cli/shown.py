@@ -77,7 +77,11 @@ def tell_lines(lines: dict[str, str]) -> None:
 
 def ask_first(question: str, *, json: bool) -> None:
     """Asks a person, who may say no; who asks for JSON is none. Raises `not_confirmed`."""
-    if json or not typer.confirm(question, err=True):
+    try:
+        confirmed = not json and typer.confirm(question, err=True)
+    except typer.Abort:  # there is nobody to ask
+        confirmed = False
+    if not confirmed:
         message = "Nothing was done. Say --yes to do it without being asked, or --dry-run to see what it would do."
         raise MetaQoreError("not_confirmed", message)
 

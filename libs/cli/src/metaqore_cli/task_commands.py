@@ -15,7 +15,7 @@ from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
 from metaqore_cli.labels import Label
 from metaqore_cli.names import SENSITIVITIES, enum_names, sensitivity_name, sensitivity_value, state_name
-from metaqore_cli.output import JSON_OPTION, WIDE, notes, print_json, print_table, screen
+from metaqore_cli.output import JSON_OPTION, WIDE, clean, notes, print_json, print_table, screen
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_tasks import list_tasks, tell_task
 from metaqore_cli.shown import asking
@@ -173,8 +173,8 @@ def list_(
                 sensitivity_name(task.sensitivity),
                 task.model,
                 task.door,
-                f"{task.prompt_tokens} + {task.completion_tokens}",
-                f"{task.duration_us / 1e6:.2f}",
+                f"{task.prompt_tokens} + {task.completion_tokens}" if task.HasField("completion_tokens") else "",
+                f"{task.duration_us / 1e6:.2f}" if task.HasField("end_time") else "",
                 task.create_time.ToDatetime().strftime("%m-%d %H:%M:%S"),
                 task.receipt_id,
             )[:columns]
@@ -204,7 +204,7 @@ def show(
     for name, value in shown.items():
         if value not in (None, []):
             text = ", ".join(value) if isinstance(value, list) else str(value)
-            screen.print(f"[bold]{name:>20}[/]  {text}", highlight=False)
+            screen.print(f"[bold]{name:>20}[/]  {clean(text)}", highlight=False)
 
 
 def _show_waiting(task_id: str, *, json_: bool) -> None:
@@ -248,9 +248,9 @@ def task_dict(task: gateway.Task) -> dict[str, object]:
 def _prompt(prompt: str | None, file: Path | None) -> str:
     if (prompt is None) == (file is None):
         raise typer.BadParameter("Give a prompt or --file, one of the two.")
-    if prompt is not None:
-        return prompt
+    if file is None:
+        return prompt or ""
     try:
-        return sys.stdin.read() if str(file) == "-" else Path(str(file)).read_text(encoding="utf-8")
+        return (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"The prompt cannot be read from {file}: {error}") from error

@@ -31,13 +31,6 @@ def is_uuid7(text: str) -> bool:
     return _UUID7.fullmatch(text) is not None
 
 
-def uuid7_time_ms(text: str) -> int:
-    """The Unix time in milliseconds that a UUIDv7 carries. Raises `ValueError` where it is none."""
-    if not is_uuid7(text):
-        raise ValueError("This is not a UUIDv7.")
-    return int(text[:8] + text[9:13], 16)
-
-
 def opaque_id(prefix: str, random: bytes) -> str:
     """`<prefix>_<26 lower-case base32 letters>` of sixteen random bytes, as in `org_…` and `key_…`."""
     if len(random) != OPAQUE_BYTES:

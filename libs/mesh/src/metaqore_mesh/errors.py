@@ -103,7 +103,7 @@ _BARE: dict[StatusCode, tuple[ErrorKind, str]] = {
     grpc.StatusCode.UNAUTHENTICATED: (ErrorKind.UNAUTHENTICATED, "The other side does not accept this key or token."),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (
         ErrorKind.EXHAUSTED,
-        "The other side is at its limit, or the message is larger than it takes.",
+        "The other side is at its limit, or the message is larger than it takes. Send less, or try again later.",
     ),
     grpc.StatusCode.FAILED_PRECONDITION: (ErrorKind.UNPROCESSABLE, "The other side cannot do this in its state."),
     grpc.StatusCode.UNIMPLEMENTED: (

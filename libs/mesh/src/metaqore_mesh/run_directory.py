@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+
 _PRIVATE_DIRECTORY = 0o700
 _PRIVATE_FILE = 0o600
 _PUBLIC_FILE = 0o644
@@ -115,10 +117,22 @@ class RunDirectory:
         return self.logs / f"{part}.log"
 
     def create(self) -> None:
-        """Make the directories that are missing. All are 0700 except `public`; nothing above `path` is changed."""
-        for directory in (self.path, self.keys, self.logs, self.spool):
-            directory.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-        self.writers.mkdir(parents=True, exist_ok=True)
+        """Make the directories that are missing. All are 0700 except `public`; nothing above `path` is changed.
+
+        Raises `run_directory_unusable` where one cannot be made, or not be written to.
+        """
+        try:
+            for directory in (self.path, self.keys, self.logs, self.spool):
+                directory.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+            self.writers.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.path).close()
+        except OSError as error:
+            raise MetaQoreError(
+                "run_directory_unusable",
+                f"The run directory {self.path} cannot be used: {error.strerror} ({error.filename}). "
+                "Make it writable, or name another in METAQORE_RUN_DIR.",
+                kind=ErrorKind.UNAVAILABLE,
+            ) from error
 
     def make_mesh_id(self) -> str:
         """The mesh's id, made at the first call: 26 lower-case base32 characters (128 random bits)."""
@@ -126,8 +140,13 @@ class RunDirectory:
         return write_once(self.mesh_id, f"{random}\n".encode(), mode=_PUBLIC_FILE).decode().strip()
 
     def make_mesh_token(self) -> str:
-        """The token that services show each other, made at the first call: 256 random bits."""
-        return write_once(self.mesh_token, f"{secrets.token_urlsafe(32)}\n".encode()).decode().strip()
+        """The token that services show each other, made at the first call."""
+        return make_mesh_token(self.mesh_token)
+
+
+def make_mesh_token(file: Path) -> str:
+    """The token in `file`, made where there is none: 256 random bits."""
+    return write_once(file, f"{secrets.token_urlsafe(32)}\n".encode()).decode().strip()
 
 
 def write_once(path: Path, content: bytes, *, mode: int = _PRIVATE_FILE) -> bytes:

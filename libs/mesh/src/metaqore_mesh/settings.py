@@ -66,6 +66,7 @@ class MeshSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="METAQORE_",
         env_nested_delimiter="__",
+        env_ignore_empty=True,  # `METAQORE_RUN_DIR=` would be the working directory
         nested_model_default_partial_update=True,
         frozen=True,
         extra="ignore",

@@ -49,7 +49,8 @@ class Upstream:
         return [chunk(number, "stop" if number == self.frames - 1 else None) for number in range(self.frames)]
 
 
-STATUS = {"overloaded": 429, "refused": 400, "failed": 500}
+STATUS = {"overloaded": 429, "refused": 400, "too long": 400, "failed": 500}
+TOO_LONG = "context_length_exceeded"
 
 
 class HttpUpstream(Upstream):
@@ -73,7 +74,8 @@ class HttpUpstream(Upstream):
         body = json.loads(await reader.readexactly(length))
         self.seen.append((head, body))
         if self.behaviour in STATUS:
-            error = json.dumps({"error": {"message": "no: my prompt", "code": "some_code"}}).encode()
+            code = TOO_LONG if self.behaviour == "too long" else "some_code"
+            error = json.dumps({"error": {"message": "no: my prompt", "code": code}}).encode()
             await self.send(
                 writer, f"HTTP/1.1 {STATUS[self.behaviour]} X\r\ncontent-length: {len(error)}\r\n\r\n", error
             )
@@ -120,6 +122,7 @@ class HttpUpstream(Upstream):
 ERRORS = {
     "overloaded": MetaQoreError("queue_full", "my prompt", kind=ErrorKind.EXHAUSTED, retryable=True),
     "refused": MetaQoreError("context_exceeded", "my prompt", kind=ErrorKind.INVALID),
+    "too long": MetaQoreError(TOO_LONG, "my prompt", kind=ErrorKind.INVALID),
     "failed": MetaQoreError("internal", "my prompt", kind=ErrorKind.INTERNAL),
     "error midway": MetaQoreError("engine_failed", "my prompt", kind=ErrorKind.INTERNAL),
 }
@@ -131,7 +134,7 @@ class GrpcUpstream(Upstream, inference_pb2_grpc.InferenceServiceServicer):
     async def Generate(self, request, context):  # noqa: N802 - the name in the contract
         self.seen.append((dict(context.invocation_metadata()), json.loads(request.chat_request)))
         try:
-            await self.fail(context, {"overloaded", "refused", "failed"})
+            await self.fail(context, {"overloaded", "refused", "too long", "failed"})
             if self.behaviour == "hang":
                 await asyncio.sleep(60)
             if request.stream:

@@ -83,6 +83,13 @@ class ProviderContract:
         error = await failure(provider, call(stream=stream))
         assert (error.code, error.kind, error.retryable) == expected
 
+    async def test_a_prompt_that_is_too_long_is_told_as_that(self, pair):
+        provider, upstream = pair
+        upstream.behaviour = "too long"
+        error = await failure(provider, call())
+        assert (error.code, "context_length_exceeded" in error.reasons) == ("provider_refused", True)
+        assert "Shorten it" in error.message
+
     @pytest.mark.parametrize("behaviour", ["cut off", "error midway"])
     async def test_a_stream_that_breaks_off_is_an_error(self, pair, behaviour):
         provider, upstream = pair

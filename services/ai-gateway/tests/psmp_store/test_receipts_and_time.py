@@ -10,7 +10,6 @@ from metaqore_ai_gateway.adapters.psmp.forget import ForgetOld
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Ref
 from metaqore_ai_gateway.service.psmp.due import Due
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
-from metaqore_ai_gateway.service.psmp.known import known_of
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp import artifact_commands as c
 from metaqore_governance_core.psmp import work
@@ -54,14 +53,6 @@ class TestReceipts:
         assert await forget.answers() == 1
         assert await answers.find(*OF, "k") is None
         assert await answers.find(*OF, "l")
-
-
-async def test_an_outcome_tells_what_is_known_of_each(team):
-    await team.propose("one")
-    outcome = await team.activate("one")
-    known = known_of(outcome, Ref(Kind.ARTIFACT, "one"))
-    assert (known.id, known.project, known.revision, known.project_version) == (artifact_id(*OF, "one"), "garden", 3, 4)
-    assert known_of(outcome, Ref(Kind.ARTIFACT, "two")) is None
 
 
 class TestDue:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +50,6 @@ class MeshStatus:
     def healthy(self) -> bool:
         """Whether the mesh runs and every part is well."""
         return self.mesh.state is MeshState.RUNNING and all(part.healthy for part in self.parts)
-
-    def as_json(self) -> dict[str, Any]:
-        """mesh.json, with each part's `healthy`, `reason`, `checks` and `notices` as they are now."""
-        parts = [
-            {
-                **asdict(part.entry),
-                "healthy": part.healthy,
-                "reason": part.reason,
-                "checks": part.checks,
-                "notices": part.notices,
-            }
-            for part in self.parts
-        ]
-        return {**self.mesh.as_json(), "healthy": self.healthy, "parts": parts}
 
 
 async def status(run_dir: Path) -> MeshStatus:

@@ -18,7 +18,7 @@ from metaqore_mesh.embedded.postgres import ADMIN, EmbeddedPostgres
 from metaqore_mesh.embedded.settings import UpSettings
 from metaqore_mesh.embedded.tied import tied
 from metaqore_mesh.kafka.topics import Topics, TopicSpec
-from metaqore_mesh.run_directory import RunDirectory, write_once
+from metaqore_mesh.run_directory import RunDirectory, make_mesh_token, write_once
 from metaqore_mesh.settings import KafkaSettings
 
 #: The settings group of each service: only it is given the variables of that group.
@@ -47,7 +47,7 @@ class Plan:
     async def before(self) -> None:
         """What all parts rely on: the mesh's id and token; topics and databases where broker and server are given."""
         self.run.make_mesh_id()
-        write_once(self.settings.mesh_token_file, f"{secrets.token_urlsafe(32)}\n".encode())
+        make_mesh_token(self.settings.mesh_token_file)
         if not self._postgres:
             await ensure_databases(self.settings.database.url, (GATEWAY, AUDITOR))
         if not self._broker:

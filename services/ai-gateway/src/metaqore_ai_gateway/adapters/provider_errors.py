@@ -32,6 +32,8 @@ def overloaded() -> MetaQoreError:
 def refused(*reasons: str) -> MetaQoreError:
     """It does not take this request."""
     message = "The provider of this model refuses this request. Check its parameters against the model's limits."
+    if "context_length_exceeded" in reasons:
+        message = "The prompt is longer than this model takes. Shorten it, or name a model with a longer context."
     return MetaQoreError("provider_refused", message, kind=ErrorKind.INVALID, reasons=reasons)
 
 

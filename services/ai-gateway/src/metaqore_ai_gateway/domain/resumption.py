@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from metaqore_ai_gateway.domain.claim import ClaimState
 from metaqore_ai_gateway.domain.outcome import Outcome
 from metaqore_governance_core.decision import Verdict
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.task import POLICY_CHANGED
 from metaqore_governance_core.writer_state import OpenDecision
 
 
@@ -91,3 +93,9 @@ def next_step(facts: Facts) -> Step:
         case _:
             step = Run()
     return step
+
+
+def policy_changed() -> MetaQoreError:
+    """Why a decided task does not run again."""
+    message = "The policy changed while the task was waiting to run again. Submit it as a new task."
+    return MetaQoreError(POLICY_CHANGED, message, kind=ErrorKind.CONFLICT, retryable=True)

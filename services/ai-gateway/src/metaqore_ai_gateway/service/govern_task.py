@@ -13,9 +13,11 @@ import structlog
 from metaqore_ai_gateway.domain.chat import ChatTask
 from metaqore_ai_gateway.domain.examined import Examined
 from metaqore_ai_gateway.domain.outcome import Outcome
+from metaqore_ai_gateway.domain.resumption import policy_changed
 from metaqore_ai_gateway.domain.rulebook import Rulebook, permitted_routes
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Concluding, Decided, Event, Resumed
+from metaqore_ai_gateway.service.large_texts import LARGE_TEXT_BYTES
 from metaqore_ai_gateway.service.outcome_gate import Recorder
 from metaqore_ai_gateway.service.ports import Appended, Digests, ProviderCall, TaskObserver
 from metaqore_ai_gateway.service.record_decision import RecordDecision
@@ -28,12 +30,9 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller, Door
 from metaqore_governance_core.scanner import NOTHING_FOUND, Scanner
 from metaqore_governance_core.sensitivity import Sensitivity
-from metaqore_governance_core.task import POLICY_CHANGED, TaskState
+from metaqore_governance_core.task import TaskState
 
 __all__ = ["Chunk", "Concluded", "Concluding", "Decided", "Event", "GovernTask", "Resumed"]
-
-LARGE_TEXT_BYTES: Final = 256 * 1024
-"""From here on a text is scanned in a thread, so that the others do not wait for it."""
 
 MAX_KEPT_DECISIONS: Final = 4096
 """A caller chooses the project's name, so what is kept needs a bound."""
@@ -171,7 +170,7 @@ class GovernTask:
     def _may_run(self, run: Run, decision: Decision, resumed: Resumed | None) -> bool:
         if resumed is not None:
             if decision.policy_version != resumed.decision.policy_version:
-                run.end(TaskState.INTERRUPTED, _policy_changed())
+                run.end(TaskState.INTERRUPTED, policy_changed())
                 return False
             if not decision.permitted:
                 run.end(TaskState.DENIED, denial(decision.reasons))
@@ -208,11 +207,6 @@ class GovernTask:
             await self._record_outcome(run, run.outcome(self.now_us()))
         except MetaQoreError as error:
             run.observation.abandoned(error)
-
-
-def _policy_changed() -> MetaQoreError:
-    message = "The policy changed while the task was waiting to run again. Submit it as a new task."
-    return MetaQoreError(POLICY_CHANGED, message, kind=ErrorKind.CONFLICT, retryable=True)
 
 
 def _text_not_kept() -> MetaQoreError:

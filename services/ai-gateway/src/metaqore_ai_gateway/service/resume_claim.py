@@ -19,6 +19,7 @@ from metaqore_ai_gateway.domain.resumption import (
     RunAgain,
     SendResult,
     next_step,
+    policy_changed,
 )
 from metaqore_ai_gateway.domain.rulebook import Rulebook
 from metaqore_ai_gateway.domain.task_result import result_of
@@ -29,7 +30,7 @@ from metaqore_ai_gateway.service.outcome_gate import Recorder
 from metaqore_ai_gateway.service.run_claim import RunClaim
 from metaqore_governance_core.decision import denial
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.task import POLICY_CHANGED, TaskState
+from metaqore_governance_core.task import TaskState
 from metaqore_governance_core.writer_state import OpenDecision
 
 CLAIM_LOST: Final = "claim_lost"
@@ -135,9 +136,3 @@ class ResumeClaim:
 def _unreadable() -> MetaQoreError:
     message = "The gateway was replaced by one that cannot read what the last one kept of the task. Submit it again."
     return MetaQoreError(CLAIM_UNREADABLE, message, kind=ErrorKind.INTERNAL, retryable=True)
-
-
-def policy_changed() -> MetaQoreError:
-    """Why a decided task does not run."""
-    message = "The policy changed while the task was waiting to run again. Submit it as a new task."
-    return MetaQoreError(POLICY_CHANGED, message, kind=ErrorKind.CONFLICT, retryable=True)

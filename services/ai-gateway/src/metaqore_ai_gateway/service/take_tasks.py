@@ -20,6 +20,7 @@ from metaqore_ai_gateway.domain.task_result import RequestName, TaskResult, refu
 from metaqore_ai_gateway.service.authenticate import authenticate, require_scope
 from metaqore_ai_gateway.service.claim_ports import Histories, ResultChannel
 from metaqore_ai_gateway.service.claim_store import ClaimStore
+from metaqore_ai_gateway.service.large_texts import LARGE_TEXT_BYTES
 from metaqore_ai_gateway.service.outcome_gate import OutcomeGate
 from metaqore_ai_gateway.service.ports import Keys
 from metaqore_ai_gateway.service.resume_claim import ResumeClaim
@@ -33,9 +34,6 @@ LONGEST_DELAY_S: Final = 5.0
 
 SETTLE_S: Final = 1.0
 """So long at least a drain waits for what it cut off, and for the database to take the last ends of claims."""
-
-LARGE_TEXT_BYTES: Final = 256 * 1024
-"""From here on a text is scanned in a thread, so that the others do not wait for it."""
 
 _log = structlog.get_logger()
 

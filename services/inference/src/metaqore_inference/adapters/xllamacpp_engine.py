@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import threading
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
-
-import xllamacpp
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_inference.service.ports import EngineModel
@@ -38,6 +37,12 @@ class XllamacppEngine:
         cls, name: str, file: Path, *, slots: int, context_tokens: int, threads: int, default_max_tokens: int
     ) -> XllamacppEngine:
         """Loads the model: blocks for about a second, so call it off the event loop."""
+        # Threads that wait for each other sleep instead of spinning: where the processor is shared, spinning ones keep
+        # it from the one they wait for, and an answer takes many times as long. `poll` says so to llama.cpp's own
+        # threads, this variable to OpenMP's, which reads it once: as the import loads it.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        import xllamacpp  # noqa: PLC0415
+
         params = xllamacpp.CommonParams()
         params.model.path = str(file)
         params.model_alias = {name}
@@ -45,8 +50,6 @@ class XllamacppEngine:
         params.n_ctx = context_tokens * slots
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
-        # Threads that wait for each other sleep instead of spinning: where the processor is shared, spinning ones keep
-        # it from the one they wait for, and an answer takes many times as long.
         params.cpuparams.poll = 0
         params.cpuparams_batch.poll = 0
         params.port = 0

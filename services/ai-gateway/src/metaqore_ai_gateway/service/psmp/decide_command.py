@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 import structlog
 
 from metaqore_ai_gateway.service.authenticate import missing_scope
+from metaqore_ai_gateway.service.large_texts import LARGE_TEXT_BYTES
 from metaqore_ai_gateway.service.ports import Appended, AuditSpool, Digests
 from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_ai_gateway.service.settled import settled
@@ -33,9 +34,6 @@ from metaqore_governance_core.sensitivity import Sensitivity
 
 HERE: Final = frozenset({Locality.LOCAL})
 """Where commands take effect: in the mesh's own stores."""
-
-LARGE_TEXT_BYTES: Final = 256 * 1024
-"""From here on a text is scanned off the event loop."""
 
 MOST_TARGETS: Final = 100
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from metaqore_ai_gateway.service.psmp.asked import Kind, Outcome, Ref, State
+from metaqore_ai_gateway.service.psmp.asked import Kind, Ref, State
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_governance_core.psmp.artifact_state import Artifact
 from metaqore_governance_core.psmp.project import Project
@@ -46,13 +46,3 @@ class Known:
 def id_of(organization: str, project: str, ref: Ref) -> str:
     """What names an aggregate in its organization."""
     return artifact_id(organization, project, ref.id) if ref.kind is Kind.ARTIFACT else ref.id
-
-
-def known_of(outcome: Outcome, ref: Ref) -> Known | None:
-    """What the outcome made of an aggregate; None where nothing happened to it."""
-    revision = max((one.aggregate_version for one in outcome.happened if one.of == ref), default=0)
-    if not revision:
-        return None
-    state = outcome.states[ref]
-    project = state.id if isinstance(state, Project) else state.project
-    return Known(ref, id_of(state.organization, project, ref), project, revision, outcome.version, state)
