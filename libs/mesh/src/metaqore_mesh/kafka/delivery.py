@@ -38,6 +38,7 @@ is taken away or the consumer stops, after a grace.
 """
 
 
+_CANCEL_S = 1.0
 _UNREADABLE = PoisonRecord("record_unreadable", "Name headers in UTF-8.")
 
 
@@ -57,9 +58,6 @@ class ConsumerLimits:
     #: Offsets are committed at most this often.
     commit_interval_s: float = 0.05
     retry: Backoff = field(default_factory=Backoff)
-
-
-_CANCEL_S = 1.0
 
 
 class Lane:
