@@ -58,7 +58,6 @@ from metaqore_mesh.run_directory import RunDirectory
 from metaqore_mesh.spool import SEALED, FileSpool
 from metaqore_mesh.spool.broker_spool import BrokerSpool
 from metaqore_mesh.spool.shipper import Pace, Shipper
-from metaqore_mesh.telemetry.tracing import tracing
 
 NAME = "ai-gateway"
 MIGRATIONS = "metaqore_ai_gateway.migrations"
@@ -124,7 +123,6 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
     """The gateway, serving until the block ends. Then it takes no more tasks, finishes those it has, and closes."""
     group, url = settings.gateway, settings.database.url
     async with AsyncExitStack() as stack:
-        stack.enter_context(tracing(NAME, otlp_endpoint=settings.telemetry.otlp_endpoint))
         await migrate(url, MIGRATIONS)
         pool = await stack.enter_async_context(open_pool(url, name=NAME, size=settings.database.pool_size))
         keys = await _opened_keys(pool, settings)

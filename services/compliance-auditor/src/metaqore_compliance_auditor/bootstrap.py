@@ -41,7 +41,6 @@ from metaqore_mesh.kafka.bus import Bus
 from metaqore_mesh.kafka.dead_letters import dead_letter_spec
 from metaqore_mesh.keys import load_mesh_token, make_log_key
 from metaqore_mesh.run_directory import RunDirectory
-from metaqore_mesh.telemetry.tracing import tracing
 
 NAME = "compliance-auditor"
 SERVICE = "metaqore.audit.v1.AuditService"
@@ -60,7 +59,6 @@ async def bootstrap(settings: AuditorSettings, health: Health) -> AsyncIterator[
     await migrate(url, MIGRATIONS)
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
-        stack.enter_context(tracing(NAME, otlp_endpoint=settings.telemetry.otlp_endpoint))
         pool = await stack.enter_async_context(open_pool(url, name=NAME, size=settings.database.pool_size))
         bus = Bus(settings.kafka, client_id=NAME, topics=_topics())
         await bus.start()
