@@ -18,7 +18,7 @@ from metaqore_ai_gateway.service.psmp.history_ports import Checkpoints, History
 from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
 from metaqore_ai_gateway.service.psmp.named_tasks import CheckTasks
 from metaqore_ai_gateway.service.psmp.places import Places
-from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtVersion
+from metaqore_ai_gateway.service.psmp.points import AtVersion
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.resolve_conflict import PlanResolution
 from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint, Restored, made_undone
@@ -218,7 +218,7 @@ class CarryOut:
             permitted.recorded.receipt,
             permitted.organization,
             permitted.target.project,
-            AtCheckpoint(checkpoint.name),
+            AtVersion(checkpoint.version),
             permitted.by,
             permitted.at_us,
             command.why,
