@@ -34,6 +34,7 @@ from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.artifact_state import Artifact, Content
 from metaqore_governance_core.psmp.refusal import conflict
 from metaqore_governance_core.receipts import parse_token
+from metaqore_governance_core.sensitivity import Sensitivity
 
 _CASCADES: Final = 3
 """So often a cascade is planned anew where something was opened meanwhile."""
@@ -180,9 +181,8 @@ class CarryOut:
             raise conflict("version_missing", f"There is no version {command.version} of {name}. List its versions.")
         former = state.versions[command.version - 1].content
         spec, provenance = command.declarations, artifacts.ProvenanceSpec()
-        content = replace(
-            declared(spec, former.body, "", provenance, permitted.recorded.sensitivity), provenance=former.provenance
-        )
+        found = max(permitted.recorded.sensitivity, Sensitivity[former.sensitivity])
+        content = replace(declared(spec, former.body, "", provenance, found), provenance=former.provenance)
         content = await MakeContent(self.bodies).again(permitted.organization, name, content)
         amend = artifact_commands.Amend(permitted.by, permitted.at_us, command.version, content)
         return (Asked(permitted.target.ref, amend, command.expected_revision),)
