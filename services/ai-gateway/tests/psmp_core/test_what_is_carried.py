@@ -51,6 +51,14 @@ async def test_an_amended_draft_stays_as_sensitive_as_its_text(world):
     assert amended.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
 
 
+@pytest.mark.parametrize(
+    "spelt", ["1.0", "01.0.0", "1.0.0-01", "v1.0.0", "1.\N{ARABIC-INDIC DIGIT THREE}.0", "1.0.0\n"]
+)
+async def test_a_semantic_version_is_as_semver_has_it(world, spelt):
+    offered = [{"created": _new("a", semantic_version=spelt)}]
+    assert (await world.refused("ann", "artifact.propose", proposals=offered)).code == "semantic_version_invalid"
+
+
 async def _resolved(world, who, choice, blocked, **more):
     """The version that ends the one conflict in which a proposal was blocked."""
     [open_], own = blocked.conflicts, blocked.changed[0]
