@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref, Submission
+from metaqore_ai_gateway.service.psmp.cascade import ending
 from metaqore_ai_gateway.service.psmp.judging import (
     Judged,
     clashing_proposals,
@@ -82,7 +83,13 @@ class Conduct:
     async def _of_project(self, ref: Ref, command: Any) -> None:
         state = await self.workspace.project()
         if isinstance(command, project.Archive):
-            command = replace(command, open_items=await self.workspace.open_items())
+            if self.submission.cascade:
+                open_refs = await self.workspace.open_refs()
+                await self.workspace.fetch(open_refs)
+                for asked in ending(open_refs, command):
+                    await self._one(asked)
+            still_open = await self.workspace.open_refs()
+            command = replace(command, open_items=tuple(f"{one.kind} {one.id}" for one in still_open))
         await self.workspace.record(ref, project.decide(state, command))
         if isinstance(command, project.Unfreeze):
             await self._rejudge_stopped(None, command.at_us)
