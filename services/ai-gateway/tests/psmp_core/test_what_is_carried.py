@@ -43,6 +43,16 @@ async def test_who_resolves_does_not_work_on_the_task_of_who_offered(world, choi
     assert (made.phase, made.content.provenance.task) == ("proposed", task if for_task else "")
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_text_that_is_erased_supersedes_nothing(world, dry_run):
+    await world.propose("ann", "a", paths=["x.py"])
+    blocked = await world.propose("bob", "b", text="gone", paths=["x.py"])
+    [open_], own = blocked.conflicts, {"artifact": blocked.changed[0].id, "version": 1}
+    await world.do("eve", "artifact.erase_body", **own, why="asked for")
+    chosen = {"conflict": open_.conflict.id, "choice": "supersede", "why": "w", "dry_run": dry_run}
+    assert (await world.refused("eve", "conflict.resolve", **own, **chosen)).code == "content_missing"
+
+
 async def test_an_amended_draft_stays_as_sensitive_as_its_text(world):
     made = await world.do("ann", "artifact.draft", version=_new("a", PERSONAL))
     declarations = {"paths": ["y.py"], "sensitivity": "PUBLIC"}
@@ -51,9 +61,7 @@ async def test_an_amended_draft_stays_as_sensitive_as_its_text(world):
     assert amended.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
 
 
-@pytest.mark.parametrize(
-    "spelt", ["1.0", "01.0.0", "1.0.0-01", "v1.0.0", "1.\N{ARABIC-INDIC DIGIT THREE}.0"]
-)
+@pytest.mark.parametrize("spelt", ["1.0", "01.0.0", "1.0.0-01", "v1.0.0", "1.\N{ARABIC-INDIC DIGIT THREE}.0"])
 async def test_a_semantic_version_is_as_semver_has_it(world, spelt):
     offered = [{"created": _new("a", semantic_version=spelt)}]
     assert (await world.refused("ann", "artifact.propose", proposals=offered)).code == "semantic_version_invalid"

@@ -78,6 +78,7 @@ class PlanResolution:
         incoming = states[found.artifact].versions[command.version - 1]
         content = replace(incoming.content, provenance=_provenance(incoming, step, who))
         if Choice(command.choice) is not Choice.MERGE:
+            await self._kept(who.organization, content.body.digest)
             return content
         standing = states[step.artifact].versions[step.version - 2]
         stored = await self._merged(command, incoming, standing, states, who)
@@ -103,13 +104,16 @@ class PlanResolution:
         who: Who,
     ) -> StoredBody:
         if command.content_digest:
-            stored = await self.bodies.find(who.organization, command.content_digest)
-            if stored is None:
-                raise refused("content_missing", "No body with this digest is kept here. Upload it first.")
-            return stored
+            return await self._kept(who.organization, command.content_digest)
         base = _ancestor(incoming, standing, states, who)
         texts = [await self._text(who.organization, one) for one in (base, standing, incoming)]
         return await self.bodies.keep(who.organization, merged_text(texts[0], texts[1], texts[2]))
+
+    async def _kept(self, organization: str, digest: str) -> StoredBody:
+        stored = await self.bodies.find(organization, digest)
+        if stored is None:
+            raise refused("content_missing", "No body with this digest is kept here. Upload it first.")
+        return stored
 
     async def _text(self, organization: str, version: Version | None) -> bytes:
         if version is None:
