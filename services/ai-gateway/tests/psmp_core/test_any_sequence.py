@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import itertools
 import json
-import unicodedata
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from standing_rules import artifacts_in, author_of, clash
 
 from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
@@ -36,20 +36,21 @@ class Team(RuleBasedStateMachine):
 
     run_async: asyncio.Runner
     world: object
-    texts = itertools.count()
+    projects = itertools.count()
     read_through = 0
     answered: set[str]
 
     def __init__(self):
         super().__init__()
         made = self._await(
-            self.world.do("ann", "project.create", project="", project_name=f"garden {next(self.texts)}")
+            self.world.do("ann", "project.create", project="", project_name=f"garden {next(self.projects)}")
         )
         self.project, self.seen, self.points = made.project, {}, []
         self.authors: dict[tuple[str, int], set[str]] = {}
         self.vetoes: dict[tuple[str, int], set[str]] = {}
         self.active_at: dict[str, dict[str, str]] = {}
         self.repeats: list[tuple] = []
+        self.texts = itertools.count()
         self.answered = set()
         self.artifacts: dict[str, dict] = {}
         self.tasks: dict[str, str] = {}
@@ -195,7 +196,7 @@ class Team(RuleBasedStateMachine):
         low, high = sorted(sorted(self.seen)[one % len(self.seen)] for one in at)
         reading = self.world.psmp.readings
         told = self._await(reading.diff(self._caller("ann"), self.project, AtVersion(low), AtVersion(high), Wanted()))
-        before, after = (_by_name(self.seen[one]) for one in (low, high))
+        before, after = (artifacts_in(self.seen[one]) for one in (low, high))
         differ = {name for name, state in after.items() if before.get(name) != state}
         assert {one.name for one in told.found if one.kind == "artifact"} == differ
 
@@ -278,7 +279,7 @@ class Team(RuleBasedStateMachine):
             assert sum(one["phase"] == "active" for one in artifact["versions"]) <= 1, name
         for (mine, one), (theirs, other) in itertools.combinations(standing, 2):
             if mine != theirs:
-                assert not _clash(one, other), (mine, one["number"], theirs, other["number"])
+                assert not clash(one, other), (mine, one["number"], theirs, other["number"])
         for _, one in self._versions("proposed", "blocked"):
             assert (one["phase"] == "blocked") == any(
                 each["conflict"]["severity"] == "blocking" for each in one["conflicts"]
@@ -286,18 +287,18 @@ class Team(RuleBasedStateMachine):
         if self.open:
             for name, one in self._versions("blocked"):
                 others = [(their, each) for their, each in standing if their != name]
-                clashes = any(_clash(one, each) for _, each in others) or self._has_rival(name, one)
+                clashes = any(clash(one, each) for _, each in others) or self._has_rival(name, one)
                 assert clashes or self._is_for_another(one), (name, one["number"])
 
     def _has_rival(self, name, one):
         return any(
-            each["number"] != one["number"] and each["phase"] in STANDING and _author(each) != _author(one)
+            each["number"] != one["number"] and each["phase"] in STANDING and author_of(each) != author_of(one)
             for each in self.artifacts[name]["versions"]
         )
 
     def _is_for_another(self, one):
         holder = self.tasks.get(one["content"]["provenance"]["task"])
-        return bool(holder) and holder != _author(one)
+        return bool(holder) and holder != author_of(one)
 
     def teardown(self):
         """The past stays what it was, by version and by time."""
@@ -368,28 +369,6 @@ class Team(RuleBasedStateMachine):
 
     def _await(self, coroutine):
         return self.run_async.run(coroutine)
-
-
-def _by_name(form):
-    return {one["name"]: one for one in json.loads(form)["artifacts"]}
-
-
-def _author(version):
-    return version["proposed_by"] or version["drafted_by"]
-
-
-def _key(path):
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
-
-
-def _clash(one, other):
-    """By a rule of its own: the same place, a place below a file, or no version of numpy for both."""
-    mine, theirs = ([_key(path) for path in each["content"]["paths"]] for each in (one, other))
-    for a, b in itertools.product(mine, theirs):
-        if a == b or a.startswith(b + "/") or b.startswith(a + "/"):
-            return True
-    needed = {each["text"] for version in (one, other) for each in version["content"]["dependencies"]}
-    return {"numpy<2", "numpy>=2"} <= needed
 
 
 def test_whatever_people_do_in_whatever_order(place):
