@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from artifact_lives import (
     ACTIVE,
+    AMENDED,
     ANN,
     BLOCKED,
     BLOCKS,
@@ -143,6 +144,9 @@ def test_what_happens(given_, when, then, project):
         pytest.param(CARRIED, c.Activate(BOB, 3, 1, ()), "own_proposal", STRICT, id="nor one's own text by another"),
         pytest.param(CARRIED, c.Activate(EVE, 3, 1, ()), "own_proposal", STRICT, id="nor what one brought again"),
         pytest.param(CARRIED, c.Approve(BOB, 3, 1, "reviewer"), "own_proposal", STRICT, id="nor approved"),
+        pytest.param(
+            AMENDED, c.Activate(BOB, 3, 1, ()), "own_proposal", STRICT, id="nor what one declared for another"
+        ),
         pytest.param(
             (c.Draft(EVE, 1, "org", "garden", "mine", CONTENT, frozenset({"bob"})), c.Propose(EVE, 2, 1, (WARNS,))),
             c.Resolve(BOB, 3, 1, WARNS.id, Choice.MANUAL, "fine"),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,27 @@ def test_who_names_a_version_as_parent_knows_it_and_what_that_knew():
     hand.propose(ANN)
     hand.propose(BOB, (f"{OWN}@1",))
     assert hand.propose(EVE, (f"{OWN}@2",)).phase is Phase.PROPOSED
+
+
+def test_what_another_continues_may_count_before_it():
+    hand = Hand()
+    hand.propose(ANN)
+    hand.propose(BOB, (f"{OWN}@1",))
+    hand.do(c.Rejudge, 1, ())
+    hand.do(c.Activate, 1, (), by=EVE)
+    hand.do(c.Rejudge, 2, ())
+    hand.do(c.Activate, 2, (), by=EVE)
+    assert (hand.phase(1), hand.phase(2)) == (Phase.DEPRECATED, Phase.ACTIVE)
+
+
+def test_what_another_continued_does_not_take_its_place():
+    hand = Hand()
+    hand.propose(ANN)
+    hand.propose(BOB, (f"{OWN}@1",))
+    hand.do(c.Activate, 2, (), by=EVE)
+    with pytest.raises(PsmpRefusedError) as refused:
+        hand.do(c.Activate, 1, (), by=EVE)
+    assert refused.value.code == "artifact_blocked"
 
 
 def test_a_parent_of_another_artifact_is_none_of_this_one():

@@ -129,7 +129,7 @@ async def open_psmp(
     gate = GovernCommand(
         FindTarget(places, new_id),
         decide,
-        CarryOut(queues, history, checkpoints, places, bodies, default_project, tasks),
+        CarryOut(queues, history, checkpoints, bodies, default_project, tasks),
         FindWaysOut(history),
         PostgresAnswers(pool),
         TellAgain(places, PlanResolution(history, bodies), RestoreCheckpoint(history, queues, bodies)),

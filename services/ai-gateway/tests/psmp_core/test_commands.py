@@ -1,9 +1,12 @@
 """What commands do that are more than one decision: all or nothing, resolutions, cascades, erasures, checkpoints."""
 
+import asyncio
+import itertools
 import re
 
 import pytest
 
+from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.reading_ports import Wanted
 from metaqore_governance_core.errors import MetaQoreError
@@ -254,6 +257,23 @@ async def test_an_amended_draft_declares_something_else(world):
     await world.do("ann", "artifact.amend", artifact=own, version=1, declarations={"paths": ["y.py"]})
     _, version = await world.psmp.readings.version(world.caller("ann"), own, 1)
     assert version.content.paths == ("y.py",)
+
+
+async def test_a_cascade_ends_what_is_opened_while_it_is_asked_for(world):
+    async def writes(who):
+        while True:
+            try:
+                await world.propose(who, f"{who} {next(count)}")
+            except CommandRefusedError as refused:
+                return refused.code
+            began.release()
+
+    count, began = itertools.count(), asyncio.Semaphore(0)
+    writers = [asyncio.create_task(writes(who)) for who in ("ann", "bob", "carl")]
+    for _ in writers:
+        await began.acquire()
+    await world.do("eve", "project.archive", cascade=True, why="over")
+    assert await asyncio.gather(*writers) == ["project_archived"] * len(writers)
 
 
 async def test_a_task_is_held_by_one_at_a_time(world):

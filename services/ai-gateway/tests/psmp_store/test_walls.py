@@ -254,7 +254,6 @@ class TestWithoutTheApplicationsFilter:
         assert await places.conflict_in("other", conflict.opened.conflict.id, of, 1) is None
         assert await places.place("other", Kind.ARTIFACT, artifact_id("acme", "garden", "two")) is None
         assert await places.checkpoint_at("other", checkpoint_id("acme", "garden", "then")) is None
-        assert await places.open_refs("other", "garden") == ()
         assert await PostgresAnswers(pool).find("acme", "garden", "k")
         assert await PostgresAnswers(pool).find("other", "garden", "k") is None
         assert await kept_bodies.kept("third", "d" * 64) is None

@@ -97,7 +97,8 @@ def _phase(event: _Stepping) -> Phase:  # noqa: PLR0911 - one return a phase
 def _within_phase(version: Version, event: _Remaining) -> Version:  # noqa: PLR0911 - one return an event
     match event:
         case events.Amended():
-            return replace(version, content=event.content)
+            others = {*version.text_by, event.by} - {version.drafted_by}
+            return replace(version, content=event.content, text_by=tuple(sorted(others)))
         case events.ConflictFound():
             found = (*version.conflicts, OpenConflict(event.conflict, event.at_us))
             return replace(version, conflicts=tuple(sorted(found, key=lambda one: one.conflict.id)))

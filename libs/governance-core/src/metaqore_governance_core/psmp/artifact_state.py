@@ -134,7 +134,7 @@ class Version:
 
     `drafted_us` is when it was made, `since_us` since when it is in its phase. `base` is the number of the version that
     was active then, 0 for none: what its author had to build upon. `text_by` are the authors of the text that it
-    carries on, where somebody else drafted it, as a resolution or a restore does.
+    carries on, where somebody else drafted it, as a resolution or a restore does, and whoever else amended the draft.
     """
 
     number: int

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.actor import SYSTEM
 from metaqore_governance_core.psmp.artifact_state import Artifact, Dependency, Version
 from metaqore_governance_core.psmp.conflicts.cargo_links import CargoLink
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement
@@ -94,7 +95,7 @@ def _entries(party: Party, version: Version, at_us: int) -> Iterator[Entry]:
     yield from path_claims(party, content.paths, content.renames)
     for one in content.dependencies:
         yield _entry(Party(party.artifact, party.version, party.by, one.declares or one.text), one)
-    if content.provenance.task:
+    if content.provenance.task and version.drafted_by != SYSTEM.name:  # to bring back is not to work
         made = replace(party, declares=f"was made for the task {content.provenance.task}")
         yield TaskHold(made, content.provenance.task, party.by, at_us, at_us + 1)
 

@@ -34,10 +34,18 @@ def rival_conflicts(artifact: Artifact, version: Version, by: str) -> tuple[Conf
     standing = [
         one
         for one in artifact.versions
-        if one.phase in _STANDING and one.number not in seen and (one.proposed_by or one.drafted_by) != by
+        if one.phase in _STANDING
+        and one.number not in seen
+        and (one.proposed_by or one.drafted_by) != by
+        and not _waits_for(artifact, one, version)
     ]
     found = (_conflict(artifact, version, by, one) for one in standing)
     return tuple(of_project(one, artifact.organization, artifact.project) for one in found)
+
+
+def _waits_for(artifact: Artifact, one: Version, version: Version) -> bool:
+    """Whether `one` is offered to come after `version`, which it knows: that may count before it does."""
+    return one.phase is Phase.PROPOSED and version.number in _lineage(artifact, one)
 
 
 def _lineage(artifact: Artifact, version: Version) -> set[int]:

@@ -31,10 +31,11 @@ from metaqore_governance_core.psmp.conflicts.npm_ranges import NpmRange, Triple,
 from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 MAX_STEPS: Final = 2_000
-_BARE: Final = re.compile(r"\d[\w.+-]*")
-_WILD: Final = re.compile(r"\d+(?:\.\d+)?\.[*xX](?:\.[*xX])?")
+_BARE: Final = re.compile(r"\d[\w.+-]*", re.ASCII)
+_WILD: Final = re.compile(r"\d+(?:\.\d+)?\.[*xX](?:\.[*xX])?", re.ASCII)
 _COMPARATOR: Final = re.compile(
-    r"(?:\^|~|=|>=|<=|>|<)?\s*\d+(?:\.\d+(?:\.\d+(?:-[0-9A-Za-z.-]+)?)?)?(?:\+[0-9A-Za-z.-]+)?"
+    r"(?:\^|~|=|>=|<=|>|<)?\s*\d+(?:\.\d+(?:\.\d+(?:-[0-9A-Za-z.-]+)?)?)?(?:\+[0-9A-Za-z.-]+)?",
+    re.ASCII,
 )
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 MAX_STEPS: Final = 90_000
+TOO_COMPLEX: Final = "requirements_too_complex"
 
 
 class Effort:
@@ -46,7 +47,7 @@ def spend(steps: int) -> None:
     effort.left -= steps
     if effort.left < 0:
         raise MetaQoreError(
-            "requirements_too_complex",
+            TOO_COMPLEX,
             "What this declares takes too long to compare. Declare less at once, with fewer alternatives and markers.",
             kind=ErrorKind.UNPROCESSABLE,
         )

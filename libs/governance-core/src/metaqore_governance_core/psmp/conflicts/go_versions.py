@@ -14,9 +14,10 @@ from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 _MODULE: Final = re.compile(
-    r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"
+    r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?",
+    re.ASCII,
 )
-_GO: Final = re.compile(r"(\d+)(?:\.(\d+)(?:\.(\d+)|((?:alpha|beta|rc)\d+))?)?")
+_GO: Final = re.compile(r"(\d+)(?:\.(\d+)(?:\.(\d+)|((?:alpha|beta|rc)\d+))?)?", re.ASCII)
 _FIRST_WITH_RELEASES: Final = (1, 21)
 """Before this, 1.20 meant its first release; from here on it means the language alone."""
 

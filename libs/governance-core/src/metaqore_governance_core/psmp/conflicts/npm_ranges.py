@@ -26,8 +26,8 @@ _LOWEST: Final[Identifiers] = ((0, 0, ""),)
 _ZERO: Final[Triple] = (0, 0, 0)
 _IDENTIFIER: Final = r"[0-9A-Za-z-]+"
 _PARTIAL: Final = (
-    r"[v=\s]*(?P<major>\d+|[xX*])(?:\.(?P<minor>\d+|[xX*])(?:\.(?P<patch>\d+|[xX*])"
-    rf"(?:-?(?P<pre>(?:\d*[A-Za-z-][0-9A-Za-z-]*|(?<=-)\d+)(?:\.{_IDENTIFIER})*))?(?:\+{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?)?)?"
+    r"[v=\s]*(?P<major>[0-9]+|[xX*])(?:\.(?P<minor>[0-9]+|[xX*])(?:\.(?P<patch>[0-9]+|[xX*])"
+    rf"(?:-?(?P<pre>(?:[0-9]*[A-Za-z-][0-9A-Za-z-]*|(?<=-)[0-9]+)(?:\.{_IDENTIFIER})*))?(?:\+{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?)?)?"
 )
 _COMPARATOR: Final = re.compile(rf"(?P<operator>\^|~>?=?|>=|<=|>|<|=)?\s*{_PARTIAL}")
 _HYPHEN: Final = re.compile(r"(\S+)\s+-\s+(\S+)")

@@ -9,7 +9,6 @@ import asyncpg
 
 from metaqore_ai_gateway.adapters.psmp.checkpoints import PostgresCheckpoints
 from metaqore_ai_gateway.adapters.psmp.conflict_reads import PostgresConflicts
-from metaqore_ai_gateway.adapters.psmp.project_reads import ProjectReads
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_ai_gateway.service.psmp.places import Place
@@ -50,8 +49,3 @@ class PostgresPlaces:
     async def checkpoint_at(self, organization: str, checkpoint: str) -> tuple[str, Checkpoint] | None:
         """The project of a checkpoint, and the checkpoint."""
         return await PostgresCheckpoints(self.pool).find(organization, checkpoint)
-
-    async def open_refs(self, organization: str, project: str) -> tuple[Ref, ...]:
-        """What in the project is not final."""
-        async with of_organization(self.pool, organization) as connection:
-            return tuple(await ProjectReads(connection, organization, project).open_items())

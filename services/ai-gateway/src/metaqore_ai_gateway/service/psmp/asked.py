@@ -58,7 +58,8 @@ class Submission:
 
     `expected` is the version that the project must be at. `dry_run` tells what would happen, and nothing does.
     `over_proposals` is for a restore: what it proposes is judged against what is active alone, and proposals that clash
-    with it are blocked instead. `refuse_blocked` refuses all where something that it offers would be blocked.
+    with it are blocked instead. `refuse_blocked` refuses all where something that it offers would be blocked. `cascade`
+    ends what is open in a project before the project.
     `receipt_token` is the signed receipt of its decision; a repeat is answered with that of the first. `refused` is why
     nothing of it happens, where that is known before: it is kept for repeats.
     """
@@ -71,6 +72,7 @@ class Submission:
     dry_run: bool = False
     over_proposals: bool = False
     refuse_blocked: bool = False
+    cascade: bool = False
     expected: int | None = None
     receipt_token: str = ""
     refused: MetaQoreError | None = None

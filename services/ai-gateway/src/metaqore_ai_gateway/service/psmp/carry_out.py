@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from metaqore_ai_gateway.service.psmp.answering import answer_of
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Outcome, Repeatable, Submission
-from metaqore_ai_gateway.service.psmp.cascade import ended_of, ending
+from metaqore_ai_gateway.service.psmp.cascade import ended_of
 from metaqore_ai_gateway.service.psmp.conduct import stale
 from metaqore_ai_gateway.service.psmp.contents import MakeContent, declared
 from metaqore_ai_gateway.service.psmp.decide_command import Recorded
@@ -17,8 +16,7 @@ from metaqore_ai_gateway.service.psmp.governed import Answer, Given
 from metaqore_ai_gateway.service.psmp.history_ports import Checkpoints, History
 from metaqore_ai_gateway.service.psmp.ids import DEFAULT_PROJECT
 from metaqore_ai_gateway.service.psmp.named_tasks import CheckTasks
-from metaqore_ai_gateway.service.psmp.places import Places
-from metaqore_ai_gateway.service.psmp.points import AtCheckpoint, AtVersion
+from metaqore_ai_gateway.service.psmp.points import AtVersion
 from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.resolve_conflict import PlanResolution
 from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint, Restored, made_undone
@@ -34,9 +32,7 @@ from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.artifact_state import Artifact, Content
 from metaqore_governance_core.psmp.refusal import conflict
 from metaqore_governance_core.receipts import parse_token
-
-_CASCADES: Final = 3
-"""So often a cascade is planned anew where something was opened meanwhile."""
+from metaqore_governance_core.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,6 @@ class CarryOut:
     queues: ProjectQueues
     history: History
     checkpoints: Checkpoints
-    places: Places
     bodies: BodyStore
     default_project: DefaultProject
     tasks: CheckTasks
@@ -117,6 +112,7 @@ class CarryOut:
         asked: tuple[Asked, ...],
         *,
         refuse_blocked: bool = False,
+        cascade: bool = False,
     ) -> Answer:
         given, recorded = permitted.given, permitted.recorded
         outcome = await self.queues.submit(
@@ -128,6 +124,7 @@ class CarryOut:
                 permitted.repeatable,
                 dry_run=given.dry_run,
                 refuse_blocked=refuse_blocked,
+                cascade=cascade,
                 receipt_token=recorded.receipt_token,
             )
         )
@@ -180,9 +177,8 @@ class CarryOut:
             raise conflict("version_missing", f"There is no version {command.version} of {name}. List its versions.")
         former = state.versions[command.version - 1].content
         spec, provenance = command.declarations, artifacts.ProvenanceSpec()
-        content = replace(
-            declared(spec, former.body, "", provenance, permitted.recorded.sensitivity), provenance=former.provenance
-        )
+        found = max(permitted.recorded.sensitivity, Sensitivity[former.sensitivity])
+        content = replace(declared(spec, former.body, "", provenance, found), provenance=former.provenance)
         content = await MakeContent(self.bodies).again(permitted.organization, name, content)
         amend = artifact_commands.Amend(permitted.by, permitted.at_us, command.version, content)
         return (Asked(permitted.target.ref, amend, command.expected_revision),)
@@ -218,7 +214,7 @@ class CarryOut:
             permitted.recorded.receipt,
             permitted.organization,
             permitted.target.project,
-            AtCheckpoint(checkpoint.name),
+            AtVersion(checkpoint.version),
             permitted.by,
             permitted.at_us,
             command.why,
@@ -245,21 +241,8 @@ class CarryOut:
         return replace(answer, steps=plan.steps)
 
     async def _cascade(self, permitted: Permitted, command: projects.ArchiveProject) -> Answer:
-        """End everything, then the project, at once. What was opened meanwhile is planned for anew."""
-        of = (permitted.organization, permitted.target.project)
-        for _ in range(_CASCADES):
-            asked = (
-                *ending(await self.places.open_refs(*of), permitted.who, command.why),
-                *of_project(command, permitted.who),
-            )
-            try:
-                trial = replace(permitted, given=replace(permitted.given, dry_run=True), repeatable=None)
-                await self._submit(trial, asked)
-                break
-            except MetaQoreError as error:
-                if error.code != "project_not_empty":
-                    raise
-        answer = await self._submit(permitted, asked)
+        """End everything, then the project, at once."""
+        answer = await self._submit(permitted, of_project(command, permitted.who), cascade=True)
         return replace(answer, ended=ended_of(answer))
 
     async def _erase(self, permitted: Permitted, command: artifacts.EraseArtifactBody) -> Answer:

@@ -6,20 +6,21 @@ from collections.abc import Iterable, Iterator
 
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Ref
 from metaqore_ai_gateway.service.psmp.governed import Answer
-from metaqore_ai_gateway.service.psmp.translate import Who
 from metaqore_governance_core.psmp import artifact_commands, work
+from metaqore_governance_core.psmp.project import Archive
 
 CASCADED = "project_archived"
 """Why a task was cancelled that its project's end ended."""
 
 
-def ending(open_refs: Iterable[Ref], who: Who, why: str) -> Iterator[Asked]:
-    """What ends each of these."""
+def ending(open_refs: Iterable[Ref], archive: Archive) -> Iterator[Asked]:
+    """What ends each of these before its project."""
+    by, at_us, why = archive.by, archive.at_us, archive.why
     for ref in open_refs:
         if ref.kind is Kind.ARTIFACT:
-            yield Asked(ref, artifact_commands.Retire(who.by, who.at_us, why))
+            yield Asked(ref, artifact_commands.Retire(by, at_us, why))
         elif ref.kind is Kind.TASK:
-            yield Asked(ref, work.Cancel(who.by, who.at_us, CASCADED))
+            yield Asked(ref, work.Cancel(by, at_us, CASCADED))
 
 
 def ended_of(answer: Answer) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref, Submission
+from metaqore_ai_gateway.service.psmp.cascade import ending
 from metaqore_ai_gateway.service.psmp.judging import (
     Judged,
     clashing_proposals,
@@ -19,6 +20,7 @@ from metaqore_governance_core.psmp import artifact, project, work
 from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp.actor import SYSTEM
 from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact, Phase, Version
+from metaqore_governance_core.psmp.conflicts.effort import TOO_COMPLEX
 from metaqore_governance_core.psmp.conflicts.model import Choice, Conflict
 from metaqore_governance_core.psmp.conflicts.ownership import is_lease
 from metaqore_governance_core.psmp.project import ProjectState
@@ -81,7 +83,13 @@ class Conduct:
     async def _of_project(self, ref: Ref, command: Any) -> None:
         state = await self.workspace.project()
         if isinstance(command, project.Archive):
-            command = replace(command, open_items=await self.workspace.open_items())
+            if self.submission.cascade:
+                open_refs = await self.workspace.open_refs()
+                await self.workspace.fetch(open_refs)
+                for asked in ending(open_refs, command):
+                    await self._one(asked)
+            still_open = await self.workspace.open_refs()
+            command = replace(command, open_items=tuple(f"{one.kind} {one.id}" for one in still_open))
         await self.workspace.record(ref, project.decide(state, command))
         if isinstance(command, project.Unfreeze):
             await self._rejudge_stopped(None, command.at_us)
@@ -156,7 +164,7 @@ class Conduct:
         _, state = await self.workspace.artifact(name)
         for version in state.versions:
             if version.phase in OFFERED_PHASES and version.number != command.version:
-                await self._rejudge(name, version.number, command.at_us)
+                await self._rejudge_again(name, version.number, command.at_us)
 
     async def _check_body(self, digest: str) -> None:
         """A dry run keeps no bodies, and asks for none."""
@@ -203,7 +211,15 @@ class Conduct:
         if (await self.workspace.project()).state is not ProjectState.OPEN:
             return
         for holder in await self.workspace.stopped(parties):
-            await self._rejudge(holder.party, holder.number, at_us)
+            await self._rejudge_again(holder.party, holder.number, at_us)
+
+    async def _rejudge_again(self, name: str, number: int, at_us: int) -> None:
+        """What has become too much to be judged stays as it is: nobody else's command is refused for it."""
+        try:
+            await self._rejudge(name, number, at_us)
+        except MetaQoreError as error:
+            if error.code != TOO_COMPLEX:
+                raise
 
     async def _rejudge(self, name: str, number: int, at_us: int) -> None:
         ref = Ref(Kind.ARTIFACT, name)

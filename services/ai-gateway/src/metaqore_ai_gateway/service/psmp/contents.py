@@ -7,7 +7,7 @@ import base64
 import mimetypes
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
@@ -32,7 +32,8 @@ from metaqore_governance_core.sensitivity import Sensitivity
 _SEMVER: Final = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
     r"(-((0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?"
-    r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?"
+    r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?",
+    re.ASCII,
 )
 _MEDIA_TYPE: Final = re.compile(
     r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}(\s*;[\x20-\x7e]{0,256})?", re.IGNORECASE
@@ -82,20 +83,43 @@ class MakeContent:
         """The same content, with what its manifests declare: its declarations were changed."""
         return await self._with_manifests(organization, name, content, None)
 
-    async def _with_manifests(self, organization: str, name: str, content: Content, text: bytes | None) -> Content:
-        manifests = [path for path in content.paths or (name,) if _reader(path)]
-        if not manifests:
+    async def by_hand(self, organization: str, name: str, content: Content) -> Content:
+        """The same content without what its manifest declares: another text may declare something else."""
+        path = _manifest_path(name, content)
+        if path is None:
             return content
-        if len(manifests) > 1:
-            raise manifest_invalid("manifest", "one body stands at the paths of several manifests")
-        if content.body.size_bytes > MAX_MANIFEST_BYTES:
-            raise manifest_invalid(manifests[0], f"it has more than {MAX_MANIFEST_BYTES} bytes")
+        manifest = await self._manifest(organization, path, content, None)
+        read = set(dependencies_of(manifest))
+        return replace(
+            content,
+            dependencies=tuple(one for one in content.dependencies if one not in read),
+            environment="" if manifest.environment else content.environment,
+        )
+
+    async def _with_manifests(self, organization: str, name: str, content: Content, text: bytes | None) -> Content:
+        path = _manifest_path(name, content)
+        if path is None:
+            return content
+        whole = _with(content, await self._manifest(organization, path, content, text))
+        check_content(whole, f"With what {path} declares, declarations")
+        return whole
+
+    async def _manifest(self, organization: str, path: str, content: Content, text: bytes | None) -> Manifest:
         if text is None:
             text = b"".join([piece async for piece in self.bodies.read(organization, content.body.digest)])
-        manifest = await asyncio.to_thread(_read, manifests[0], text)
-        whole = _with(content, manifest)
-        check_content(whole, f"With what {manifests[0]} declares, declarations")
-        return whole
+        return await asyncio.to_thread(_read, path, text)
+
+
+def _manifest_path(name: str, content: Content) -> str | None:
+    """Where its body is read as a manifest. Raises `manifest_invalid` where those are several, or it is too large."""
+    manifests = [path for path in content.paths or (name,) if _reader(path)]
+    if not manifests:
+        return None
+    if len(manifests) > 1:
+        raise manifest_invalid("manifest", "one body stands at the paths of several manifests")
+    if content.body.size_bytes > MAX_MANIFEST_BYTES:
+        raise manifest_invalid(manifests[0], f"it has more than {MAX_MANIFEST_BYTES} bytes")
+    return manifests[0]
 
 
 def declared(spec: DeclarationsSpec, body: Body, agent: str, provenance: ProvenanceSpec, found: Sensitivity) -> Content:
@@ -180,15 +204,10 @@ def _with(content: Content, manifest: Manifest) -> Content:
             "Name it once.",
             kind=ErrorKind.UNPROCESSABLE,
         )
-    return Content(
-        body=content.body,
-        paths=content.paths,
-        renames=content.renames,
+    return replace(
+        content,
         dependencies=_unique((*content.dependencies, *dependencies_of(manifest))),
         environment=content.environment or manifest.environment,
-        semantic_version=content.semantic_version,
-        sensitivity=content.sensitivity,
-        provenance=content.provenance,
     )
 
 

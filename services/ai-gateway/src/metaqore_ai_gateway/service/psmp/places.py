@@ -32,7 +32,3 @@ class Places(Protocol):
     async def checkpoint_at(self, organization: str, checkpoint: str) -> tuple[str, Checkpoint] | None:
         """The project of a checkpoint, and the checkpoint."""
         ...
-
-    async def open_refs(self, organization: str, project: str) -> tuple[Ref, ...]:
-        """What in the project is not final."""
-        ...

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref
+from metaqore_ai_gateway.service.psmp.contents import MakeContent
 from metaqore_ai_gateway.service.psmp.history_ports import History
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.merge_texts import merged_text
@@ -14,10 +16,13 @@ from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
 from metaqore_governance_core.contracts.psmp_commands import ResolveConflict
 from metaqore_governance_core.psmp import artifact_commands as commands
 from metaqore_governance_core.psmp.actor import SYSTEM
-from metaqore_governance_core.psmp.artifact_state import Artifact, Body, Content, Version
+from metaqore_governance_core.psmp.artifact_state import Artifact, Body, Content, Provenance, Version
 from metaqore_governance_core.psmp.conflicts.model import Choice, Party
 from metaqore_governance_core.psmp.refusal import conflict as refused
 from metaqore_governance_core.psmp.resolution import Standing, Step, resolution_steps
+from metaqore_governance_core.sensitivity import Sensitivity
+
+T = TypeVar("T")
 
 MAX_MERGED_BYTES = 4 << 20
 """Texts are merged in memory, so they are bounded."""
@@ -71,18 +76,24 @@ class PlanResolution:
         self, step: Step, command: ResolveConflict, found: FoundConflict, states: dict[str, Artifact], who: Who
     ) -> Content:
         incoming = states[found.artifact].versions[command.version - 1]
-        parents = tuple(_source(one, who) for one in step.parents)
-        content = replace(incoming.content, provenance=replace(incoming.content.provenance, parents=parents))
+        content = replace(incoming.content, provenance=_provenance(incoming, step, who))
         if Choice(command.choice) is not Choice.MERGE:
+            await self._kept(who.organization, content.body.digest)
             return content
         standing = states[step.artifact].versions[step.version - 2]
         stored = await self._merged(command, incoming, standing, states, who)
-        return replace(
-            content,
-            body=Body(stored.digest, stored.key_id, standing.content.body.media_type, stored.size_bytes),
-            paths=tuple(dict.fromkeys((*standing.content.paths, *content.paths))),
-            dependencies=tuple(dict.fromkeys((*standing.content.dependencies, *content.dependencies))),
+        make = MakeContent(self.bodies)
+        ours = await make.by_hand(who.organization, step.artifact, standing.content)
+        theirs = await make.by_hand(who.organization, found.artifact, content)
+        joined = replace(
+            theirs,
+            body=Body(stored.digest, stored.key_id, ours.body.media_type, stored.size_bytes),
+            paths=_joined(ours.paths, theirs.paths),
+            renames=_joined(ours.renames, theirs.renames),
+            dependencies=_joined(ours.dependencies, theirs.dependencies),
+            sensitivity=max(Sensitivity[one.sensitivity] for one in (ours, theirs)).name,
         )
+        return await make.again(who.organization, step.artifact, joined)
 
     async def _merged(
         self,
@@ -93,13 +104,16 @@ class PlanResolution:
         who: Who,
     ) -> StoredBody:
         if command.content_digest:
-            stored = await self.bodies.find(who.organization, command.content_digest)
-            if stored is None:
-                raise refused("content_missing", "No body with this digest is kept here. Upload it first.")
-            return stored
+            return await self._kept(who.organization, command.content_digest)
         base = _ancestor(incoming, standing, states, who)
         texts = [await self._text(who.organization, one) for one in (base, standing, incoming)]
         return await self.bodies.keep(who.organization, merged_text(texts[0], texts[1], texts[2]))
+
+    async def _kept(self, organization: str, digest: str) -> StoredBody:
+        stored = await self.bodies.find(organization, digest)
+        if stored is None:
+            raise refused("content_missing", "No body with this digest is kept here. Upload it first.")
+        return stored
 
     async def _text(self, organization: str, version: Version | None) -> bytes:
         if version is None:
@@ -156,6 +170,17 @@ def _standing(found: FoundConflict, states: dict[str, Artifact]) -> tuple[Standi
         for party in found.opened.conflict.parties
         if party.version <= len(states[party.artifact].versions)
     )
+
+
+def _joined(ours: tuple[T, ...], theirs: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys((*ours, *theirs)))
+
+
+def _provenance(incoming: Version, step: Step, who: Who) -> Provenance:
+    """Where the new version comes from. It is made for a task only where who offered the text for it makes it, too."""
+    former = incoming.content.provenance
+    task = former.task if who.by.name == incoming.proposed_by else ""
+    return replace(former, task=task, parents=tuple(_source(one, who) for one in step.parents))
 
 
 def _source(parent: str, who: Who) -> str:

@@ -9,7 +9,7 @@ from metaqore_ai_gateway.service.psmp.cascade import ended_of
 from metaqore_ai_gateway.service.psmp.governed import Answer, Given, actor_of
 from metaqore_ai_gateway.service.psmp.ids import checkpoint_id
 from metaqore_ai_gateway.service.psmp.places import Places
-from metaqore_ai_gateway.service.psmp.points import AtCheckpoint
+from metaqore_ai_gateway.service.psmp.points import AtVersion
 from metaqore_ai_gateway.service.psmp.resolve_conflict import PlanResolution
 from metaqore_ai_gateway.service.psmp.restore import RestoreCheckpoint, Restored, made_undone
 from metaqore_ai_gateway.service.psmp.target import Target
@@ -37,7 +37,7 @@ class TellAgain:
                 found = await self.places.checkpoint_at(who.organization, taken)
                 return replace(answer, checkpoint=None if found is None else found[1])
             case Restore() as restore if target.checkpoint is not None:
-                point = AtCheckpoint(target.checkpoint.name)
+                point = AtVersion(target.checkpoint.version)
                 wanted = Restored(answer.receipt, who.organization, who.project, point, who.by, who.at_us, restore.why)
                 differences, conflicts = await self.restore.made(wanted, outcome, before)
                 return replace(answer, differences=made_undone(differences), conflicts=conflicts)

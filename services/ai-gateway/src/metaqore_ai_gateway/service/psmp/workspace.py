@@ -184,12 +184,12 @@ class Workspace:
             )
         return sorted(found, key=lambda holder: (found[holder], holder))
 
-    async def open_items(self) -> tuple[str, ...]:
+    async def open_refs(self) -> tuple[Ref, ...]:
         """What in the project is not final, by kind and id."""
         known = {**self._kept.aggregates, **self._layer.aggregates}
         unchanged = [ref for ref in await self._transaction.open_items() if ref not in known]
         opened = [ref for ref, standing in known.items() if is_open(standing.state)]
-        return tuple(f"{ref.kind} {ref.id}" for ref in sorted([*unchanged, *opened]))
+        return tuple(sorted([*unchanged, *opened]))
 
 
 def _by_holder(one: Found) -> Holder:
