@@ -132,6 +132,7 @@ async def open_psmp(
         CarryOut(queues, history, checkpoints, bodies, default_project, tasks),
         FindWaysOut(history),
         PostgresAnswers(pool),
+        bodies,
         TellAgain(places, PlanResolution(history, bodies), RestoreCheckpoint(history, queues, bodies)),
         governing.admission,
         now_us,

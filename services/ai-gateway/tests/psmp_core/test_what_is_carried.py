@@ -61,6 +61,32 @@ async def test_an_amended_draft_stays_as_sensitive_as_its_text(world):
     assert amended.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
 
 
+async def test_a_body_that_is_named_is_as_sensitive_as_it_was_found_to_be(world):
+    digest = (await world.psmp.uploads.put(world.caller("ann"), _pieces(PERSONAL.encode()), "text/plain")).digest
+    new = {"artifact_name": "a", "content_digest": digest, "declarations": {"sensitivity": "PUBLIC"}}
+    offered = await world.do("ann", "artifact.propose", proposals=[{"created": new}])
+    assert offered.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
+    assert (await world.records())[-1]["sensitivity"] == "SENSITIVE"
+
+    drafted = await world.do("ann", "artifact.draft", version={**new, "artifact_name": "b"})
+    assert drafted.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
+
+
+async def test_a_body_that_came_with_a_command_is_as_sensitive_for_who_names_it_later(world):
+    first = (await _offer(world, "ann", "a", PERSONAL)).changed[0].artifact.versions[0].content
+    second = {"artifact_name": "b", "content_digest": first.body.digest}
+    offered = await world.do("bob", "artifact.propose", proposals=[{"created": second}])
+    assert offered.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
+
+
+async def test_a_merge_is_as_sensitive_as_the_merged_text_that_it_names(world):
+    await _offer(world, "ann", "a", "one\n", paths=["x.py"])
+    blocked = await _offer(world, "bob", "b", "two\n", paths=["x.py"])
+    uploaded = await world.psmp.uploads.put(world.caller("bob"), _pieces(PERSONAL.encode()), "text/plain")
+    merged = await _resolved(world, "bob", "merge", blocked, content_digest=uploaded.digest)
+    assert merged.content.sensitivity == "SENSITIVE"
+
+
 @pytest.mark.parametrize("spelt", ["1.0", "01.0.0", "1.0.0-01", "v1.0.0", "1.\N{ARABIC-INDIC DIGIT THREE}.0"])
 async def test_a_semantic_version_is_as_semver_has_it(world, spelt):
     offered = [{"created": _new("a", semantic_version=spelt)}]

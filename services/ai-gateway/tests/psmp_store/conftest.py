@@ -29,6 +29,7 @@ from metaqore_governance_core.psmp.actor import Actor
 from metaqore_governance_core.psmp.artifact_state import Body, Content, Dependency, Provenance
 from metaqore_governance_core.psmp.project import Mode, ProjectPolicy
 from metaqore_governance_core.records import Commitment
+from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_mesh.database.migrations import migrate
 from metaqore_mesh.database.pool import open_pool
 from metaqore_mesh.embedded.databases import make_databases, make_working_roles, with_database, working_roles
@@ -110,7 +111,7 @@ async def kept_bodies(pool):
     kept = PostgresKeptBodies(pool)
     for organization in ("acme", "other"):
         for body in (sealed(organization, letter * 64) for letter in "0123456789abcdef"):
-            await kept.keep(body)
+            await kept.keep(body, Sensitivity.PUBLIC)
     return kept
 
 

@@ -9,6 +9,7 @@ from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp import artifact_commands as c
 from metaqore_governance_core.records import Commitment
+from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_mesh.objects import Body
 
 TEXT = Commitment("e" * 64, "key-1", 3)
@@ -32,15 +33,22 @@ class TestRows:
         assert await kept_bodies.find("third", TEXT) is None
 
     async def test_another_object_for_a_text_takes_its_place(self, kept_bodies):
-        assert await kept_bodies.keep(body()) == body()
+        assert await kept_bodies.keep(body(), Sensitivity.PUBLIC) == body()
         assert await kept_bodies.find("acme", TEXT) == body()
 
     async def test_many_at_once_are_kept(self, kept_bodies):
         many = [body(f"bodies/acme/{at}", text=Commitment(f"{at:064}", "key-1", at)) for at in range(50)]
-        assert await asyncio.gather(*map(kept_bodies.keep, many)) == many
+        assert await asyncio.gather(*(kept_bodies.keep(one, Sensitivity.PUBLIC) for one in many)) == many
         same = [body(f"bodies/acme/same{at}") for at in range(5)]
-        await asyncio.gather(*map(kept_bodies.keep, same))
+        await asyncio.gather(*(kept_bodies.keep(one, Sensitivity(at % 3)) for at, one in enumerate(same)))
         assert await kept_bodies.find("acme", TEXT) in same
+        assert await kept_bodies.sensitivity("acme", TEXT.digest) is Sensitivity.SENSITIVE
+
+    async def test_a_body_stays_as_sensitive_as_it_was_ever_kept(self, kept_bodies):
+        for kept, then in (("PUBLIC", "PUBLIC"), ("CRITICAL", "CRITICAL"), ("INTERNAL", "CRITICAL")):
+            await kept_bodies.keep(body(), Sensitivity[kept])
+            assert await kept_bodies.sensitivity("acme", TEXT.digest) is Sensitivity[then]
+        assert await kept_bodies.sensitivity("third", TEXT.digest) is Sensitivity.PUBLIC
 
     async def test_names_tell_which_live_in_any_organization(self, kept_bodies):
         names = [f"bodies/{organization}/{letter * 64}" for organization in ("acme", "other") for letter in "ef"]
@@ -52,11 +60,11 @@ class TestRows:
         await kept_bodies.erase("acme", TEXT.digest)
         assert await kept_bodies.find("acme", TEXT) is None
         assert (await kept_bodies.kept("acme", TEXT.digest)).wrapped_key == b""
-        assert (await kept_bodies.keep(before)).wrapped_key == b""
+        assert (await kept_bodies.keep(before, Sensitivity.PUBLIC)).wrapped_key == b""
         assert await kept_bodies.find("acme", TEXT) is None
-        await kept_bodies.keep(body())
+        await kept_bodies.keep(body(), Sensitivity.PUBLIC)
         assert await kept_bodies.find("acme", TEXT) == body()
-        assert await kept_bodies.keep(before) == body()
+        assert await kept_bodies.keep(before, Sensitivity.PUBLIC) == body()
         assert (await row(pool))["wrapped_key"] == b"other"
 
 
@@ -100,7 +108,9 @@ class TestForgetting:
         forget = ForgetOld(pool)
         assert await forget.unused_bodies() == 0
         await two_days_pass("psmp_bodies", "kept_at")
-        await kept_bodies.keep(body("bodies/acme/" + "0" * 64, text=Commitment("0" * 64, "key-1", 3)))
+        await kept_bodies.keep(
+            body("bodies/acme/" + "0" * 64, text=Commitment("0" * 64, "key-1", 3)), Sensitivity.PUBLIC
+        )
         assert await forget.unused_bodies() == 30
         assert await kept_bodies.find("acme", TEXT)
         assert await kept_bodies.kept("acme", "0" * 64)

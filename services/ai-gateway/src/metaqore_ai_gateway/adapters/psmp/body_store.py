@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
 from metaqore_ai_gateway.service.psmp.uploads import StoredBody
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_mesh.keys import DigestKeys
 from metaqore_mesh.objects import Bodies, Body, KeptBodies
 
@@ -20,12 +21,16 @@ _log = structlog.get_logger()
 class BodyRows(KeptBodies, Protocol):
     """The rows of bodies: a living key for each address of an organization."""
 
-    async def keep(self, body: Body) -> Body:
+    async def keep(self, body: Body, sensitivity: Sensitivity) -> Body:
         """Keep a body in the place of a former one with this address; gives what is kept."""
         ...
 
     async def kept(self, organization: str, digest: str) -> Body | None:
         """The body under this address; its `wrapped_key` is empty where it was destroyed."""
+        ...
+
+    async def sensitivity(self, organization: str, digest: str) -> Sensitivity:
+        """The highest that a body under this address was kept with."""
         ...
 
     async def erased(self, organization: str, digests: Collection[str]) -> Mapping[str, int]:
@@ -46,9 +51,9 @@ class SealedText:
         """What would stand for it."""
         return _stored(self.body)
 
-    async def keep(self) -> None:
-        """Let versions name it."""
-        await self.rows.keep(self.body)
+    async def keep(self, sensitivity: Sensitivity) -> None:
+        """Let versions name it, which are then at least so sensitive."""
+        await self.rows.keep(self.body, sensitivity)
 
     async def drop(self) -> None:
         """Remove it, unless a row has its key."""
@@ -71,10 +76,10 @@ class ObjectBodyStore:
         """Store a text under a key of its own, which is nowhere yet."""
         return SealedText(await self.bodies.put(organization, text), self.bodies, self.rows)
 
-    async def keep(self, organization: str, text: bytes) -> StoredBody:
+    async def keep(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
         """Seal a text and keep it."""
         sealed = await self.seal(organization, _whole(text))
-        await sealed.keep()
+        await sealed.keep(sensitivity)
         return sealed.stored
 
     def measured(self, organization: str, text: bytes) -> StoredBody:
@@ -85,7 +90,9 @@ class ObjectBodyStore:
     async def find(self, organization: str, digest: str) -> StoredBody | None:
         """What is kept under this address, if its key lives."""
         body = await self.rows.kept(organization, digest)
-        return _stored(body) if body is not None and body.wrapped_key else None
+        if body is None or not body.wrapped_key:
+            return None
+        return replace(_stored(body), sensitivity=await self.rows.sensitivity(organization, digest))
 
     async def erased(self, organization: str, digests: Collection[str]) -> Mapping[str, int]:
         """Those of these that are erased, each with when, in microseconds since the Unix epoch."""

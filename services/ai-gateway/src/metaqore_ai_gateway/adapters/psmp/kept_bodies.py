@@ -13,6 +13,7 @@ from metaqore_ai_gateway.adapters.batched_reads import BatchedReads
 from metaqore_ai_gateway.adapters.batched_writes import BatchedWrites
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_governance_core.records import Commitment
+from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_mesh.objects import Body
 
 _KEPT: Final = """
@@ -25,13 +26,14 @@ select name from psmp_bodies where organization = $1 and name = any ($2::text[])
 # Another object for the same text takes the place of the former, which is lost or is the slower of two that came
 # together. One that was erased never comes back, by whoever had its key in hand.
 _KEEP: Final = """
-insert into psmp_bodies as known (organization, digest, key_id, size_bytes, name, wrapped_key)
-select $1, given.* from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bytea[])
-    as given (digest, key_id, size_bytes, name, wrapped_key)
+insert into psmp_bodies as known (organization, digest, key_id, size_bytes, name, wrapped_key, sensitivity)
+select $1, given.* from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::smallint[])
+    as given (digest, key_id, size_bytes, name, wrapped_key, sensitivity)
 order by given.digest
 on conflict (organization, digest) do update set
     key_id = excluded.key_id, size_bytes = excluded.size_bytes, name = excluded.name,
-    wrapped_key = excluded.wrapped_key, kept_at = now(), erased_at = null
+    wrapped_key = excluded.wrapped_key, kept_at = now(), erased_at = null,
+    sensitivity = greatest(known.sensitivity, excluded.sensitivity)
 where known.erased_name is distinct from excluded.name
 returning digest
 """
@@ -41,6 +43,7 @@ where organization = $1 and digest = $2 and wrapped_key is not null
 """
 
 
+_SENSITIVITY: Final = "select sensitivity from psmp_bodies where organization = $1 and digest = $2"
 _ERASED: Final = """
 select digest, (extract(epoch from erased_at) * 1000000)::bigint as erased_us from psmp_bodies
 where organization = $1 and digest = any ($2::text[]) and wrapped_key is null and erased_at is not null
@@ -61,13 +64,13 @@ class PostgresKeptBodies:
         self._writes = BatchedWrites("psmp bodies", self._keep_all)
         self._reads = BatchedReads("psmp bodies", self._all_kept)
 
-    async def keep(self, body: Body) -> Body:
+    async def keep(self, body: Body, sensitivity: Sensitivity) -> Body:
         """Return once the row is committed: this body, or what is there where it was erased meanwhile.
 
         A version that names an erased body is refused, and who has the text puts it again. A body that no version
         names is forgotten after a day.
         """
-        keeping = _Keeping(body)
+        keeping = _Keeping(body, sensitivity)
         await self._writes.put(keeping)
         if keeping.done:
             return body
@@ -81,6 +84,11 @@ class PostgresKeptBodies:
     async def kept(self, organization: str, digest: str) -> Body | None:
         """The body under this address; its `wrapped_key` is empty where it is destroyed."""
         return await self._reads.get((organization, digest))
+
+    async def sensitivity(self, organization: str, digest: str) -> Sensitivity:
+        """The highest that a body under this address was kept with."""
+        async with of_organization(self._pool, organization) as connection:
+            return Sensitivity(await connection.fetchval(_SENSITIVITY, organization, digest) or 0)
 
     async def living(self, names: Sequence[str]) -> AbstractSet[str]:
         """Those of `names` whose keys live. An object's name says whose it is."""
@@ -125,9 +133,12 @@ class PostgresKeptBodies:
     async def _keep_all(self, given: Sequence[_Keeping]) -> None:
         by_organization: dict[str, dict[str, _Keeping]] = {}
         for one in given:
-            by_organization.setdefault(one.body.organization, {})[one.body.text.digest] = one
+            own = by_organization.setdefault(one.body.organization, {})
+            if other := own.get(one.body.text.digest):
+                one.sensitivity = max(one.sensitivity, other.sensitivity)
+            own[one.body.text.digest] = one
         for organization, own in by_organization.items():
-            rows = [_row(one.body) for one in own.values()]
+            rows = [_row(one) for one in own.values()]
             async with of_organization(self._pool, organization) as connection:
                 kept = await connection.fetch(_KEEP, organization, *[list(each) for each in zip(*rows, strict=True)])
             for row in kept:
@@ -137,8 +148,10 @@ class PostgresKeptBodies:
 @dataclass(slots=True, eq=False)
 class _Keeping:
     body: Body
+    sensitivity: Sensitivity
     done: bool = False
 
 
-def _row(body: Body) -> tuple[str, str, int, str, bytes]:
-    return body.text.digest, body.text.key_id, body.text.size_bytes, body.name, body.wrapped_key
+def _row(one: _Keeping) -> tuple[str, str, int, str, bytes, int]:
+    body, text = one.body, one.body.text
+    return text.digest, text.key_id, text.size_bytes, body.name, body.wrapped_key, one.sensitivity

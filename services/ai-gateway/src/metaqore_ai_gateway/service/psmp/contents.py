@@ -66,14 +66,18 @@ class MakeContent:
     keeps: bool = True
 
     async def __call__(self, organization: str, agent: str, wanted: NewVersion, found: Sensitivity) -> Content:
-        """The content. `found` is what the command's texts ask for; the version is at least that sensitive."""
+        """The content. `found` is what the command's texts ask for; the version is at least that sensitive.
+
+        A body that is only named asks for what it was kept with.
+        """
         text = _text_of(wanted)
         if text is None:
             stored = await self.bodies.find(organization, wanted.content_digest or "")
             if stored is None:
                 raise conflict("content_missing", "No body with this digest is kept here. Upload it first.")
+            found = max(found, stored.sensitivity)
         elif self.keeps:
-            stored = await self.bodies.keep(organization, text)
+            stored = await self.bodies.keep(organization, text, found)
         else:
             stored = self.bodies.measured(organization, text)
         content = declared(wanted.declarations, body_of(stored, wanted, text), agent, wanted.provenance, found)

@@ -17,8 +17,10 @@ from metaqore_ai_gateway.service.psmp.command_scopes import scopes_for
 from metaqore_ai_gateway.service.psmp.command_text import texts_of
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, Recorded, denied
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError, Given, actor_of
+from metaqore_ai_gateway.service.psmp.named_bodies import sensitivity_of_named
 from metaqore_ai_gateway.service.psmp.target import FindTarget, Target
 from metaqore_ai_gateway.service.psmp.tell_again import TellAgain
+from metaqore_ai_gateway.service.psmp.uploads import BodyStore
 from metaqore_ai_gateway.service.psmp.ways_out import FindWaysOut, conflicts_behind
 from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
 from metaqore_governance_core.decision import lacking
@@ -40,6 +42,7 @@ class GovernCommand:
     carry_out: CarryOut
     find_ways_out: FindWaysOut
     answers: Answers
+    bodies: BodyStore
     tell_again: TellAgain
     admission: Admission
     now_us: Callable[[], int]
@@ -55,7 +58,8 @@ class GovernCommand:
             return await self._again(kept, given, target)
         self.admission.enter()
         try:
-            recorded = await self.decide(_question(given, target), texts_of(given.command), given.raw)
+            named = await sensitivity_of_named(self.bodies, given.caller.organization, given.command)
+            recorded = await self.decide(_question(given, target, named), texts_of(given.command), given.raw)
             permitted = Permitted(given, target, recorded, actor_of(given.caller), self.now_us(), repeatable)
             try:
                 return await self.carry_out(permitted)
@@ -138,15 +142,16 @@ def _repeatable(given: Given) -> Repeatable | None:
     return Repeatable(f"{given.caller.name}\n{given.key}", hashlib.sha256(content).digest())
 
 
-def _question(given: Given, target: Target | None) -> Question:
+def _question(given: Given, target: Target | None, named: Sensitivity | None = None) -> Question:
+    """`named` is the sensitivity of the bodies that the command names."""
     command = given.command
     project, told = (None, ()) if target is None else (target.project, target.told)
     needs = scopes_for(command)
-    return Question(given.caller, given.door, command.tool, command.verb, project, told, _label(given), needs)
+    return Question(given.caller, given.door, command.tool, command.verb, project, told, _label(given, named), needs)
 
 
-def _label(given: Given) -> Sensitivity | None:
-    """The highest that the caller asks for, of the command and of what it brings."""
+def _label(given: Given, named: Sensitivity | None) -> Sensitivity | None:
+    """The highest that the caller asks for, of the command and of what it brings, or that the bodies it names have."""
     match given.command:
         case artifacts.ProposeArtifacts() as command:
             specs = [one.created.declarations for one in command.proposals if one.created is not None]
@@ -156,5 +161,5 @@ def _label(given: Given) -> Sensitivity | None:
             specs = [command.declarations]
         case _:
             specs = []
-    named = [Sensitivity[spec.sensitivity] for spec in specs if spec.sensitivity is not None]
-    return max([*named, *([] if given.label is None else [given.label])], default=None)
+    asked = [given.label, named, *(Sensitivity[spec.sensitivity] for spec in specs if spec.sensitivity is not None)]
+    return max((one for one in asked if one is not None), default=None)

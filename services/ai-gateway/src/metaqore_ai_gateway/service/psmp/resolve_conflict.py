@@ -91,7 +91,7 @@ class PlanResolution:
             paths=_joined(ours.paths, theirs.paths),
             renames=_joined(ours.renames, theirs.renames),
             dependencies=_joined(ours.dependencies, theirs.dependencies),
-            sensitivity=max(Sensitivity[one.sensitivity] for one in (ours, theirs)).name,
+            sensitivity=max(stored.sensitivity, *_sensitivities(ours, theirs)).name,
         )
         return await make.again(who.organization, step.artifact, joined)
 
@@ -107,7 +107,9 @@ class PlanResolution:
             return await self._kept(who.organization, command.content_digest)
         base = _ancestor(incoming, standing, states, who)
         texts = [await self._text(who.organization, one) for one in (base, standing, incoming)]
-        return await self.bodies.keep(who.organization, merged_text(texts[0], texts[1], texts[2]))
+        merged = merged_text(texts[0], texts[1], texts[2])
+        sensitivity = max(_sensitivities(standing.content, incoming.content))
+        return await self.bodies.keep(who.organization, merged, sensitivity)
 
     async def _kept(self, organization: str, digest: str) -> StoredBody:
         stored = await self.bodies.find(organization, digest)
@@ -121,6 +123,10 @@ class PlanResolution:
         if version.content.body.size_bytes > MAX_MERGED_BYTES:
             raise refused("merge_impossible", "The texts are too large to be merged here. Upload the merged one.")
         return b"".join([piece async for piece in self.bodies.read(organization, version.content.body.digest)])
+
+
+def _sensitivities(*contents: Content) -> list[Sensitivity]:
+    return [Sensitivity[content.sensitivity] for content in contents]
 
 
 def _told(step: Step, states: dict[str, Artifact]) -> Step:

@@ -82,5 +82,5 @@ class UploadBody:
         except BaseException:
             await sealed.drop()
             raise
-        await sealed.keep()
+        await sealed.keep(recorded.sensitivity)
         return replace(stored, media_type=media_type, receipt=recorded.receipt, receipt_token=recorded.receipt_token)

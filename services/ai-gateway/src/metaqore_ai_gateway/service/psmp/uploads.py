@@ -9,11 +9,15 @@ from typing import Protocol
 
 from metaqore_ai_gateway.service.psmp.erased_bodies import Erasures
 from metaqore_governance_core.identity import Caller, Door
+from metaqore_governance_core.sensitivity import Sensitivity
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBody:
-    """What stands for a body: its address in the organization, the key that seals it, its type and size."""
+    """What stands for a body: its address in the organization, the key that seals it, its type and size.
+
+    `sensitivity` is what was asked for it when it came, the highest where it came more than once.
+    """
 
     digest: str
     key_id: str
@@ -21,6 +25,7 @@ class StoredBody:
     size_bytes: int
     receipt: str = ""
     receipt_token: str = ""
+    sensitivity: Sensitivity = Sensitivity.PUBLIC
 
 
 class Uploads(Protocol):
@@ -44,8 +49,8 @@ class Sealed(Protocol):
         """What would stand for it."""
         ...
 
-    async def keep(self) -> None:
-        """Let versions name it."""
+    async def keep(self, sensitivity: Sensitivity) -> None:
+        """Let versions name it, which are then at least so sensitive."""
         ...
 
     async def drop(self) -> None:
@@ -60,7 +65,7 @@ class BodyStore(Erasures, Protocol):
         """Store a text; the same one is stored once. Its media type is for the version to say."""
         ...
 
-    async def keep(self, organization: str, text: bytes) -> StoredBody:
+    async def keep(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
         """Seal a text and keep it."""
         ...
 
