@@ -1,5 +1,8 @@
+import contextlib
+
 """What a person sees keeps whole what they copy, and shows text as text."""
 
+import io
 import json
 import sys
 from importlib.metadata import version
@@ -78,6 +81,13 @@ def test_json_is_json_where_the_terminal_speaks_another_encoding(monkeypatch):
     output.print_json({"answer": "Größe 😀"})
     sys.stdout.flush()
     assert json.loads(sys.stdout.buffer.getvalue()) == {"answer": "Größe 😀"}
+
+
+def test_json_is_told_where_it_is_gathered_in_memory():
+    gathered = io.StringIO()
+    with contextlib.redirect_stdout(gathered):
+        output.print_json({"answer": "Größe"})
+    assert gathered.getvalue() == '{"answer": "Größe"}\n'
 
 
 def test_a_sign_that_the_terminal_lacks_ends_nothing(monkeypatch):

@@ -41,8 +41,8 @@ notes = Console(stderr=True, width=_width(sys.stderr))
 def print_json(value: Any) -> None:
     """`value` on one line of standard output; protobuf messages with their field names."""
     plain = MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value
-    everything = sys.stdout is None or sys.stdout.encoding.lower() == "utf-8"
-    print(json.dumps(plain, ensure_ascii=not everything))
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # none where it is gathered in memory
+    print(json.dumps(plain, ensure_ascii=encoding.lower() != "utf-8"))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
