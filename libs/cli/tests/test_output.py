@@ -1,12 +1,10 @@
-import contextlib
-
 """What a person sees keeps whole what they copy, and shows text as text."""
 
-import io
 import json
 import sys
+from contextlib import redirect_stdout
 from importlib.metadata import version
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 
 import pytest
 from rich.console import Console
@@ -84,8 +82,8 @@ def test_json_is_json_where_the_terminal_speaks_another_encoding(monkeypatch):
 
 
 def test_json_is_told_where_it_is_gathered_in_memory():
-    gathered = io.StringIO()
-    with contextlib.redirect_stdout(gathered):
+    gathered = StringIO()
+    with redirect_stdout(gathered):
         output.print_json({"answer": "Größe"})
     assert gathered.getvalue() == '{"answer": "Größe"}\n'
 
