@@ -48,6 +48,13 @@ def test_a_whole_file(tmp_path):
     assert config.governing("compliance").residency.alias == "compliance"
 
 
+def test_where_a_model_runs_decides_too(tmp_path):
+    """A task that was decided when its model was local must not run on, elsewhere, as if nothing had changed."""
+    moved = GOOD.replace("locality: local", "locality: cloud")
+    versions = {loaded(tmp_path, text).governing().version for text in (GOOD, moved)}
+    assert len(versions) == 2
+
+
 def test_no_file_means_the_built_in_configuration():
     config = load_config(None)
     assert config is BUILT_IN

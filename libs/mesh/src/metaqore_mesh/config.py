@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from metaqore_governance_core.allowpaths import ANY, AllowpathMatrix, Effect, Rule
+from metaqore_governance_core.allowpaths import ANY, AllowpathMatrix, Effect, Rule, model_tool
 from metaqore_governance_core.decision import GENERATE, Policy, make_policy
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.residency import Locality, residency_policy
@@ -93,7 +93,11 @@ class MeshConfig(_Section):
         """The policy that decides. `override` names another residency policy (METAQORE_SECURE_GATEWAY_POLICY)."""
         rules = (allowpath.rule for allowpath in self.allowpaths)
         labels = {project: Sensitivity[level] for project, level in self.labels.projects.items()}
-        return make_policy(residency_policy(override or self.policy), AllowpathMatrix.compile(rules), labels)
+        runs = {provider.name: provider.runs for provider in self.providers}
+        localities = {model_tool(model.name): {runs[route.provider] for route in model.routes} for model in self.models}
+        return make_policy(
+            residency_policy(override or self.policy), AllowpathMatrix.compile(rules), labels, localities
+        )
 
 
 BUILT_IN: Final = MeshConfig(
