@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from metaqore_governance_core.contracts.psmp_commands import COMMAND_NAMES
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.residency import Locality
-from metaqore_mesh.config import BUILT_IN, load_config
+from metaqore_mesh.config import BUILT_IN, PSMP_TOOLS, load_config
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "metaqore.yaml"
 
@@ -61,6 +62,10 @@ def test_no_file_means_the_built_in_configuration():
     assert config.governing().allowpaths.permits("org", "who", "model.smollm2-135m", "generate").value
 
 
+def test_the_tools_of_psmp_are_those_of_its_commands():
+    assert PSMP_TOOLS - {"psmp.webhook"} == {f"psmp.{name.partition('.')[0]}" for name in COMMAND_NAMES}
+
+
 def test_the_example_is_good():
     assert load_config(EXAMPLE, {}).default_model == BUILT_IN.default_model
 
@@ -80,6 +85,10 @@ def test_the_example_is_good():
         pytest.param("https://api.example.com/v1", "api.example.com", 12, "needs its URL", id="base_url"),
         pytest.param("CLOUD_KEY", "OTHER_KEY", 13, "OTHER_KEY is not set", id="key variable"),
         pytest.param('"model.*"', "model.gpt", 4, "no model 'gpt'", id="allowpath to a model that is not there"),
+        pytest.param(
+            '"model.*"', "psmp.artefact", 4, "no tool 'psmp.artefact'; use one of:", id="allowpath to no tool"
+        ),
+        pytest.param('"model.*"', '"models.*"', 4, "no tool 'models.*'", id="allowpath to no family"),
         pytest.param('"model.*"', '"mo*"', 4, "tool is a name, a family", id="allowpath pattern"),
         pytest.param("payroll: SENSITIVE", "payroll: SECRET", 20, "should be 'PUBLIC'", id="label"),
         pytest.param("    kind: openai", "    name: openai", 10, "'name' is repeated", id="repeated key"),

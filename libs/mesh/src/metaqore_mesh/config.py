@@ -20,6 +20,10 @@ from metaqore_mesh.yaml_marks import Location, Marked, parse
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 _MODEL_TOOL = "model."
+_FAMILIES: Final = ("model.*", "psmp.*")
+PSMP_TOOLS: Final = frozenset(
+    f"psmp.{aggregate}" for aggregate in ("artifact", "checkpoint", "conflict", "project", "task", "webhook")
+)
 
 
 class _Section(BaseModel):
@@ -206,9 +210,15 @@ def _allowpath_errors(allowpath: AllowpathConfig, models: set[str]) -> Iterator[
     except MetaQoreError as error:
         yield error.message
         return
-    model = allowpath.tool.removeprefix(_MODEL_TOOL)
-    if model not in (allowpath.tool, ANY) and model not in models:
-        yield _unknown("model", model, models)
+    tool = allowpath.tool
+    if tool in (ANY, *_FAMILIES) or tool in PSMP_TOOLS:
+        return
+    if tool.startswith(_MODEL_TOOL):
+        model = tool.removeprefix(_MODEL_TOOL)
+        if model not in models:
+            yield _unknown("model", model, models)
+    else:
+        yield _unknown("tool", tool, {ANY, "model.<name>", *_FAMILIES, *PSMP_TOOLS})
 
 
 def _repeated(section: str, names: list[str]) -> Iterator[tuple[Location, str]]:
