@@ -21,7 +21,8 @@ _FLAGS: Final = hyperscan.HS_FLAG_SINGLEMATCH
 
 # Control characters as well, but those that part words or texts (NUL parts texts), and a terminal's colours.
 _INVISIBLE: Final = re.compile(f"\x1b\\[[0-9;:]*[A-Za-z]|[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{DEFAULT_IGNORABLE}]")
-_TELLING: Final = bytes((*range(1, 9), *range(14, 32), 127, *b"\\%"))
+_CONTROL: Final = bytes((*range(1, 9), *range(14, 32), 127))
+_TELLING: Final = _CONTROL + b"\\%"
 """What of ASCII may hide something: control characters, and what escapes begin with."""
 _WIDE: Final = re.compile(rb"(?:[\t\n\r -~]\0{1,3}){8,}[\t\n\r -~]?")
 """ASCII in UTF-16 or UTF-32, of either byte order."""
@@ -29,9 +30,9 @@ _WIDE_SHARE: Final = 5
 """Every fifth byte of what holds much of that is NUL, at the least."""
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Byte order marks: of what holds one, any share may be such ASCII. Those of UTF-32 hold them."""
-# JSON's escapes, however often they were escaped again, and those of a URL. From the first backslash on: else a text of
-# nothing but backslashes would take quadratic time.
-_ESCAPED: Final = re.compile(r"(?<!\\)\\++(?:u([0-9A-Fa-f]{4})|[bfnrt])|%([0-9A-Fa-f]{2})")
+# JSON's escapes, however often they were escaped again, and those of a URL. Backslashes before aught else match, too:
+# passed over one by one, a text of nothing else would take quadratic time.
+_ESCAPED: Final = re.compile(r"\\\\*+(?:u([0-9A-Fa-f]{4})|([bfnrt]))?|%([0-9A-Fa-f]{2})")
 
 
 class HyperscanScanner:
@@ -95,13 +96,15 @@ def _narrowed(raw: bytes) -> bytes:
 
 def _folded(text: str) -> str:
     text = _ESCAPED.sub(_unescaped, text)
+    if text.isascii() and len(text.encode().translate(None, _CONTROL)) == len(text):
+        return text
     return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
 
 
 def _unescaped(escape: re.Match[str]) -> str:
     """The character of an escape. NUL parts texts, and half of a surrogate pair has no UTF-8 form: neither counts."""
-    digits = escape[1] or escape[2]
+    digits = escape[1] or escape[3]
     if digits is None:
-        return "\n"
+        return "\n" if escape[2] else escape[0]
     code = int(digits, 16)
     return "" if code == 0 or 0xD800 <= code <= 0xDFFF else chr(code)  # noqa: PLR2004 - the surrogates
