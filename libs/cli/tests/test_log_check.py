@@ -56,6 +56,12 @@ def test_two_writers_each_have_their_own_numbers():
         pytest.param([FIRST, decision("a", 2)], "second_decision", 1, id="a task is decided twice"),
         pytest.param([*LOG, outcome("a", 5, FIRST)], "second_outcome", 4, id="a task ends twice"),
         pytest.param([FIRST, outcome("x", 2, FIRST)], "outcome_without_decision", 1, id="an outcome of nothing"),
+        pytest.param(
+            [FIRST, replace(LOG[2], organization_sequence=2, receipt="r-b")], "receipt_mismatch", 1, id="receipt"
+        ),
+        pytest.param(
+            [FIRST, outcome("a", 1, FIRST, writer="gw-2")], "foreign_outcome", 1, id="another writer's outcome"
+        ),
         pytest.param([FIRST, command(3)], "organization_sequence_gap", 1, id="a record before a command is missing"),
         pytest.param([FIRST, b"{}"], "record_invalid", 1, id="what is no record"),
     ],

@@ -4,9 +4,12 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import typer
+from rich.text import Text
 
 from metaqore.audit.v1 import audit_pb2 as audit
-from metaqore_cli.audit_commands import _as_name, _line, fetch_proof
+from metaqore_cli.audit_commands import _as_name, _line, _report, fetch_proof
+from metaqore_cli.verification import Verified
 from metaqore_governance_core.errors import MetaQoreError
 from task_records import command, raw
 
@@ -29,6 +32,21 @@ def test_nobody_waits_for_the_outcome_of_a_command():
 
 def test_a_command_is_told_by_its_tool_and_verb():
     assert "psmp.artifact propose" in _line(7, json.loads(raw(command(1))))
+
+
+def test_what_a_record_says_is_no_markup():
+    outcome = json.loads(raw(command(1))) | {"kind": "outcome", "state": "done", "error": None, "model": "m[b]\x1b[2J"}
+    assert "done  m[b]\ufffd[2J" in Text.from_markup(_line(7, outcome)).plain
+
+
+def test_what_the_auditor_says_of_a_fault_neither_hides_nor_breaks_it(capsys):
+    """Who tells of faults may be who made them."""
+    fault = {"code": "root_mismatch", "message": "no\x1b[2K\x1b[1A [/] [green]verified[/green] [/odd]"}
+    with pytest.raises(typer.Exit):
+        _report(Verified(faults=[fault]), json_=False)
+    told = capsys.readouterr().err
+    assert "[green]verified[/green] [/odd]" in told
+    assert "\x1b[2K" not in told
 
 
 def test_the_proof_of_another_receipt_is_refused():

@@ -1,5 +1,7 @@
 """Which key a verification trusts."""
 
+from base64 import b64encode
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -57,9 +59,18 @@ def test_a_vkey_fixes_the_origin(tmp_path, in_a_file):
     assert (trust.public_key, trust.origin) == (public, "mesh/org_1")
 
 
-def test_what_is_no_key_is_refused(tmp_path):
+def test_a_key_in_base64_is_one_whatever_signs_are_in_it(tmp_path):
+    keys = (raw(Ed25519PrivateKey.generate()) for _ in range(10_000))
+    public = next(key for key in keys if b64encode(key).count(b"+") > 1)
     file = tmp_path / "log.pub"
+    file.write_bytes(b64encode(public) + b"\n")
+    assert trusted(str(file)).public_key == public
+
+
+def test_what_is_no_key_is_refused(tmp_path):
+    file, bytes_ = tmp_path / "log.pub", tmp_path / "log.bin"
     file.write_text("nonsense")
-    for given in (str(file), "a+b+c", str(tmp_path / "missing")):
+    bytes_.write_bytes(b"\xff\x00")
+    for given in (str(file), str(bytes_), "a+b+c", str(tmp_path / "missing")):
         with pytest.raises(MetaQoreError):
             trusted(given)

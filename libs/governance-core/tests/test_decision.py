@@ -227,8 +227,11 @@ def test_the_version_changes_with_everything_that_decides():
         make_policy(residency_policy("compliance"), ALLOW_MODELS).version,
         make_policy(default, ALLOW_MODELS, {"payroll": Sensitivity.SENSITIVE}).version,
         make_policy(default, ALLOW_MODELS, {"payroll": Sensitivity.CRITICAL}).version,
+        make_policy(default, ALLOW_MODELS, localities={"model.m": {Locality.LOCAL}}).version,
+        make_policy(default, ALLOW_MODELS, localities={"model.m": {Locality.CLOUD}}).version,
+        make_policy(default, ALLOW_MODELS, localities={"model.m": set(Locality)}).version,
     }
-    assert len(versions) == 6
+    assert len(versions) == 9
     assert all(len(version) == 16 and set(version) <= set("0123456789abcdef") for version in versions)
 
 

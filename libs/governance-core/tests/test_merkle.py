@@ -124,6 +124,13 @@ def test_a_wrong_inclusion_proof_fails(size):
             verify_inclusion(LEAVES[index], index, size, proof, ROOTS[size - 1])
 
 
+def test_no_byte_passes_from_a_leaf_to_its_path():
+    """Hashed one behind the other they are the same, and would prove a leaf that nobody ever saw."""
+    first, *rest = inclusion_path(LEAVES[:8], 2)
+    with pytest.raises(ProofError, match="32 bytes"):
+        verify_inclusion(LEAVES[2] + first[:8], 2, 8, (first[8:], *rest), ROOTS[8])
+
+
 @pytest.mark.parametrize("size", range(1, 20))
 def test_a_wrong_consistency_proof_fails(size):
     for old in range(size + 1):

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from metaqore_governance_core.contracts.psmp_commands import COMMAND_NAMES
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.residency import Locality
-from metaqore_mesh.config import BUILT_IN, load_config
+from metaqore_mesh.config import BUILT_IN, PSMP_TOOLS, load_config
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "metaqore.yaml"
 
@@ -48,10 +49,21 @@ def test_a_whole_file(tmp_path):
     assert config.governing("compliance").residency.alias == "compliance"
 
 
+def test_where_a_model_runs_decides_too(tmp_path):
+    """A task that was decided when its model was local must not run on, elsewhere, as if nothing had changed."""
+    moved = GOOD.replace("locality: local", "locality: cloud")
+    versions = {loaded(tmp_path, text).governing().version for text in (GOOD, moved)}
+    assert len(versions) == 2
+
+
 def test_no_file_means_the_built_in_configuration():
     config = load_config(None)
     assert config is BUILT_IN
     assert config.governing().allowpaths.permits("org", "who", "model.smollm2-135m", "generate").value
+
+
+def test_the_tools_of_psmp_are_those_of_its_commands():
+    assert PSMP_TOOLS - {"psmp.webhook"} == {f"psmp.{name.partition('.')[0]}" for name in COMMAND_NAMES}
 
 
 def test_the_example_is_good():
@@ -73,6 +85,10 @@ def test_the_example_is_good():
         pytest.param("https://api.example.com/v1", "api.example.com", 12, "needs its URL", id="base_url"),
         pytest.param("CLOUD_KEY", "OTHER_KEY", 13, "OTHER_KEY is not set", id="key variable"),
         pytest.param('"model.*"', "model.gpt", 4, "no model 'gpt'", id="allowpath to a model that is not there"),
+        pytest.param(
+            '"model.*"', "psmp.artefact", 4, "no tool 'psmp.artefact'; use one of:", id="allowpath to no tool"
+        ),
+        pytest.param('"model.*"', '"models.*"', 4, "no tool 'models.*'", id="allowpath to no family"),
         pytest.param('"model.*"', '"mo*"', 4, "tool is a name, a family", id="allowpath pattern"),
         pytest.param("payroll: SENSITIVE", "payroll: SECRET", 20, "should be 'PUBLIC'", id="label"),
         pytest.param("    kind: openai", "    name: openai", 10, "'name' is repeated", id="repeated key"),

@@ -131,7 +131,9 @@ class ScannerContract:
         assert found == [{"email": 1}] * 8
 
     @pytest.mark.timeout(20)
-    @pytest.mark.parametrize("piece", ["a@", "a.", "@a.", "4", "4 ", "ab12", "AB12 ", "eyJ", "-----BEGIN ", "é"])
+    @pytest.mark.parametrize(
+        "piece", ["a@", "a.", "@a.", "4", "4 ", "ab12", "AB12 ", "eyJ", "-----BEGIN ", "é", "\\", "%4", "\x1b[1"]
+    )
     def test_no_text_takes_more_than_a_moment(self, scanner, piece):
         text = piece * (2_000_000 // len(piece))
         with contextlib.suppress(TooManyCandidatesError):  # it may give up, which counts as CRITICAL
@@ -145,6 +147,19 @@ class ScannerContract:
         """Tool calls carry their arguments as JSON in a string, and addresses their parameters in percent escapes."""
         assert scanner.scan(f"{before}{secret} ").counts == {f"credential.{kind}": 1}
 
+    @pytest.mark.parametrize(("kind", "text"), PERSONAL)
+    @pytest.mark.parametrize("before", [r"Pay with:\n", r"a\\nb\\n", r"\t", r"\u0020", "%0A"])
+    def test_nor_does_one_before_personal_data(self, scanner, kind, text, before):
+        assert scanner.scan(f"{before}{text}, y").counts == {kind: 1}
+
+    def test_an_address_within_an_address_is_found(self, scanner):
+        assert scanner.scan("https://x.example/?to=ada%40example.com&n=1").counts == {"email": 1}
+
+    @pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+    def test_a_wide_text_of_which_little_is_ascii_is_scanned(self, scanner, mark):
+        wide = ("\ufeff" + "日本語の文書" * 50 + " key = AKIA" + "IOSFODNN7EXAMPLE ").encode(mark)
+        assert scanner.scan(b"notes.txt\0\0" + wide).counts == {"credential.aws_access_key": 1}
+
     @pytest.mark.parametrize(
         "hidden",
         [
@@ -156,6 +171,12 @@ class ScannerContract:
             r"AKIA\u200bIOSFODNN7EXAMPLE",
             r"AKIA\u0000IOSFODNN7EXAMPLE",
             r"AKIA\ud800IOSFODNN7EXAMPLE",
+            r"AK\\u0049AIOSFODNN7EXAMPLE",
+            r"AK\\\\u0049AIOSFODNN7EXAMPLE",
+            "%41KIA" + "IOSFODNN7EXAMPLE",
+            "\x1b[1;32mAKIA" + "IOSFODNN7EXAMPLE\x1b[0m",
+            "\x1b[01;31m\x1b[KAKIA\x1b[m\x1b[KIOSFODNN7EXAMPLE",
+            r"\u001b[32mAKIA" + "IOSFODNN7EXAMPLE",
         ],
     )
     def test_what_no_reader_sees_hides_no_credential(self, scanner, hidden):

@@ -14,7 +14,7 @@ import typer
 from metaqore.audit.v1 import audit_pb2 as audit
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect, run_directory
-from metaqore_cli.output import JSON_OPTION, notes, print_json, screen
+from metaqore_cli.output import JSON_OPTION, clean, notes, print_json, screen
 from metaqore_cli.seen import SeenLogs
 from metaqore_cli.trust import trusted
 from metaqore_cli.verification import Verified, verify_all, verify_receipt
@@ -97,7 +97,7 @@ def _show_proof(found: ReceiptProof) -> None:
         screen.print(f"[bold]{name}[/]: leaf {part.index}, path of {len(part.path)}", highlight=False)
         screen.print_json(part.record.decode())
     screen.print("[bold]checkpoint[/]")
-    screen.print(found.decision.checkpoint, highlight=False, markup=False, soft_wrap=True)
+    screen.print(clean(found.decision.checkpoint), highlight=False, soft_wrap=True)
 
 
 @app.command(
@@ -185,7 +185,7 @@ def _report(result: Verified, *, json_: bool) -> None:
         print_json(result.to_dict())
     else:
         for fault in result.faults:
-            notes.print(f"[bold red]{fault['code']}[/]: {fault['message']}", highlight=False)
+            notes.print(f"[bold red]{clean(fault['code'])}[/]: {clean(fault['message'])}", highlight=False)
         unfinished = f", {result.without_outcome} of them still running" if result.without_outcome else ""
         colour = "red" if result.faults else "green"
         screen.print(
@@ -202,7 +202,8 @@ def _line(index: int, record: dict[str, Any]) -> str:
     of = f"task {record['task']}" if "task" in record else f"{record['tool']} {record['verb']}"
     if record["kind"] != "outcome":
         colour = "green" if record["verdict"] == "permit" else "red"
-        what = f"[{colour}]{record['verdict']}[/] {record['sensitivity']} {', '.join(record['reasons'])}"
+        why = f"{record['sensitivity']} {', '.join(record['reasons'])}"
+        what = f"[{colour}]{clean(record['verdict'])}[/] {clean(why)}"
     else:
-        what = f"{record['state']} {record['error'] or ''} {record['model'] or ''}".rstrip()
-    return f"[dim]{index:>7} {when}[/] {record['kind']:<8} {of}  {what}"
+        what = clean(f"{record['state']} {record['error'] or ''} {record['model'] or ''}".rstrip())
+    return f"[dim]{index:>7} {when}[/] {clean(record['kind']):<8} {clean(of)}  {what}"

@@ -30,7 +30,7 @@ class LogCheck:
 
     tree: CompactRange = field(default_factory=CompactRange)
     faults: list[Fault] = field(default_factory=list)
-    _decisions: dict[str, str] = field(default_factory=dict)
+    _decisions: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     _outcomes: set[str] = field(default_factory=set)
     _commands: int = 0
     _organizations: dict[str, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class LogCheck:
         if isinstance(record, DecisionRecord):
             if record.task in self._decisions:
                 self._fault("second_decision", f"Task {record.task} has a second decision at {index}.", index)
-            self._decisions[record.task] = leaf.hex()
+            self._decisions[record.task] = (leaf.hex(), record.receipt, record.writer)
         elif isinstance(record, OutcomeRecord):
             self._check_outcome(record, index)
         else:
@@ -94,8 +94,13 @@ class LogCheck:
         self._last[record.writer] = record.organization_sequence
 
     def _check_outcome(self, record: OutcomeRecord, index: int) -> None:
-        if self._decisions.get(record.task) != record.decision:
+        decision, receipt, writer = self._decisions.get(record.task, ("", "", ""))
+        if decision != record.decision:
             self._fault("outcome_without_decision", f"The outcome at {index} names no decision before it.", index)
+        elif receipt != record.receipt:
+            self._fault("receipt_mismatch", f"The outcome at {index} carries another receipt than its decision.", index)
+        elif writer != record.writer:
+            self._fault("foreign_outcome", f"The outcome at {index} is another writer's than its decision.", index)
         elif record.task in self._outcomes:
             self._fault("second_outcome", f"Task {record.task} has a second outcome at {index}.", index)
         self._outcomes.add(record.task)

@@ -91,4 +91,4 @@ def guarded(command: Callable[[], T]) -> T:
 def _tell(error: MetaQoreError) -> None:
     more = [reason for reason in error.reasons if reason != error.code]
     reasons = f" ({', '.join(more)})" if more else ""
-    notes.print(f"[bold red]{error.code}[/]{escape(f'{reasons}: {error.message}')}", highlight=False)
+    notes.print(f"[bold red]{clean(error.code)}[/]{clean(f'{reasons}: {error.message}')}", highlight=False)

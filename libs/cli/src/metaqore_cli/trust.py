@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from metaqore_cli.connection import run_directory
 from metaqore_governance_core.checkpoints import log_origin, parse_checkpoint
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.notes import parse_vkey
 from metaqore_mesh.keys import load_public_key
+
+_BARE_KEY: Final = 44
+"""The characters of a key in base64 alone, which may hold any number of plus signs, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ def trusted(key: str | None) -> Trust:
     """
     if key is not None:
         path = Path(key)
-        text = path.read_text().strip() if path.is_file() else key
-        if text.count("+") >= 2 and not text.startswith("-----"):  # noqa: PLR2004 - name, hash and key of a vkey
+        text = path.read_text(errors="replace").strip() if path.is_file() else key
+        if text.count("+") >= 2 and len(text) > _BARE_KEY and "-----BEGIN" not in text:  # noqa: PLR2004 - vkey's parts
             verifier = parse_vkey(text)
             return Trust(verifier.public_key, origin=verifier.name)
         return Trust(load_public_key(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
@@ -89,13 +89,20 @@ class Decision:
 
 
 def make_policy(
-    residency: ResidencyPolicy, allowpaths: AllowpathMatrix, project_labels: Mapping[str, Sensitivity] | None = None
+    residency: ResidencyPolicy,
+    allowpaths: AllowpathMatrix,
+    project_labels: Mapping[str, Sensitivity] | None = None,
+    localities: Mapping[str, Collection[Locality]] | None = None,
 ) -> Policy:
-    """The policy of these parts. Its version is the first 16 hex digits of SHA-256 over their canonical form."""
+    """The policy of these parts. Its version is the first 16 hex digits of SHA-256 over their canonical form.
+
+    `localities` tells where each tool can run: these are the candidates of the requests to come.
+    """
     labels = dict(project_labels or {})
     form = {
         "allowpaths": [asdict(rule) for rule in allowpaths.rules],
         "finding_kinds": {kind: level.name for kind, level in KIND_SENSITIVITY.items()},
+        "localities": {tool: sorted(found) for tool, found in (localities or {}).items()},
         "project_labels": {project: level.name for project, level in labels.items()},
         "residency": {
             level.name: {"in_order": placement.in_order, "localities": list(placement.localities)}

@@ -103,6 +103,7 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes
     Raises `ProofError` where the path has not the length that `index` and `size` call for.
     """
     check_index(index, size)
+    _check_hashes("inclusion_proof_invalid", (leaf, *path))
     node, last = index, size - 1
     result = leaf
     for sibling in path:
@@ -131,6 +132,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
 def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> None:
     """Check that the newer tree begins with the older one (RFC 9162 section 2.1.4.2). Raises `ProofError`."""
     check_sizes(old_size, new_size)
+    _check_hashes("consistency_proof_invalid", path)
     if old_size in (0, new_size):
         known = EMPTY_ROOT if old_size == 0 else new_root
         if path or old_root != known:
@@ -169,6 +171,12 @@ def _fold_consistency(node: int, last: int, path: Sequence[bytes]) -> tuple[byte
     if last:
         raise ProofError("consistency_proof_invalid", "The consistency path is too short (RFC 9162 section 2.1.4.2).")
     return old, new
+
+
+def _check_hashes(code: str, hashes: Sequence[bytes]) -> None:
+    """A node is hashed over both children without a mark between: bytes of the one could pass for the other's."""
+    if any(len(each) != HASH_BYTES for each in hashes):
+        raise ProofError(code, f"A hash of a proof has {HASH_BYTES} bytes.")
 
 
 def largest_power_below(size: int) -> int:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from metaqore_governance_core.allowpaths import ANY, AllowpathMatrix, Effect, Rule
+from metaqore_governance_core.allowpaths import ANY, AllowpathMatrix, Effect, Rule, model_tool
 from metaqore_governance_core.decision import GENERATE, Policy, make_policy
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.residency import Locality, residency_policy
@@ -20,6 +20,10 @@ from metaqore_mesh.yaml_marks import Location, Marked, parse
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 _MODEL_TOOL = "model."
+_FAMILIES: Final = ("model.*", "psmp.*")
+PSMP_TOOLS: Final = frozenset(
+    f"psmp.{aggregate}" for aggregate in ("artifact", "checkpoint", "conflict", "project", "task", "webhook")
+)
 
 
 class _Section(BaseModel):
@@ -93,7 +97,11 @@ class MeshConfig(_Section):
         """The policy that decides. `override` names another residency policy (METAQORE_SECURE_GATEWAY_POLICY)."""
         rules = (allowpath.rule for allowpath in self.allowpaths)
         labels = {project: Sensitivity[level] for project, level in self.labels.projects.items()}
-        return make_policy(residency_policy(override or self.policy), AllowpathMatrix.compile(rules), labels)
+        runs = {provider.name: provider.runs for provider in self.providers}
+        localities = {model_tool(model.name): {runs[route.provider] for route in model.routes} for model in self.models}
+        return make_policy(
+            residency_policy(override or self.policy), AllowpathMatrix.compile(rules), labels, localities
+        )
 
 
 BUILT_IN: Final = MeshConfig(
@@ -202,9 +210,15 @@ def _allowpath_errors(allowpath: AllowpathConfig, models: set[str]) -> Iterator[
     except MetaQoreError as error:
         yield error.message
         return
-    model = allowpath.tool.removeprefix(_MODEL_TOOL)
-    if model not in (allowpath.tool, ANY) and model not in models:
-        yield _unknown("model", model, models)
+    tool = allowpath.tool
+    if tool in (ANY, *_FAMILIES) or tool in PSMP_TOOLS:
+        return
+    if tool.startswith(_MODEL_TOOL):
+        model = tool.removeprefix(_MODEL_TOOL)
+        if model not in models:
+            yield _unknown("model", model, models)
+    else:
+        yield _unknown("tool", tool, {ANY, "model.<name>", *_FAMILIES, *PSMP_TOOLS})
 
 
 def _repeated(section: str, names: list[str]) -> Iterator[tuple[Location, str]]:

@@ -39,6 +39,14 @@ async def test_a_denial_is_repeated_too(gateway):
     assert again.headers["x-metaqore-receipt"] == first.headers["x-metaqore-receipt"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nobody_gets_what_another_callers_key_led_to(gateway, stream):
+    """A repeat is not decided upon, so it would pass a model's answer to who may not use that model."""
+    await gateway.chat({"stream": stream}, idempotency_key="k1")
+    other = await gateway.chat({"stream": stream}, key="key-intern", idempotency_key="k1")
+    assert (other.status_code, other.json()["error"]["code"]) == (403, "allowpath_forbidden")
+
+
 async def test_another_body_is_a_422(gateway):
     await gateway.chat(idempotency_key="k1")
     response = await gateway.chat({"temperature": 1}, idempotency_key="k1")

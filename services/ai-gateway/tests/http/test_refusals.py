@@ -72,6 +72,11 @@ async def test_what_is_no_http_is_told_so_as_openai_tells_errors(gateway, sent):
     assert await gateway.records() == []
 
 
+async def test_a_length_may_begin_with_any_number_of_zeros(gateway):
+    length = b"content-length: %b%d\r\n\r\n" % (b"0" * 4400, len(BODY))
+    assert await status_of(gateway, HEAD + KEY + length + BODY) == 200
+
+
 async def test_headers_that_are_too_large_are_told_so(gateway):
     status, error = await refused(gateway, b"GET /v1/models HTTP/1.1\r\nx-much: ", b"a" * 70_000)
     assert (status, error["code"]) == (431, "headers_too_large")

@@ -11,6 +11,9 @@ import httptools
 PAUSE_ABOVE_BYTES: Final = 256 * 1024
 """From here on unread, the peer is not read from until the reader caught up."""
 
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""So much may come before an answer's last header, interim answers too."""
+
 _INFORMATIONAL: Final = range(100, 200)
 
 
@@ -45,6 +48,7 @@ class Http1Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self._parts: list[bytes] = []
         self._unread_bytes = 0
+        self._head_bytes = 0
         self._paused = False
         self._started = False
         self._has_head = False
@@ -171,13 +175,22 @@ class Http1Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(ExchangeError("the answer is not HTTP/1.1"))
+        if not self._has_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._fail(ExchangeError("the head of the answer is too large"))
         if self._unread_bytes > PAUSE_ABOVE_BYTES and not self._paused and not self._lost and self._transport:
             self._paused = True
             self._transport.pause_reading()
 
     # httptools
+
+    def on_message_begin(self) -> None:
+        """A head begins. Behind a whole answer nobody asked for it: read on, it would pass for the next one's."""
+        if self._complete:
+            raise ExchangeError("an answer came that nobody asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import threading
 import unicodedata
@@ -18,22 +19,28 @@ from metaqore_governance_core.unseen import DEFAULT_IGNORABLE
 # One match a rule and scan is enough to know that it must count.
 _FLAGS: Final = hyperscan.HS_FLAG_SINGLEMATCH
 
-# Control characters as well, but those that part words or texts (NUL parts texts).
-_INVISIBLE: Final = re.compile(f"[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{DEFAULT_IGNORABLE}]")
+# Control characters as well, but those that part words or texts (NUL parts texts), and a terminal's colours.
+_INVISIBLE: Final = re.compile(f"\x1b\\[[0-9;:]*[A-Za-z]|[\x01-\x08\x0e-\x1f\x7f-\x84\x86-\x9f{DEFAULT_IGNORABLE}]")
 _CONTROL: Final = bytes((*range(1, 9), *range(14, 32), 127))
+_TELLING: Final = _CONTROL + b"\\%"
+"""What of ASCII may hide something: control characters, and what escapes begin with."""
 _WIDE: Final = re.compile(rb"(?:[\t\n\r -~]\0{1,3}){8,}[\t\n\r -~]?")
 """ASCII in UTF-16 or UTF-32, of either byte order."""
 _WIDE_SHARE: Final = 5
 """Every fifth byte of what holds much of that is NUL, at the least."""
-_ESCAPED: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
+_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Byte order marks: of what holds one, any share may be such ASCII. Those of UTF-32 hold them."""
+# JSON's escapes, however often they were escaped again, and those of a URL. Backslashes before aught else match, too:
+# passed over one by one, a text of nothing else would take quadratic time.
+_ESCAPED: Final = re.compile(r"\\\\*+(?:u([0-9A-Fa-f]{4})|([bfnrt]))?|%([0-9A-Fa-f]{2})")
 
 
 class HyperscanScanner:
     """The port `Scanner`. The compiled rules are shared; each thread scans with scratch space of its own.
 
-    A text is also scanned in its compatibility form (NFKC), without invisible characters, and with the Unicode escapes
-    of JSON within it undone, so that full-width digits, a zero-width space or a tool's arguments hide nothing; and what
-    of it is ASCII in UTF-16 or UTF-32 is scanned as ASCII, as files from Windows are.
+    A text is also scanned in its compatibility form (NFKC), without what nobody sees, and with the escapes of JSON
+    and of URLs within it undone, so that full-width digits, a zero-width space, a tool's arguments or an address's
+    parameters hide nothing; and what of it is ASCII in UTF-16 or UTF-32 is scanned as ASCII, as files from Windows are.
     """
 
     def __init__(self, rules: Sequence[ScanRule] = RULES) -> None:
@@ -51,11 +58,11 @@ class HyperscanScanner:
         """How often each kind stands in `text`. Raises whatever kept it from seeing all of it."""
         raw = text if isinstance(text, bytes) else text.encode("utf-8")
         counts = self._counts(raw)
-        if not raw.isascii() or raw.find(b"\\u") >= 0 or len(raw.translate(None, _CONTROL)) != len(raw):
+        if not raw.isascii() or len(raw.translate(None, _TELLING)) != len(raw):
             folded = _folded(text if isinstance(text, str) else text.decode("utf-8", "replace")).encode("utf-8")
             if folded != raw:
                 _raise_to(counts, self._counts(folded))
-        if 0 in raw and raw.count(0) * _WIDE_SHARE > len(raw):
+        if 0 in raw and (raw.count(0) * _WIDE_SHARE > len(raw) or any(mark in raw for mark in _MARKS)):
             _raise_to(counts, self._counts(_narrowed(raw)))
         return Findings(counts) if counts else NOTHING_FOUND
 
@@ -89,10 +96,15 @@ def _narrowed(raw: bytes) -> bytes:
 
 def _folded(text: str) -> str:
     text = _ESCAPED.sub(_unescaped, text)
+    if text.isascii() and len(text.encode().translate(None, _CONTROL)) == len(text):
+        return text
     return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
 
 
 def _unescaped(escape: re.Match[str]) -> str:
     """The character of an escape. NUL parts texts, and half of a surrogate pair has no UTF-8 form: neither counts."""
-    code = int(escape[1], 16)
+    digits = escape[1] or escape[3]
+    if digits is None:
+        return "\n" if escape[2] else escape[0]
+    code = int(digits, 16)
     return "" if code == 0 or 0xD800 <= code <= 0xDFFF else chr(code)  # noqa: PLR2004 - the surrogates

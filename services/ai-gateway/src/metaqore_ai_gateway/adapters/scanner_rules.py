@@ -23,16 +23,10 @@ class ScanRule:
     count: Callable[[bytes], int]
 
 
-# What may stand before a credential, though it ends in a letter or digit: an escape of JSON (tool calls carry their
-# arguments as JSON in a string) or of a URL.
-_ESCAPES: Final = r"\\[bfnrt]|\\u00[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}"
-_BOUNDARY: Final = rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u00[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2}))"
-
-
 def _credential(name: str, pattern: str) -> ScanRule:
     """A rule for a format that stands by itself. Hyperscan has no lookbehind, so its boundary takes a character."""
-    compiled = re.compile(_BOUNDARY + pattern.encode("ascii"))
-    trigger = f"(?:^|[^A-Za-z0-9]|{_ESCAPES}){pattern}"
+    compiled = re.compile(b"(?<![A-Za-z0-9])" + pattern.encode("ascii"))
+    trigger = f"(?:^|[^A-Za-z0-9]){pattern}"
     return ScanRule(f"credential.{name}", trigger, lambda text: sum(1 for _ in compiled.finditer(text)))
 
 

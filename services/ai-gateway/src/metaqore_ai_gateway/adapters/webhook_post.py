@@ -14,9 +14,6 @@ from metaqore_ai_gateway.domain.webhook_target import Target, public_addresses, 
 from metaqore_ai_gateway.service.psmp.webhook_ports import Posted
 from metaqore_governance_core.errors import MetaQoreError
 
-MAX_HEAD_BYTES: Final = 64 * 1024
-"""So much of an answer is read, to its last header; what comes behind is not."""
-
 MOST_ADDRESSES: Final = 4
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -27,18 +24,6 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-class _BoundedConnection(Http1Connection):
-    """Gives up on an answer whose head does not end."""
-
-    _received_bytes = 0
-
-    def data_received(self, data: bytes) -> None:
-        self._received_bytes += len(data)
-        super().data_received(data)
-        if self._received_bytes > MAX_HEAD_BYTES and not self._has_head:
-            self._fail(ExchangeError("the head of the answer is too large"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +89,7 @@ class WebhookPost:
         loop = asyncio.get_running_loop()
         # A host that is an address is not resolved again.
         transport, connection = await loop.create_connection(
-            _BoundedConnection,
+            Http1Connection,
             address,
             target.port,
             ssl=self.tls if target.secure else None,

@@ -18,7 +18,7 @@ def check_names(scanner: Scanner, names: Iterable[str]) -> None:
     Raises the retryable `scanner_failed` where that cannot be said: until it can, nothing is stored under them.
     """
     try:
-        findings = scanner.scan(SEPARATOR.join(names))
+        findings = scanner.scan(SEPARATOR.join(name.replace(SEPARATOR, "") for name in names))
     except Exception as error:
         message = "The name of the event could not be scanned; it is tried again."
         raise MetaQoreError("scanner_failed", message, kind=ErrorKind.UNAVAILABLE, retryable=True) from error

@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 
 from metaqore.gateway.v1 import gateway_pb2 as pb
-from metaqore_ai_gateway.service.idempotency import check_key
 from metaqore_ai_gateway.service.ports import Idempotency, StoredAnswer
 from metaqore_governance_core.errors import MetaQoreError
 
@@ -34,7 +33,6 @@ class KeptResponses:
 
     async def begin(self, request: pb.SubmitTaskRequest) -> StoredAnswer | None:
         """Take the key, and give None; or the answer that the same request got."""
-        check_key(self._key)
         digest = hashlib.sha256(_DIGEST_CONTEXT + request.SerializeToString(deterministic=True)).digest()
         return await self._idempotency.begin(self._organization, self._key, digest)
 

@@ -29,6 +29,7 @@ from metaqore_ai_gateway.entrypoints.http_answer import encode_json
 from metaqore_ai_gateway.service.answer_text import answer_text
 from metaqore_ai_gateway.service.authenticate import require_scope
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Decided
+from metaqore_ai_gateway.service.idempotency import own_key
 from metaqore_ai_gateway.service.ports import Idempotency
 from metaqore_ai_gateway.service.receipt_token import token
 from metaqore_ai_gateway.service.run_claim import Govern
@@ -96,7 +97,7 @@ class TaskServicer(gateway_pb2_grpc.TaskServiceServicer):
         return chat_from_body(body, encode_json(body), envelope)
 
     async def _once(self, caller: Caller, task: ChatTask, request: pb.SubmitTaskRequest, context: Context) -> Responses:
-        kept = KeptResponses(self.idempotency, caller.organization, request.idempotency_key)
+        kept = KeptResponses(self.idempotency, caller.organization, own_key(caller, request.idempotency_key))
         stored = await kept.begin(request)
         if stored is not None:
             await context.send_initial_metadata(((RECEIPT_KEY, stored.headers["receipt"]),))

@@ -38,7 +38,7 @@ from metaqore_ai_gateway.entrypoints.http_request import (
 )
 from metaqore_ai_gateway.service.authenticate import authenticate, require_scope
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Decided, Event
-from metaqore_ai_gateway.service.idempotency import check_key
+from metaqore_ai_gateway.service.idempotency import own_key
 from metaqore_ai_gateway.service.ports import Idempotency, Keys
 from metaqore_ai_gateway.service.receipt_token import token
 from metaqore_ai_gateway.service.run_claim import Govern
@@ -117,7 +117,7 @@ class ChatCompletions:
         self, key: str, caller: Caller, task: ChatTask, receive: Receive, answer: Answer, named: HeaderList
     ) -> None:
         """The first request with this key is governed; a repeat gets its answer."""
-        check_key(key)
+        key = own_key(caller, key)
         digest = hashlib.sha256(task.digest_input).digest()
         stored = await self.idempotency.begin(caller.organization, key, digest)
         if stored is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.identity import Caller
 
 MAX_KEY_CHARACTERS = 255
 
@@ -14,6 +15,15 @@ def check_key(key: str) -> None:
             "invalid_idempotency_key",
             "An idempotency key has 1 to 255 printable ASCII characters; a UUID is a good one.",
         )
+
+
+def own_key(caller: Caller, key: str) -> str:
+    """The key as its caller's own, by the name that policy knows: nobody is told what another's key led to.
+
+    Raises as `check_key`.
+    """
+    check_key(key)
+    return f"{caller.name}\n{key}"
 
 
 def in_flight() -> MetaQoreError:

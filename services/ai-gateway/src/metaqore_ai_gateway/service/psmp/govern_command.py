@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from metaqore_ai_gateway.service.admission import Admission
-from metaqore_ai_gateway.service.idempotency import body_differs, check_key
+from metaqore_ai_gateway.service.idempotency import body_differs, own_key
 from metaqore_ai_gateway.service.psmp.answering import answer_of
 from metaqore_ai_gateway.service.psmp.answers import Answers, KeptAnswer
 from metaqore_ai_gateway.service.psmp.asked import Repeatable
@@ -134,12 +134,10 @@ class GovernCommand:
 
 
 def _repeatable(given: Given) -> Repeatable | None:
-    """The caller's name is part of it: nobody is told what another's key led to."""
     if not given.key or given.dry_run:
         return None
-    check_key(given.key)
     content = f"{given.project}\n{given.command.model_dump_json()}".encode()
-    return Repeatable(f"{given.caller.name}\n{given.key}", hashlib.sha256(content).digest())
+    return Repeatable(own_key(given.caller, given.key), hashlib.sha256(content).digest())
 
 
 def _question(given: Given, target: Target | None, named: Sensitivity | None = None) -> Question:

@@ -1,0 +1,88 @@
+"""Answers of a server that keeps to no rules: none reaches another exchange, and none takes what memory there is."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from metaqore_ai_gateway.adapters.http1_connection import ExchangeError
+from metaqore_ai_gateway.adapters.http1_pool import Http1Pool
+
+pytestmark = pytest.mark.timeout(20)
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+
+
+@asynccontextmanager
+async def server(*answers):
+    """A pool for a server whose every request is answered by the next of `answers`, in one piece."""
+    left = list(answers)
+
+    async def serve(reader, writer):
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(left.pop(0))
+                await writer.drain()
+        writer.close()
+
+    serving = await asyncio.start_server(serve, "127.0.0.1", 0)
+    pool = Http1Pool(urlsplit(f"http://127.0.0.1:{serving.sockets[0].getsockname()[1]}"))
+    try:
+        yield pool
+    finally:
+        pool.close()
+        serving.close()
+        await asyncio.sleep(0.01)
+
+
+async def exchanged(pool):
+    """Status and body of an exchange, and whether its connection had another before."""
+    connection = await pool.take(timeout_s=1)
+    try:
+        connection.send(b"GET / HTTP/1.1\r\nhost: there\r\n\r\n", asyncio.get_running_loop().time() + 2)
+        return await connection.head(), await connection.read_all(1000), connection.reused
+    finally:
+        pool.give_back(connection)
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "unasked",
+    [
+        b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\nEVIL",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nEVIL",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nx-evil: ",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"EVIL",
+    ],
+)
+async def test_what_comes_behind_an_answer_belongs_to_none(unasked):
+    async with server(HEAD + b"AA" + unasked, HEAD + b"BB") as pool:
+        assert await exchanged(pool) == (200, b"AA", False)
+        assert await exchanged(pool) == (200, b"BB", False)
+
+
+@pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"])
+async def test_an_interim_answer_is_passed_over(interim):
+    async with server(interim + HEAD + b"AA") as pool:
+        assert await exchanged(pool) == (200, b"AA", False)
+
+
+async def test_another_protocol_is_not_taken_up(caplog):
+    switch = b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+    async with server(switch + HEAD + b"AA") as pool:
+        with pytest.raises(ExchangeError, match=r"not HTTP/1\.1"):
+            await exchanged(pool)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("piece", [b"x-more: and more\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+async def test_a_head_without_an_end_is_given_up(piece):
+    flood = piece * (1_000_000 // len(piece))
+    async with server((b"HTTP/1.1 200 OK\r\n" if piece.startswith(b"x") else b"") + flood) as pool:
+        with pytest.raises(ExchangeError, match="too large"):
+            await exchanged(pool)
