@@ -138,7 +138,7 @@ def _repeatable(given: Given) -> Repeatable | None:
     if not given.key or given.dry_run:
         return None
     check_key(given.key)
-    content = f"{given.project}\n{given.command.model_dump_json()}".encode()
+    content = f"{given.project}\n{given.command.model_dump_json(exclude=given.unsaid)}".encode()
     return Repeatable(f"{given.caller.name}\n{given.key}", hashlib.sha256(content).digest())
 
 
