@@ -108,6 +108,19 @@ async def test_what_is_not_done_is_answered(desk, command, fault, state, receipt
     assert (answer.changes, answer.project_version) == ([], None)
 
 
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        pytest.param({"name": "task.start", "task": "task-1"}, "garden", id="where what it was sent to is"),
+        pytest.param({"name": "project.create", "project_name": "garden"}, None, id="not one that was not made"),
+    ],
+)
+async def test_a_refusal_tells_the_project_that_its_command_did_not_name(desk, command, of, told):
+    desk.gate.faults[of["name"]] = [verdict("refused", "no", project="garden")]
+    assert await desk.take([command(of=of)]) == [None]
+    assert desk.answers.sent[0][0].project == told
+
+
 async def test_a_refusal_tells_who_stands_in_the_way(desk, command):
     desk.gate.faults["task.open"] = [verdict("refused", "artifact_blocked", conflicts=(CLASH, CLASH), ways_out=(WAY,))]
     await desk.take([command()])
