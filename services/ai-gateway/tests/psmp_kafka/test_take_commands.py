@@ -211,6 +211,14 @@ async def test_what_was_tried_once_is_tried_until_it_is_known(desk, command):
     assert states(desk) == [("1", "done")]
 
 
+async def test_a_deadline_is_not_that_of_another_organizations_command(desk, command, elsewhere):
+    desk.gate.faults["task.open"] = [away()]
+    await desk.take([command("1"), command("2", deadline_s=5)])
+    desk.now_s += 6
+    assert await desk.take([command("2", authorization=elsewhere, deadline_s=5)]) == [None]
+    assert states(desk) == [("2", "done")]
+
+
 async def test_a_door_that_is_closed_midway_leaves_nobody_behind(desk, command):
     desk.gate.held = asyncio.Event()
     taking = asyncio.create_task(desk.take([command("1"), command("2")]))
