@@ -229,6 +229,22 @@ async def test_a_webhook_that_never_takes_anything_is_disabled(hooks, queue, rel
     assert await claimed(queue) == []
 
 
+async def test_a_webhook_that_is_mended_is_not_disabled_by_what_waited_before(hooks, queue, relay, team, monkeypatch):
+    monkeypatch.setattr(webhook_fan_out, "MOST_WAITING", 3)
+    await hooks.create(HOOK, 10)
+    await asyncio.gather(*(team.propose(f"p{at}") for at in range(4)))
+    await relay(9)
+    for _ in range(2):  # in parts, the second while it is active
+        await hooks.send_again("acme", "webhook_1", [("garden", 1, "project.Created")], now_us())
+        await team.propose("more")
+        await relay(2)
+        assert (await hooks.find("acme", "webhook_1")).state is WebhookState.ACTIVE
+    assert len(await claimed(queue)) == 13
+    await team.propose("still-not-taken")
+    await relay(2)
+    assert (await hooks.find("acme", "webhook_1")).state is WebhookState.DISABLED
+
+
 async def test_deliveries_go_with_their_webhook_and_when_they_are_old(hooks, queue, relay, team):
     await hooks.create(HOOK, 10)
     await hooks.create(replace(HOOK, id="webhook_2"), 10)
