@@ -240,7 +240,7 @@ async def test_events_are_read_from_behind_a_version(door):
     assert (first.id, first.name, first.by) == ("p1@2", "project.ProjectFrozen", "ann")
     assert (first.receipt_id, first.schema) == ("receipt-2", 1)
     assert dict(first.data)["why"] == "because"
-    assert (first.aggregate, first.aggregate_id, first.time.ToMicroseconds()) == (1, "p1", 1_000_002)
+    assert (first.aggregate, first.aggregate_id, first.time.ToMicroseconds()) == (1, "p1", 2_000_002)
 
 
 async def test_events_are_filtered_over_pages(door):

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -123,6 +124,14 @@ def test_a_repeated_key_is_answered_the_same(ann, project):
     assert again.headers["x-metaqore-receipt"] == first.headers["x-metaqore-receipt"]
     other = ann.post(f"{API}/artifacts", json=body | {"name": "b.py"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_body_differs")
+
+
+def test_the_time_of_an_event_is_a_point_that_holds_it(ann, project):
+    done(offer(ann, project, "a.py"), 201)
+    *_, last = ann.get(f"{API}/projects/{project}/history").json()["events"]
+    then = datetime.fromtimestamp(last["time_us"] / 1e6, UTC).isoformat(timespec="microseconds")
+    state = ann.get(f"{API}/projects/{project}/state", params={"at": then})
+    assert state.headers["x-metaqore-project-version"] == str(last["version"])
 
 
 def test_a_repeat_that_names_no_version_is_of_the_first_ones(ann, bob, project):

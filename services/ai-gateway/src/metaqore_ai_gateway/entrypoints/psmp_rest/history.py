@@ -83,7 +83,7 @@ class Event(BaseModel):
     data: dict[str, Any]
     by: str
     receipt: str | None = Field(description="The command's that caused it; null where time did, or a task's event.")
-    time_us: int
+    time_us: int = Field(description="When it was written: `at` that time is the first that has it.")
 
 
 class EventPage(BaseModel):
@@ -177,5 +177,5 @@ def _event(past: PastEvent) -> Event:
         data=stored.data,
         by=past.happened.event.by,
         receipt=past.receipt or None,
-        time_us=past.happened.event.at_us,
+        time_us=past.recorded_us,
     )
