@@ -273,6 +273,32 @@ async def test_events_are_filtered_over_pages(door):
     assert await all_of(names=["task.Nothing"]) == []
 
 
+async def test_the_token_of_another_list_is_refused(door, made):
+    async def events(_caller, _project, version, size):
+        return tuple(map(past, range(version + 1, version + 1 + size)))
+
+    versions = [made.version(number, Phase.REJECTED) for number in range(1, 4)]
+    page = Slice((made.artifact(),), "more")
+    door.readings.methods = {
+        "events": events, "artifact": made.artifact("a.py", *versions), "project": made.project(),
+        "artifacts": page,
+    }  # fmt: skip
+    lists = {
+        "HistoryService.ListEvents": (h.ListEventsRequest, {"project_id": "p1"}, {"project_id": "p2"}),
+        "HistoryService.GetState": (h.GetStateRequest, {"project_id": "p1"}, {"project_id": "p2"}),
+        "ArtifactService.ListArtifactVersions": (
+            a.ListArtifactVersionsRequest, {"artifact_id": "x"}, {"artifact_id": "y"},
+        ),
+    }  # fmt: skip
+    for method, (request, mine, others) in lists.items():
+        token = (await door.call(method, request(page_size=1, **mine))).next_page_token
+        assert token
+        for other, (asked, whose, _) in lists.items():
+            fields = others if other == method else whose
+            ended = await door.refused(other, asked(page_token=token, **fields))
+            assert error_of_call(ended).code == "invalid_page_token"
+
+
 async def test_the_state_comes_in_pages_of_one_version(door, made):
     names = [f"a{number}" for number in range(5)]
 

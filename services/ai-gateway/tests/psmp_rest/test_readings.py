@@ -271,6 +271,20 @@ async def test_events_are_paged_oldest_first(client):
     assert (await read(client, "/projects/p1/history?after=3")).json()["events"] == []
 
 
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        (f"/artifacts/{ARTIFACT}/versions", "/projects/p1/history"),
+        (f"/artifacts/{ARTIFACT}/versions", f"/artifacts/{artifact_id('org_1', 'p1', 'other')}/versions"),
+        ("/projects/p1/history", "/projects/p2/history"),
+    ],
+)
+async def test_the_token_of_another_list_is_refused(client, path, other):
+    token = (await read(client, f"{path}?page_size=1")).json()["next_page_token"]
+    answer = await client.get(f"/api/v1{other}?page_token={token}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_page_token")
+
+
 @pytest.mark.parametrize("path", [f"/artifacts/{ARTIFACT}/versions", "/projects/p1/history", "/tasks"])
 async def test_a_made_up_token_is_refused(client, path):
     for token in ("zzz", "é", "OTk5OTk5OTk5OTk5OTk5OTk5OQ"):
