@@ -7,8 +7,10 @@ from metaqore.psmp.v1 import conflict_pb2 as c
 from metaqore.psmp.v1 import history_pb2 as h
 from metaqore.psmp.v1 import project_pb2 as p
 from metaqore.psmp.v1 import work_pb2 as w
+from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import MAX_NAME
 from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Ref
 from metaqore_ai_gateway.service.psmp.governed import not_found
+from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.points import AtTime, AtVersion, Checkpoint
 from metaqore_ai_gateway.service.psmp.reading_ports import (
     Change,
@@ -297,6 +299,18 @@ async def test_the_token_of_another_list_is_refused(door, made):
             fields = others if other == method else whose
             ended = await door.refused(other, asked(page_token=token, **fields))
             assert error_of_call(ended).code == "invalid_page_token"
+
+
+async def test_a_page_may_begin_behind_the_longest_name(door, made):
+    behind = Question("artifacts", ()).token(7, "\U0001d51e" * MAX_NAME)
+    page = Slice((made.artifact(),), behind)
+    door.readings.methods = {"project": made.project(), "artifacts": page, "events": (past(7),)}
+    listed = await door.call("ArtifactService.ListArtifacts", a.ListArtifactsRequest(page_size=1))
+    state = await door.call("HistoryService.GetState", h.GetStateRequest(page_size=1))
+    door.readings.calls.clear()
+    await door.call("ArtifactService.ListArtifacts", a.ListArtifactsRequest(page_token=listed.next_page_token))
+    await door.call("HistoryService.GetState", h.GetStateRequest(page_token=state.next_page_token))
+    assert [arguments[1].token for arguments, _ in asked_of(door, "artifacts")] == [behind, behind]
 
 
 async def test_the_state_comes_in_pages_of_one_version(door, made):
