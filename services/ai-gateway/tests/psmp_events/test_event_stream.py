@@ -137,6 +137,7 @@ async def test_a_browser_brings_its_key_in_a_protocol_which_is_not_repeated(serv
         ("?after=garden@1", {"headers": {"authorization": "Bearer key-eve"}}, (404, "event_unknown")),
         ("?project_id=garden", {"headers": {"authorization": "Bearer key-eve"}}, (404, "project_not_found")),
         ("?after=garden@9", {}, (404, "event_unknown")),
+        (f"?after=garden@{'9' * 5000}", {}, (404, "event_unknown")),
         ("?after=garden@1&after=garden@2", {}, (400, "event_repeated")),
         ("?name=artifact.Praised", {}, (400, "event_name_unknown")),
         ("?project=garden", {}, (400, "invalid_request")),

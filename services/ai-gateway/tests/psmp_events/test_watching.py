@@ -133,6 +133,7 @@ async def test_another_organization_sees_nothing(mesh, relayed):
         (ANN, WatchFilter(), ["desert@1"], "event_unknown"),
         (ANN, WatchFilter(), ["garden@3"], "event_unknown"),
         (ANN, WatchFilter(), ["garden"], "event_unknown"),
+        (ANN, WatchFilter(), ["garden@9999999999999999"], "event_unknown"),
         (ANN, WatchFilter(), ["garden@1", "garden@2"], "event_repeated"),
         (Caller("k", "evil", "eve", frozenset({"psmp:read"})), WatchFilter(), ["garden@1"], "event_unknown"),
     ],

@@ -44,7 +44,7 @@ BAD = [
     ("ProjectService.GetProject", p.GetProjectRequest(id="x", at=common.Point(time={"nanos": -1})), "at.time"),
     ("ProjectService.GetProject", p.GetProjectRequest(id="x", at=common.Point(checkpoint_id="")), "at.checkpoint_id"),
     ("ProjectService.ListProjects", p.ListProjectsRequest(page_size=1001), "page_size"),
-    ("ProjectService.ListProjects", p.ListProjectsRequest(page_token="x" * 4097), "page_token"),
+    ("ProjectService.ListProjects", p.ListProjectsRequest(page_token="x" * 8193), "page_token"),
     ("ProjectService.ListProjects", p.ListProjectsRequest(state=9), "state"),
     ("ProjectService.ListProjects", p.ListProjectsRequest(labels=[common.Label()]), "labels.name"),
     ("ProjectService.UpdateProject", p.UpdateProjectRequest(id="x"), "description"),

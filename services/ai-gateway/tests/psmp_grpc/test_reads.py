@@ -7,8 +7,10 @@ from metaqore.psmp.v1 import conflict_pb2 as c
 from metaqore.psmp.v1 import history_pb2 as h
 from metaqore.psmp.v1 import project_pb2 as p
 from metaqore.psmp.v1 import work_pb2 as w
+from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import MAX_NAME
 from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Ref
 from metaqore_ai_gateway.service.psmp.governed import not_found
+from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.points import AtTime, AtVersion, Checkpoint
 from metaqore_ai_gateway.service.psmp.reading_ports import (
     Change,
@@ -240,7 +242,7 @@ async def test_events_are_read_from_behind_a_version(door):
     assert (first.id, first.name, first.by) == ("p1@2", "project.ProjectFrozen", "ann")
     assert (first.receipt_id, first.schema) == ("receipt-2", 1)
     assert dict(first.data)["why"] == "because"
-    assert (first.aggregate, first.aggregate_id, first.time.ToMicroseconds()) == (1, "p1", 1_000_002)
+    assert (first.aggregate, first.aggregate_id, first.time.ToMicroseconds()) == (1, "p1", 2_000_002)
 
 
 async def test_events_are_filtered_over_pages(door):
@@ -271,6 +273,44 @@ async def test_events_are_filtered_over_pages(door):
     assert await all_of(aggregate_id="t1") == hundreds
     assert await all_of(names=["task.Started"], after_version=500) == hundreds[5:]
     assert await all_of(names=["task.Nothing"]) == []
+
+
+async def test_the_token_of_another_list_is_refused(door, made):
+    async def events(_caller, _project, version, size):
+        return tuple(map(past, range(version + 1, version + 1 + size)))
+
+    versions = [made.version(number, Phase.REJECTED) for number in range(1, 4)]
+    page = Slice((made.artifact(),), "more")
+    door.readings.methods = {
+        "events": events, "artifact": made.artifact("a.py", *versions), "project": made.project(),
+        "artifacts": page,
+    }  # fmt: skip
+    lists = {
+        "HistoryService.ListEvents": (h.ListEventsRequest, {"project_id": "p1"}, {"project_id": "p2"}),
+        "HistoryService.GetState": (h.GetStateRequest, {"project_id": "p1"}, {"project_id": "p2"}),
+        "ArtifactService.ListArtifactVersions": (
+            a.ListArtifactVersionsRequest, {"artifact_id": "x"}, {"artifact_id": "y"},
+        ),
+    }  # fmt: skip
+    for method, (request, mine, others) in lists.items():
+        token = (await door.call(method, request(page_size=1, **mine))).next_page_token
+        assert token
+        for other, (asked, whose, _) in lists.items():
+            fields = others if other == method else whose
+            ended = await door.refused(other, asked(page_token=token, **fields))
+            assert error_of_call(ended).code == "invalid_page_token"
+
+
+async def test_a_page_may_begin_behind_the_longest_name(door, made):
+    behind = Question("artifacts", ()).token(7, "\U0001d51e" * MAX_NAME)
+    page = Slice((made.artifact(),), behind)
+    door.readings.methods = {"project": made.project(), "artifacts": page, "events": (past(7),)}
+    listed = await door.call("ArtifactService.ListArtifacts", a.ListArtifactsRequest(page_size=1))
+    state = await door.call("HistoryService.GetState", h.GetStateRequest(page_size=1))
+    door.readings.calls.clear()
+    await door.call("ArtifactService.ListArtifacts", a.ListArtifactsRequest(page_token=listed.next_page_token))
+    await door.call("HistoryService.GetState", h.GetStateRequest(page_token=state.next_page_token))
+    assert [arguments[1].token for arguments, _ in asked_of(door, "artifacts")] == [behind, behind]
 
 
 async def test_the_state_comes_in_pages_of_one_version(door, made):

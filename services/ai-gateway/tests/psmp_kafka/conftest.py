@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +20,8 @@ from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller
 from metaqore_governance_core.psmp.work import Work, WorkState
 
 ANN = Caller("key_1", "acme", "ann", frozenset(DEFAULT_SCOPES))
-SECRET = "mq_right"
+SECRET, OTHERS = "mq_right", "mq_others"
+CALLERS = {SECRET: ANN, OTHERS: replace(ANN, organization="globex")}
 OPEN = {"name": "task.open", "title": "Plant"}
 
 
@@ -84,7 +86,13 @@ def gate():
 
 @pytest.fixture
 def keys():
-    return SimpleNamespace(find=lambda secret: ANN if secret == SECRET else None)
+    return SimpleNamespace(find=CALLERS.get)
+
+
+@pytest.fixture
+def elsewhere():
+    """The authorization of another organization."""
+    return f"Bearer {OTHERS}"
 
 
 @pytest.fixture

@@ -108,6 +108,19 @@ async def test_what_is_not_done_is_answered(desk, command, fault, state, receipt
     assert (answer.changes, answer.project_version) == ([], None)
 
 
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        pytest.param({"name": "task.start", "task": "task-1"}, "garden", id="where what it was sent to is"),
+        pytest.param({"name": "project.create", "project_name": "garden"}, None, id="not one that was not made"),
+    ],
+)
+async def test_a_refusal_tells_the_project_that_its_command_did_not_name(desk, command, of, told):
+    desk.gate.faults[of["name"]] = [verdict("refused", "no", project="garden")]
+    assert await desk.take([command(of=of)]) == [None]
+    assert desk.answers.sent[0][0].project == told
+
+
 async def test_a_refusal_tells_who_stands_in_the_way(desk, command):
     desk.gate.faults["task.open"] = [verdict("refused", "artifact_blocked", conflicts=(CLASH, CLASH), ways_out=(WAY,))]
     await desk.take([command()])
@@ -196,6 +209,14 @@ async def test_what_was_tried_once_is_tried_until_it_is_known(desk, command):
     desk.now_s += 6
     assert await desk.take([one]) == [None]
     assert states(desk) == [("1", "done")]
+
+
+async def test_a_deadline_is_not_that_of_another_organizations_command(desk, command, elsewhere):
+    desk.gate.faults["task.open"] = [away()]
+    await desk.take([command("1"), command("2", deadline_s=5)])
+    desk.now_s += 6
+    assert await desk.take([command("2", authorization=elsewhere, deadline_s=5)]) == [None]
+    assert states(desk) == [("2", "done")]
 
 
 async def test_a_door_that_is_closed_midway_leaves_nobody_behind(desk, command):

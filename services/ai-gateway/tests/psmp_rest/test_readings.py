@@ -226,8 +226,16 @@ async def test_a_head_is_answered_as_its_get_without_the_body(client, path):
 async def test_a_body_that_is_known_is_not_sent_again(client):
     path = f"/artifacts/{ARTIFACT}/versions/1/content"
     tag = (await read(client, path)).headers["etag"]
-    again = await client.get(f"/api/v1{path}", headers={"if-none-match": tag, "range": "bytes=1-"})
-    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    for part in ("bytes=1-", "bytes=9-"):
+        again = await client.get(f"/api/v1{path}", headers={"if-none-match": tag, "range": part})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+
+async def test_a_head_asks_for_no_range(client):
+    path = f"/api/v1/artifacts/{ARTIFACT}/versions/1/content"
+    for part in ("bytes=1-", "bytes=9-"):
+        bare = await client.head(path, headers={"range": part})
+        assert (bare.status_code, bare.headers["content-length"]) == (200, "3")
 
 
 async def test_an_artifact_tells_all_of_its_newest_version(client, conflict):
@@ -261,6 +269,20 @@ async def test_events_are_paged_oldest_first(client):
     second = (await read(client, f"/projects/p1/history?page_token={first['next_page_token']}")).json()
     assert ([one["version"] for one in second["events"]], second["next_page_token"]) == ([3], "")
     assert (await read(client, "/projects/p1/history?after=3")).json()["events"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        (f"/artifacts/{ARTIFACT}/versions", "/projects/p1/history"),
+        (f"/artifacts/{ARTIFACT}/versions", f"/artifacts/{artifact_id('org_1', 'p1', 'other')}/versions"),
+        ("/projects/p1/history", "/projects/p2/history"),
+    ],
+)
+async def test_the_token_of_another_list_is_refused(client, path, other):
+    token = (await read(client, f"{path}?page_size=1")).json()["next_page_token"]
+    answer = await client.get(f"/api/v1{other}?page_token={token}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_page_token")
 
 
 @pytest.mark.parametrize("path", [f"/artifacts/{ARTIFACT}/versions", "/projects/p1/history", "/tasks"])

@@ -61,6 +61,21 @@ async def test_an_entity_tag_is_one_revision(client, gate, tag, refused):
         assert gate.given == []
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "refused"),
+    [
+        ("if-match", ('"5"', '"9"'), (400, "if_match_invalid")),
+        ("x-metaqore-sensitivity", ("PUBLIC", "CRITICAL"), (400, "sensitivity_unknown")),
+        ("authorization", ("Bearer alice", "Bearer nobody"), (401, "invalid_api_key")),
+    ],
+)
+async def test_of_a_header_that_is_repeated_the_first_is_not_all(client, gate, name, values, refused):
+    sent = {"if-match": ("*",), "authorization": (client.headers.pop("authorization"),)} | {name: values}
+    headers = [(name, value) for name, values in sent.items() for value in values]
+    assert problem(await client.patch(AT, json={"description": "d"}, headers=headers)) == refused
+    assert gate.given == []
+
+
 async def test_two_versions_at_once_are_none(client):
     answer = await client.post(f"{AT}/activate", json={"expected_version": 4}, headers={"if-match": '"5"'})
     assert problem(answer) == (400, "expected_version_differs")

@@ -67,8 +67,10 @@ def relay(pool, psmp_url):
     return run
 
 
-async def claimed(queue, *, at_us=None, busy=(), per_webhook=100, most=100):
-    return await queue.claim(at_us or now_us(), lease_us=LEASE_US, per_webhook=per_webhook, busy=busy, most=most)
+async def claimed(queue, *, at_us=None, sending=None, per_webhook=100, most=100):
+    return await queue.claim(
+        at_us or now_us(), lease_us=LEASE_US, per_webhook=per_webhook, sending=sending or {}, most=most
+    )
 
 
 async def test_a_webhook_is_kept_found_listed_and_deleted(hooks):
@@ -153,10 +155,34 @@ async def test_claims_are_bounded_for_each_webhook_and_pass_over_who_is_busy(hoo
     await relay(9)
     first = await claimed(queue, per_webhook=2)
     assert sorted(one.webhook for one in first) == ["a", "a", "b", "b"]
-    rest = await claimed(queue, busy=[("acme", "a")], per_webhook=10)
+    rest = await claimed(queue, sending={("acme", "a"): 10}, per_webhook=10)
     assert {one.webhook for one in rest} == {"b"}
     assert len(rest) == 6
     assert len(await claimed(queue, most=1, per_webhook=10)) == 1
+
+
+async def test_no_more_are_given_than_may_be_sent_to_one_webhook_at_once(hooks, queue, relay, team):
+    await hooks.create(HOOK, 10)
+    await asyncio.gather(*(team.propose(f"p{at}") for at in range(4)))
+    await relay(9)
+    assert len(await claimed(queue, sending={("acme", "webhook_1"): 3}, per_webhook=4)) == 1
+
+
+async def test_many_slow_webhooks_of_one_organization_hold_up_no_other(hooks, queue, relay, team, team_of):
+    other = team_of(organization="other")
+    await other.create()
+    for at in range(5):
+        await hooks.create(replace(HOOK, id=f"slow_{at}"), 10)
+    await hooks.create(replace(HOOK, id="quick", organization="other"), 10)
+    await asyncio.gather(*(team.propose(f"p{at}") for at in range(4)))
+    await other.propose("app")
+    await relay(12)
+    first = await claimed(queue, per_webhook=4, most=4)
+    assert sorted(one.organization for one in first) == ["acme", "acme", "other", "other"]
+    await other.propose("lib")
+    await relay(2)
+    sending = {("acme", "slow_0"): 2, ("other", "quick"): 1}
+    assert [one.organization for one in await claimed(queue, per_webhook=4, sending=sending, most=1)] == ["other"]
 
 
 async def test_what_came_of_it_is_logged_and_decides_what_is_next(hooks, queue, relay, team):
@@ -227,6 +253,22 @@ async def test_a_webhook_that_never_takes_anything_is_disabled(hooks, queue, rel
     assert (behind.state, behind.reason) == (WebhookState.DISABLED, "too_many_waiting")
     assert narrow.state is WebhookState.ACTIVE
     assert await claimed(queue) == []
+
+
+async def test_a_webhook_that_is_mended_is_not_disabled_by_what_waited_before(hooks, queue, relay, team, monkeypatch):
+    monkeypatch.setattr(webhook_fan_out, "MOST_WAITING", 3)
+    await hooks.create(HOOK, 10)
+    await asyncio.gather(*(team.propose(f"p{at}") for at in range(4)))
+    await relay(9)
+    for _ in range(2):  # in parts, the second while it is active
+        await hooks.send_again("acme", "webhook_1", [("garden", 1, "project.Created")], now_us())
+        await team.propose("more")
+        await relay(2)
+        assert (await hooks.find("acme", "webhook_1")).state is WebhookState.ACTIVE
+    assert len(await claimed(queue)) == 13
+    await team.propose("still-not-taken")
+    await relay(2)
+    assert (await hooks.find("acme", "webhook_1")).state is WebhookState.DISABLED
 
 
 async def test_deliveries_go_with_their_webhook_and_when_they_are_old(hooks, queue, relay, team):

@@ -47,12 +47,12 @@ class Queue:
             secret = PlainSecrets().seal(organization, webhook, SECRET)
             self.waiting[id_] = (0, Claimed(id_, organization, webhook, url, secret, relayed(at + 1), 0))
 
-    async def claim(self, now_us, *, lease_us, per_webhook, busy, most):
-        self.claims.append((tuple(busy), most))
-        found, counts = [], {}
+    async def claim(self, now_us, *, lease_us, per_webhook, sending, most):
+        self.claims.append((dict(sending), most))
+        found, counts = [], dict(sending)
         for id_, (due_us, one) in list(self.waiting.items()):
             place = (one.organization, one.webhook)
-            free = counts.get(place, 0) < per_webhook and place not in busy and len(found) < most
+            free = counts.get(place, 0) < per_webhook and len(found) < most
             if due_us <= now_us and free and one.webhook not in self.disabled:
                 counts[place] = counts.get(place, 0) + 1
                 self.waiting[id_] = (now_us + lease_us, one)

@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import socket
 import ssl
+import threading
 
 import pytest
 from cryptography import x509
@@ -231,3 +232,16 @@ async def test_a_certificate_is_checked_against_the_name_and_not_the_address(cer
 
 async def test_a_name_is_resolved_by_the_system():
     assert "127.0.0.1" in await webhook_post.resolve("localhost", 80)
+
+
+async def test_names_that_nobody_answers_for_hold_up_nothing_but_themselves(monkeypatch):
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60) and [])
+    resolving = [asyncio.create_task(webhook_post.resolve("slow.example", 443)) for _ in range(64)]
+    try:
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(sum, (1, 2)) == 3  # as bodies are read, and the database's name is
+    finally:
+        answered.set()
+        await asyncio.gather(*resolving, return_exceptions=True)

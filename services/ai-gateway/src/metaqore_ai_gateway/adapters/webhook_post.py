@@ -6,7 +6,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from metaqore_ai_gateway.adapters.http1_connection import ExchangeError, ExchangeTimeoutError, Http1Connection
@@ -16,13 +18,16 @@ from metaqore_governance_core.errors import MetaQoreError
 
 MOST_ADDRESSES: Final = 4
 
+_RESOLVERS: Final = ThreadPoolExecutor(32, thread_name_prefix="webhook-resolver")
+"""Threads of their own: a name server that is silent holds each for as long as the system asks it."""
+
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The addresses of a host, as the system resolves it. Raises `OSError`."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, ask)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 

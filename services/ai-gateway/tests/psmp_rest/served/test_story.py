@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -123,6 +124,43 @@ def test_a_repeated_key_is_answered_the_same(ann, project):
     assert again.headers["x-metaqore-receipt"] == first.headers["x-metaqore-receipt"]
     other = ann.post(f"{API}/artifacts", json=body | {"name": "b.py"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_body_differs")
+
+
+def test_the_time_of_an_event_is_a_point_that_holds_it(ann, project):
+    done(offer(ann, project, "a.py"), 201)
+    *_, last = ann.get(f"{API}/projects/{project}/history").json()["events"]
+    then = datetime.fromtimestamp(last["time_us"] / 1e6, UTC).isoformat(timespec="microseconds")
+    state = ann.get(f"{API}/projects/{project}/state", params={"at": then})
+    assert state.headers["x-metaqore-project-version"] == str(last["version"])
+
+
+def test_a_repeat_that_names_no_version_is_of_the_first_ones(ann, bob, project):
+    at = offer(ann, project, "a.py", draft=True).headers["location"]
+
+    def repeated(step, who=ann, **body):
+        return who.post(f"{at}/{step}", json=body, headers={"idempotency-key": f"k-{step}"})
+
+    proposed = repeated("propose")
+    assert done(offer(bob, project, "a.py", draft=True), 201)["version"]["number"] == 2
+    assert done(repeated("propose")) == done(proposed)
+    named = repeated("propose", version=1)
+    assert (named.status_code, named.json()["code"]) == (422, "idempotency_body_differs")
+
+    done(bob.post(f"{at}/withdraw", json={}))
+    done(bob.post(f"{at}/activate", json={"version": 1}))
+    third = done(offer(bob, project, "a.py", provenance={"parents": [f"{at.rpartition('/')[2]}@1"]}), 201)["version"]
+    assert (third["number"], third["phase"]) == (3, "proposed")
+    activated = repeated("activate", ann)
+    fourth = offer(ann, project, "a.py", draft=True).headers["location"]
+    assert done(repeated("activate", ann)) == done(activated)
+    assert activated.json()["version"] | {"number": 3, "phase": "active"} == activated.json()["version"]
+
+    key = {"idempotency-key": "k-amend", "if-match": "*"}
+    amended = ann.patch(fourth, json={"declarations": {"paths": ["b.py"]}}, headers=key)
+    done(offer(bob, project, "a.py", draft=True), 201)
+    again = ann.patch(fourth, json={"declarations": {"paths": ["b.py"]}}, headers=key)
+    assert done(again) == done(amended)
+    assert again.headers["x-metaqore-receipt"] == amended.headers["x-metaqore-receipt"]
 
 
 def test_a_body_goes_in_and_out_and_can_be_erased(ann, eve, project):

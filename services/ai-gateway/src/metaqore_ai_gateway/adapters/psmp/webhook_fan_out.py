@@ -24,7 +24,10 @@ CONSUMER: Final = "webhooks"
 """Under this name the relay keeps how far the messages have come."""
 
 MOST_WAITING: Final = 10_000
-"""A webhook for which more wait is disabled: whoever mends it lets them be sent from an event on."""
+"""A webhook for which more wait is disabled: whoever mends it lets them be sent from an event on.
+
+What waited then, and what is sent again, counts no more: it may take hours, and the next event would disable it anew.
+"""
 
 _ACTIVE: Final = """
 select id, organization, url, description, projects, aggregate, aggregate_id, names, state, reason, made_by, made_us,
@@ -43,7 +46,8 @@ where w.organization = touched.organization and w.id = touched.webhook and w.sta
     and (
         select count(*) from (
             select from psmp_webhook_deliveries as d
-            where d.organization = w.organization and d.webhook = w.id and d.state = 'waiting' limit $3 + 1
+            where d.organization = w.organization and d.webhook = w.id and d.state = 'waiting'
+                and d.made_us > w.replayed_us limit $3 + 1
         ) as waiting
     ) > $3
 returning w.id

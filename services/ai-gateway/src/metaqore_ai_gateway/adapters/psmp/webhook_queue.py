@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -20,14 +20,27 @@ KEPT_DAYS: Final = 30
 """So long the deliveries stay that have ended."""
 
 _CLAIM: Final = """
-with due as (
-    select waiting.*, w.url, w.secret from psmp_webhooks as w cross join lateral (
-        select d.organization, d.webhook, d.project, d.version, d.id, d.attempts from psmp_webhook_deliveries as d
+with sending as (
+    select * from unnest($4::text[], $5::text[], $6::bigint[]) as given (organization, webhook, count)
+), theirs as (
+    select organization, sum(count)::bigint as count from sending group by organization
+), waiting as (
+    select found.*, w.url, w.secret, coalesce(theirs.count, 0)
+        + row_number() over (partition by w.organization order by found.due_us, found.id) as turn
+    from psmp_webhooks as w
+        left join theirs on theirs.organization = w.organization
+        left join sending on sending.organization = w.organization and sending.webhook = w.id
+    cross join lateral (
+        select d.organization, d.webhook, d.project, d.version, d.id, d.due_us from psmp_webhook_deliveries as d
         where d.organization = w.organization and d.webhook = w.id and d.state = 'waiting' and d.due_us <= $1
-        order by d.due_us limit $3 for update skip locked
-    ) as waiting
-    where w.state = 'active' and (w.organization, w.id) not in (select * from unnest($4::text[], $5::text[]))
-    limit $6
+        order by d.due_us limit greatest($3 - coalesce(sending.count, 0), 0)
+    ) as found
+    where w.state = 'active'
+), due as (
+    select d.organization, d.webhook, d.project, d.version, d.id, d.attempts, waiting.url, waiting.secret
+    from waiting join psmp_webhook_deliveries as d using (organization, webhook, project, version)
+    where d.state = 'waiting' and d.due_us <= $1
+    order by waiting.turn, waiting.due_us limit $7 for update of d skip locked
 ), claimed as (
     update psmp_webhook_deliveries as d set due_us = $1 + $2 from due
     where (d.organization, d.webhook, d.project, d.version)
@@ -61,13 +74,15 @@ class PostgresDeliveryQueue:
     pool: asyncpg.Pool[asyncpg.Record]
 
     async def claim(
-        self, now_us: int, *, lease_us: int, per_webhook: int, busy: Collection[tuple[str, str]], most: int
+        self, now_us: int, *, lease_us: int, per_webhook: int, sending: Mapping[tuple[str, str], int], most: int
     ) -> Sequence[Claimed]:
         """Messages that are due."""
-        organizations, webhooks = [one for one, _ in busy], [one for _, one in busy]
+        organizations, webhooks = [one for one, _ in sending], [one for _, one in sending]
         async with transaction(self.pool) as connection:
             await become_relay(connection)
-            rows = await connection.fetch(_CLAIM, now_us, lease_us, per_webhook, organizations, webhooks, most)
+            rows = await connection.fetch(
+                _CLAIM, now_us, lease_us, per_webhook, organizations, webhooks, list(sending.values()), most
+            )
         return [
             Claimed(
                 row["delivery"],

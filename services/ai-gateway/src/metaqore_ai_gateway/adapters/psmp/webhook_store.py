@@ -48,8 +48,7 @@ on conflict (organization, webhook, project, version) do update set
     state = 'waiting', attempts = 0, due_us = excluded.due_us, ended_us = null
 """
 _ENABLE: Final = """
-update psmp_webhooks set state = 'active', reason = ''
-where organization = $1 and id = $2 and state = 'disabled'
+update psmp_webhooks set state = 'active', reason = '', replayed_us = $3 where organization = $1 and id = $2
 """
 
 
@@ -122,7 +121,7 @@ class PostgresWebhookStore:
         ids = [delivery_id(organization, webhook, project, version) for project, version, _ in events]
         columns = [list(column) for column in zip(*events, strict=True)] if events else [[], [], []]
         async with of_organization(self.pool, organization) as connection:
-            await connection.execute(_ENABLE, organization, webhook)
+            await connection.execute(_ENABLE, organization, webhook, now_us)
             await connection.execute(_SEND_AGAIN, organization, webhook, now_us, *columns, ids)
 
 

@@ -28,11 +28,11 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import (
 )
 from metaqore_ai_gateway.entrypoints.psmp_grpc.phases import PhaseCalls
 from metaqore_ai_gateway.entrypoints.psmp_grpc.points import moment_of
-from metaqore_ai_gateway.entrypoints.psmp_grpc.tokens import pack, unpack
 from metaqore_ai_gateway.entrypoints.psmp_grpc.versions import counting, version_of
 from metaqore_ai_gateway.service.psmp.asked import Kind
 from metaqore_ai_gateway.service.psmp.governed import Answer
 from metaqore_ai_gateway.service.psmp.known import Known
+from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.reading_ports import Direction
 from metaqore_governance_core.contracts import psmp_artifact_commands as asked
 from metaqore_mesh.grpc.handlers import Context
@@ -165,8 +165,10 @@ class ArtifactServicer(PhaseCalls, ContentCalls):
     ) -> pb.ListArtifactVersionsResponse:
         """The versions of an artifact, newest first."""
         phase, wanted = chosen(PHASES, request.phase, "phase"), wanted_page(request)
-        below, _ = unpack(wanted.token)
-        known = await self.readings.artifact(current_caller(), identifier(request.artifact_id, "artifact_id"))
+        caller, id_ = current_caller(), identifier(request.artifact_id, "artifact_id")
+        question = Question("versions", (caller.organization, id_, phase))
+        (below,) = question.place(wanted.token, int) or (0,)
+        known = await self.readings.artifact(caller, id_)
         found = [
             version
             for version in reversed(known.artifact.versions)
@@ -175,7 +177,7 @@ class ArtifactServicer(PhaseCalls, ContentCalls):
         page = found[: wanted.size]
         return pb.ListArtifactVersionsResponse(
             versions=[version_message(known, version) for version in page],
-            next_page_token=pack(page[-1].number) if len(found) > len(page) else "",
+            next_page_token=question.token(page[-1].number) if len(found) > len(page) else "",
         )
 
     async def GetProvenance(self, request: pb.GetProvenanceRequest, context: Context) -> pb.GetProvenanceResponse:

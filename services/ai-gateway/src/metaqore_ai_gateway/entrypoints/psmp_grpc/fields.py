@@ -15,7 +15,8 @@ from metaqore_governance_core.errors import MetaQoreError
 MAX_ID: Final = 256
 MAX_NAME: Final = 1024
 MAX_LABELS: Final = 64
-MAX_TOKEN: Final = 4096
+MAX_TOKEN: Final = 8192
+"""More than what begins behind the longest name of an artifact takes, twice in base64."""
 
 _INSIDE: Final[Mapping[str, str]] = {
     "NewVersion": "version",

@@ -17,8 +17,8 @@ from metaqore_ai_gateway.entrypoints.psmp_grpc.fields import bounded, few, inval
 from metaqore_ai_gateway.entrypoints.psmp_grpc.history_messages import change_message, event_message
 from metaqore_ai_gateway.entrypoints.psmp_grpc.points import exact, moment_of, timestamp
 from metaqore_ai_gateway.entrypoints.psmp_grpc.project_messages import project_message, task_message
-from metaqore_ai_gateway.entrypoints.psmp_grpc.tokens import foreign_token, pack, unpack
 from metaqore_ai_gateway.service.psmp.known import Known
+from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.points import AtVersion
 from metaqore_ai_gateway.service.psmp.reading_ports import Readings, Slice, Wanted
 from metaqore_governance_core.psmp.event_codec import name_of
@@ -42,13 +42,11 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
     async def GetState(self, request: pb.GetStateRequest, context: Context) -> pb.GetStateResponse:  # noqa: ARG002
         """A page of the project: artifacts first, then tasks, all of the version that the first page was of."""
         caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
-        version, rest = unpack(wanted.token)
+        question = Question("state", (caller.organization, project))
+        version, part, inner = question.place(wanted.token, int, str, str) or (0, _ARTIFACTS, "")
         moment = await moment_of(self.readings, caller, request.at, "at", project)
         known = await self.readings.project(caller, project, AtVersion(version) if version else moment.point)
         at = AtVersion(known.project_version)
-        part, inner = (rest[:1], rest[1:]) if rest else (_ARTIFACTS, "")
-        if part not in {_ARTIFACTS, _TASKS}:
-            raise foreign_token()
         artifacts: Slice[Known] = Slice(())
         tasks: Slice[Known] = Slice(())
         if part == _ARTIFACTS:
@@ -56,12 +54,12 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
             inner = ""
         room = wanted.size - len(artifacts.found)
         if artifacts.next:
-            following = pack(at.version, _ARTIFACTS + artifacts.next)
+            following = question.token(at.version, _ARTIFACTS, artifacts.next)
         elif not room:
-            following = pack(at.version, _TASKS)
+            following = question.token(at.version, _TASKS, "")
         else:
             tasks = await self.readings.tasks(caller, project, Wanted(inner, room), at=at)
-            following = pack(at.version, _TASKS + tasks.next) if tasks.next else ""
+            following = question.token(at.version, _TASKS, tasks.next) if tasks.next else ""
         last = await self.readings.events(caller, project, at.version - 1, 1)
         return pb.GetStateResponse(
             project=project_message(known),
@@ -91,19 +89,21 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
         kind, id_ = chosen(AGGREGATES, request.aggregate, "aggregate"), bounded(request.aggregate_id, "aggregate_id")
         names = frozenset(few(request.names, "names"))
-        after = max(unpack(wanted.token)[0], exact(request.after_version, "after_version"))
+        question = Question("events", (caller.organization, project, kind, id_, sorted(names)))
+        (behind,) = question.place(wanted.token, int) or (0,)
+        after = max(behind, exact(request.after_version, "after_version"))
         size = max(wanted.size, LEAST_READ) if kind or id_ or names else wanted.size
         read = await self.readings.events(caller, project, after, size)
         found: list[pb.Event] = []
         for past in read:
             if len(found) == wanted.size:
-                return pb.ListEventsResponse(events=found, next_page_token=pack(past.happened.version - 1))
+                return pb.ListEventsResponse(events=found, next_page_token=question.token(past.happened.version - 1))
             if kind not in {None, past.happened.of.kind} or id_ not in {"", past.aggregate_id}:
                 continue
             if not names or name_of(past.happened.event) in names:
                 found.append(event_message(past))
-        more = len(read) == size
-        return pb.ListEventsResponse(events=found, next_page_token=pack(read[-1].happened.version) if more else "")
+        following = question.token(read[-1].happened.version) if len(read) == size else ""
+        return pb.ListEventsResponse(events=found, next_page_token=following)
 
     async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:  # noqa: ARG002
         """What changed between two points."""

@@ -31,7 +31,7 @@ def event_message(past: PastEvent) -> pb.Event:
         schema=stored.schema,
         data=data,
         by=happened.event.by,
-        time=timestamp(happened.event.at_us),
+        time=timestamp(past.recorded_us),
         receipt_id=past.receipt,
     )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import Body
 from pydantic import ConfigDict, Field, model_validator
 
 from metaqore_ai_gateway.entrypoints.psmp_rest.answers import CHANGED
 from metaqore_ai_gateway.entrypoints.psmp_rest.artifact_views import ChangedArtifact, changed_view
-from metaqore_ai_gateway.entrypoints.psmp_rest.artifacts import newest
+from metaqore_ai_gateway.entrypoints.psmp_rest.artifacts import UNSAID_VERSION, newest
 from metaqore_ai_gateway.entrypoints.psmp_rest.forms import ArtifactPath, NoneAsked, Step
 from metaqore_ai_gateway.entrypoints.psmp_rest.sent import Changing, Sender
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import strict_router
@@ -19,7 +19,13 @@ from metaqore_governance_core.contracts import psmp_artifact_commands as contrac
 from metaqore_governance_core.contracts.psmp_command import Id, VersionNumber, Why, WhyText, command_name
 from metaqore_governance_core.contracts.psmp_commands import Command
 
+if TYPE_CHECKING:
+    from pydantic.main import IncEx
+
 router = strict_router("artifacts")
+
+_UNSAID_DRAFT: Final[IncEx] = {"proposals": {0: {"draft": {"version"}}}}
+"""The number of the version, where a step that offers it was sent without."""
 
 
 class VersionStep(Step):
@@ -95,7 +101,7 @@ async def propose_artifact(send: Changing, artifact_id: ArtifactPath, _: NoneAsk
         ],
         refuse_blocked=body.refuse_blocked,
     )
-    return await _done(send, command, number, body)
+    return await _done(send, command, number, body, _UNSAID_DRAFT)
 
 
 @router.post("/artifacts/{artifact_id}/activate", responses=CHANGE | CHANGED)
@@ -223,5 +229,8 @@ async def _number(send: Sender, artifact: str, body: VersionStep) -> int:
     return body.version or await newest(send, artifact)
 
 
-async def _done(send: Sender, command: Command, number: int, body: VersionStep) -> ChangedArtifact:
-    return changed_view(await send(command, dry_run=body.dry_run), number, dry_run=body.dry_run)
+async def _done(
+    send: Sender, command: Command, number: int, body: VersionStep, unsaid: IncEx = UNSAID_VERSION
+) -> ChangedArtifact:
+    answer = await send(command, dry_run=body.dry_run, unsaid=None if body.version else unsaid)
+    return changed_view(answer, answer.version or number, dry_run=body.dry_run)

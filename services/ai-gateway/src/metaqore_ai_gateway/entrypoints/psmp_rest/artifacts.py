@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import Query, Response
 from pydantic import Field, StringConstraints
@@ -40,9 +40,15 @@ from metaqore_governance_core.contracts.psmp_commands import Command
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import Phase
 
+if TYPE_CHECKING:
+    from pydantic.main import IncEx
+
 router = strict_router("artifacts")
 
 NEWEST = 0
+
+UNSAID_VERSION: Final[IncEx] = {"version"}
+"""The number of the version, where a command was sent without."""
 
 
 class ArtifactQuery(PageQuery):
@@ -158,7 +164,8 @@ async def update_artifact(
         declarations=declarations_of(body.declarations),
         expected_revision=send.expected(None),
     )
-    return changed_view(await send(command, dry_run=body.dry_run), number, dry_run=body.dry_run)
+    answer = await send(command, dry_run=body.dry_run, unsaid=None if body.version else UNSAID_VERSION)
+    return changed_view(answer, answer.version or number, dry_run=body.dry_run)
 
 
 @router.delete("/artifacts/{artifact_id}", responses=MATCHED | CHANGED)

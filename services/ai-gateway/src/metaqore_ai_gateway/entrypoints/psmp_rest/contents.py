@@ -178,7 +178,8 @@ async def get_version_content(  # noqa: PLR0917 - see above
     _known, version = await door.readings.version(caller, artifact_id, number)
     body = version.content.body
     tag = f'"{body.digest}"'
-    span = span_of(range_, if_range, body.size_bytes, tag)
+    bare = needs_no_body(request.scope, tag)  # comes before any range (RFC 9110 section 13.2.2), and HEAD has none
+    span = span_of(None if bare else range_, if_range, body.size_bytes, tag)
     headers = {**_INERT, "accept-ranges": "bytes", "etag": tag}
     if not span.satisfiable:
         return problem_answer(
@@ -194,7 +195,7 @@ async def get_version_content(  # noqa: PLR0917 - see above
         await pieces.aclose()
         raise
     headers["content-type"] = body.media_type if _MEDIA_TYPE.fullmatch(body.media_type) else OCTETS
-    if needs_no_body(request.scope, tag):
+    if bare:
         await pieces.aclose()
         return Response(headers=headers | {"content-length": str(body.size_bytes)})
     headers["content-length"] = str(span.stop - span.start)

@@ -12,17 +12,12 @@ from pydantic import BaseModel, Field
 from metaqore_ai_gateway.domain.task_view import LARGEST_PAGE
 from metaqore_ai_gateway.entrypoints.psmp_rest.door import Door
 from metaqore_ai_gateway.entrypoints.psmp_rest.forms import ProjectPath
-from metaqore_ai_gateway.entrypoints.psmp_rest.paging import (
-    NoQuery,
-    PageQuery,
-    cut,
-    number_token,
-    read_number_token,
-)
+from metaqore_ai_gateway.entrypoints.psmp_rest.paging import NoQuery, PageQuery, cut
 from metaqore_ai_gateway.entrypoints.psmp_rest.points import AtText, PointText, moment_of
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import strict_router
 from metaqore_ai_gateway.entrypoints.slow.caller import KnownCaller
 from metaqore_ai_gateway.entrypoints.slow.refusals import READ, Responses
+from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.points import AtVersion
 from metaqore_ai_gateway.service.psmp.reading_ports import Change, PastEvent
 from metaqore_governance_core.contracts.event import Count
@@ -83,7 +78,7 @@ class Event(BaseModel):
     data: dict[str, Any]
     by: str
     receipt: str | None = Field(description="The command's that caused it; null where time did, or a task's event.")
-    time_us: int
+    time_us: int = Field(description="When it was written: `at` that time is the first that has it.")
 
 
 class EventPage(BaseModel):
@@ -117,11 +112,11 @@ async def list_events(
     door: Door, caller: KnownCaller, project_id: ProjectPath, query: Annotated[HistoryQuery, Query()]
 ) -> EventPage:
     """What happened in a project, oldest first."""
-    behind = read_number_token(query.page_token)
-    after = query.after if behind is None else behind
+    question = Question("history", (caller.organization, project_id))
+    (after,) = question.place(query.page_token, int) or (query.after,)
     found = await door.readings.events(caller, project_id, after, min(query.page_size + 1, LARGEST_PAGE))
     shown, more = cut(found, min(query.page_size, LARGEST_PAGE - 1))
-    token = number_token(shown[-1].happened.version) if more else ""
+    token = question.token(shown[-1].happened.version) if more else ""
     return EventPage(events=[_event(one) for one in shown], next_page_token=token)
 
 
@@ -177,5 +172,5 @@ def _event(past: PastEvent) -> Event:
         data=stored.data,
         by=past.happened.event.by,
         receipt=past.receipt or None,
-        time_us=past.happened.event.at_us,
+        time_us=past.recorded_us,
     )

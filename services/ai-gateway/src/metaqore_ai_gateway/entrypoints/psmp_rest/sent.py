@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
@@ -22,6 +22,9 @@ from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.identity import Door as DoorName
 from metaqore_governance_core.sensitivity import Sensitivity
+
+if TYPE_CHECKING:
+    from pydantic.main import IncEx
 
 _REVISION: Final = re.compile(r'"([0-9]{1,16})(?:\.[0-9a-f]{16})?"')
 _DIGEST_CHARACTERS: Final = 16
@@ -87,8 +90,10 @@ class Sender:
     raw: bytes = field(repr=False)
     seen: int | None = None
 
-    async def __call__(self, command: Command, *, project: str = "", dry_run: bool = False) -> Answer:
-        """Let it through the gate. Raises what that raises."""
+    async def __call__(
+        self, command: Command, *, project: str = "", dry_run: bool = False, unsaid: IncEx | None = None
+    ) -> Answer:
+        """Let it through the gate; `unsaid` are the fields that the request left to us. Raises what that raises."""
         answer = await self.door.gate(
             Given(
                 caller=self.caller,
@@ -99,6 +104,7 @@ class Sender:
                 dry_run=dry_run,
                 label=self.label,
                 raw=self.raw,
+                unsaid=unsaid,
             )
         )
         self.response.headers.update(receipt_headers(answer.receipt, answer.receipt_token))

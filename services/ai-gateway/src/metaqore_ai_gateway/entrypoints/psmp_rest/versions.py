@@ -19,18 +19,13 @@ from metaqore_ai_gateway.entrypoints.psmp_rest.artifact_views import (
 )
 from metaqore_ai_gateway.entrypoints.psmp_rest.door import Door
 from metaqore_ai_gateway.entrypoints.psmp_rest.forms import ArtifactPath, NoneAsked, NumberPath
-from metaqore_ai_gateway.entrypoints.psmp_rest.paging import (
-    NoQuery,
-    PageQuery,
-    cut,
-    number_token,
-    read_number_token,
-)
+from metaqore_ai_gateway.entrypoints.psmp_rest.paging import NoQuery, PageQuery, cut
 from metaqore_ai_gateway.entrypoints.psmp_rest.points import AtText, moment_of
 from metaqore_ai_gateway.entrypoints.psmp_rest.sent import etag
 from metaqore_ai_gateway.entrypoints.psmp_rest.strict_bodies import strict_router
 from metaqore_ai_gateway.entrypoints.slow.caller import KnownCaller
 from metaqore_ai_gateway.entrypoints.slow.refusals import READ
+from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.reading_ports import Direction, Origin
 from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
 
@@ -89,7 +84,8 @@ async def list_artifact_versions(
     door: Door, caller: KnownCaller, artifact_id: ArtifactPath, query: Annotated[VersionQuery, Query()]
 ) -> VersionPage:
     """The versions of an artifact, newest first."""
-    before = read_number_token(query.page_token)
+    question = Question("versions", (caller.organization, artifact_id, query.at))
+    (before,) = question.place(query.page_token, int) or (None,)
     moment = await moment_of(door.readings, caller, query.at)
     known = await door.readings.artifact(caller, artifact_id, moment.point)
     moment.check(known.project)
@@ -98,7 +94,7 @@ async def list_artifact_versions(
     place = place_of(known)
     return VersionPage(
         versions=[version_view(one, place) for one in shown],
-        next_page_token=number_token(shown[-1].number) if more else "",
+        next_page_token=question.token(shown[-1].number) if more else "",
     )
 
 

@@ -17,6 +17,7 @@ from metaqore_ai_gateway.entrypoints.slow.docs import with_docs
 from metaqore_ai_gateway.entrypoints.slow.health import with_health
 from metaqore_ai_gateway.entrypoints.slow.openapi import described
 from metaqore_ai_gateway.entrypoints.slow.problem import answer_errors
+from metaqore_ai_gateway.entrypoints.slow.repeated import OneOfEach
 from metaqore_ai_gateway.service.ports import Keys
 from metaqore_ai_gateway.service.psmp.webhooks import Webhooks
 from metaqore_mesh.health import Health
@@ -53,6 +54,7 @@ def slow_plane(
     )
     app.state.keys = keys
     app.add_middleware(Bodiless)
+    app.add_middleware(OneOfEach)
     with_psmp(app, psmp)
     if stream is not None:
         with_event_stream(app, stream)

@@ -27,7 +27,17 @@ def answer_of(outcome: Outcome, of: tuple[str, str], first: Ref, receipt: tuple[
             for ref in changed
         ),
         conflicts=_conflicts(outcome),
+        version=_version(outcome, changed[0]) if changed else 0,
     )
+
+
+def _version(outcome: Outcome, first: Ref) -> int:
+    """The version that the command was for: of an activation, not the one that gives way to it first."""
+    for one in outcome.happened:
+        number: int | None = getattr(one.event, "successor", None) or getattr(one.event, "version", None)
+        if one.of == first and number is not None:
+            return number
+    return 0
 
 
 def _id(organization: str, project: str, ref: Ref) -> str:

@@ -17,6 +17,7 @@ from metaqore_governance_core.contracts.psmp import (
     CommandSubmitted,
     CommandWayOut,
 )
+from metaqore_governance_core.contracts.psmp_project_commands import CreateProject
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.conflicts.model import Conflict, Party
 
@@ -50,7 +51,7 @@ def not_done(
     return CommandAnswered(
         name=asked.name if isinstance(asked, InvalidCommandError) else asked.command.name,
         organization=organization,
-        project=None if read is None else read.project,
+        project=_project(read, recorded),
         state="failed" if recorded is None else recorded.state,
         dry_run=read is not None and read.dry_run,
         receipt="" if recorded is None else recorded.receipt,
@@ -64,6 +65,13 @@ def not_done(
         error=CommandError(code=error.code, message=error.message, reasons=list(error.reasons)),
         request=CommandRequest(source=request.source, id=request.id),
     )
+
+
+def _project(read: CommandSubmitted | None, recorded: CommandRefusedError | None) -> str | None:
+    """The one that is named, or that what the command was sent to is in. One that was not made is none."""
+    if read is None or read.project is not None or isinstance(read.command, CreateProject):
+        return None if read is None else read.project
+    return None if recorded is None else recorded.project or None
 
 
 def _conflicts(found: Iterable[Conflict]) -> list[CommandConflict]:

@@ -22,7 +22,10 @@ LEASE_US: Final = 120_000_000
 """Longer than a sending takes: what a process leaves behind that ends in the midst is sent again after it."""
 
 PER_WEBHOOK: Final = 4
-"""So many are sent to one webhook at once: one that is slow holds no other up."""
+"""So many are sent to one webhook at once: one that is slow holds no other up.
+
+Nor do many of one organization hold up another's: whoever is sent the least comes first.
+"""
 
 _GONE: Final = 410
 _OK: Final = range(200, 300)
@@ -76,10 +79,9 @@ class DeliverWebhooks:
         room = self.at_once - len(self._sending)
         if room <= 0:
             return False
-        counts = Counter(self._sending.values())
-        busy = [webhook for webhook, count in counts.items() if count >= PER_WEBHOOK]
+        sending = Counter(self._sending.values())
         claimed = await self.queue.claim(
-            self.now_us(), lease_us=LEASE_US, per_webhook=PER_WEBHOOK, busy=busy, most=room
+            self.now_us(), lease_us=LEASE_US, per_webhook=PER_WEBHOOK, sending=sending, most=room
         )
         for one in claimed:
             task = asyncio.create_task(self._deliver(one), name="webhook delivery")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_ai_gateway.service.psmp.points import Checkpoint, Difference
@@ -17,6 +17,9 @@ from metaqore_governance_core.psmp.conflicts.model import Conflict
 from metaqore_governance_core.psmp.resolution import Step
 from metaqore_governance_core.sensitivity import Sensitivity
 
+if TYPE_CHECKING:
+    from pydantic.main import IncEx
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -25,7 +28,8 @@ class Given:
     `project` is an id, empty for the organization's default; a command to an artifact or a task finds its own.
     `key` is an idempotency key: a repeat with the same content gets the first answer. `label` only ever raises.
     `raw` is what the record commits to, the command as it came: see docs/commitments.md. `task` is the door's task that
-    it comes of, where it does: its project may not have heard of it yet.
+    it comes of, where it does: its project may not have heard of it yet. `unsaid` are the fields that its sender left
+    to its door, as pydantic excludes them: a repeat that leaves them again is the same, whatever stands there by then.
     """
 
     caller: Caller
@@ -37,13 +41,15 @@ class Given:
     label: Sensitivity | None = None
     raw: bytes = field(default=b"", repr=False)
     task: str = ""
+    unsaid: IncEx | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a command that was done, or would be where it was a dry run.
 
-    `changed` is each aggregate that the command changed, first what it was sent to. `conflicts` are those that the
+    `changed` is each aggregate that the command changed, first what it was sent to, and `version` the number of the
+    version that it was for, 0 where it is no artifact's. `conflicts` are those that the
     proposals stand in which it made or touched. `steps` belong to a resolution, `ended` to a cascade (`artifact <id>`,
     `task <id>`), `differences` to a restore, from what was to what is now, with those of the proposals that it blocks
     in `conflicts`.
@@ -59,6 +65,7 @@ class Answer:
     ended: tuple[str, ...] = ()
     checkpoint: Checkpoint | None = None
     differences: tuple[Difference, ...] = ()
+    version: int = 0
 
 
 class CommandRefusedError(MetaQoreError):

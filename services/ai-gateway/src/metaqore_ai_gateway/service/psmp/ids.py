@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.identity import artifact_id, named_id
 
@@ -16,6 +18,8 @@ __all__ = [
     "read_event_id",
     "webhook_id",
 ]
+
+_VERSION: Final = re.compile(r"[0-9]{1,16}")
 
 DEFAULT_PROJECT: Final = "default"
 """The project of everything that names none; made when it is first needed."""
@@ -44,6 +48,6 @@ def event_id(project: str, version: int) -> str:
 def read_event_id(text: str) -> tuple[str, int]:
     """The project and its version. Raises `event_unknown`."""
     project, _, version = text.rpartition("@")
-    if not project or not version.isascii() or not version.isdecimal():
+    if not project or not _VERSION.fullmatch(version) or int(version) > MAX_EXACT_INTEGER:
         raise MetaQoreError("event_unknown", "There is no such event. Begin without an id.", kind=ErrorKind.NOT_FOUND)
     return project, int(version)

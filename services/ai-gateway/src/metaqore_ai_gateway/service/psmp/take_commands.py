@@ -124,7 +124,7 @@ class TakeCommands:
         self._watch = watch
         self._clock_s = clock_s
         self._room = asyncio.Semaphore(limit)
-        self._since: dict[RequestName, float] = {}
+        self._since: dict[tuple[str, RequestName], float] = {}  # organizations may name their requests alike
 
     async def __call__(self, submissions: Sequence[CommandSubmission]) -> list[BaseException | None]:
         """For each, in their order: None once it is answered, or why it must be given again."""
@@ -140,7 +140,7 @@ class TakeCommands:
             elif isinstance(asked, InvalidCommandError):
                 works.append(self._refuse(one, caller.organization, asked))
             else:
-                self._remember(one.request, asked)
+                self._remember((caller.organization, one.request), asked)
                 turn = turns.next(caller.organization, project_of(asked))
                 works.append(self._in_turn(one, asked, caller, turn))
         return list(await asyncio.gather(*works, return_exceptions=True))  # none runs on when this has returned
@@ -174,7 +174,7 @@ class TakeCommands:
 
     async def _answered(self, one: CommandSubmission, asked: CommandSubmitted, caller: Caller) -> CommandAnswered:
         """What the gate says. Raises what a repeat may mend."""
-        if self._late(one.request, asked.deadline_s):
+        if self._late((caller.organization, one.request), asked.deadline_s):
             return command_answers.not_done(asked, one.request, caller.organization, _too_late())
         try:
             answer = await self._gated(_given(one, asked, caller))
@@ -206,17 +206,17 @@ class TakeCommands:
             await self._answers.send(answer, one.reply_key)
         except MetaQoreError as error:
             return error
-        self._since.pop(one.request, None)
+        self._since.pop((answer.organization, one.request), None)
         self._watch.answered(answer)
         return None
 
-    def _remember(self, request: RequestName, asked: CommandSubmitted) -> None:
+    def _remember(self, request: tuple[str, RequestName], asked: CommandSubmitted) -> None:
         if asked.deadline_s is not None and request not in self._since:
             if len(self._since) >= MAX_REMEMBERED:
                 self._since.clear()
             self._since[request] = self._clock_s()
 
-    def _late(self, request: RequestName, deadline_s: float | None) -> bool:
+    def _late(self, request: tuple[str, RequestName], deadline_s: float | None) -> bool:
         """Whether its deadline is past. Once it was tried it is no more late: it may have happened."""
         if deadline_s is None:
             return False

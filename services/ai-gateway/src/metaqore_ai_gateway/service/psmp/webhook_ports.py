@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -72,9 +72,13 @@ class DeliveryQueue(Protocol):
     """The messages of all organizations that wait to be sent."""
 
     async def claim(
-        self, now_us: int, *, lease_us: int, per_webhook: int, busy: Collection[tuple[str, str]], most: int
+        self, now_us: int, *, lease_us: int, per_webhook: int, sending: Mapping[tuple[str, str], int], most: int
     ) -> Sequence[Claimed]:
-        """Messages that are due, for webhooks that are not in `busy`; nobody else is given them during the lease."""
+        """Messages that are due; nobody else is given them during the lease.
+
+        `sending` counts, by organization and webhook, what is being sent: no more than `per_webhook` with these, and
+        first for the organizations of which the fewest are.
+        """
         ...
 
     async def settle(
