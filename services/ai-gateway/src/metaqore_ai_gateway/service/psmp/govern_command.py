@@ -136,8 +136,7 @@ class GovernCommand:
 def _repeatable(given: Given) -> Repeatable | None:
     if not given.key or given.dry_run:
         return None
-    content = f"{given.project}
-{given.command.model_dump_json(exclude=given.unsaid)}".encode()
+    content = f"{given.project}\n{given.command.model_dump_json(exclude=given.unsaid)}".encode()
     return Repeatable(own_key(given.caller, given.key), hashlib.sha256(content).digest())
 
 
