@@ -42,13 +42,12 @@ class TestRows:
         same = [body(f"bodies/acme/same{at}") for at in range(5)]
         await asyncio.gather(*(kept_bodies.keep(one, Sensitivity(at % 3)) for at, one in enumerate(same)))
         assert await kept_bodies.find("acme", TEXT) in same
-        assert await kept_bodies.sensitivity("acme", TEXT.digest) is Sensitivity.SENSITIVE
+        assert (await kept_bodies.kept("acme", TEXT.digest))[1] is Sensitivity.SENSITIVE
 
     async def test_a_body_stays_as_sensitive_as_it_was_ever_kept(self, kept_bodies):
         for kept, then in (("PUBLIC", "PUBLIC"), ("CRITICAL", "CRITICAL"), ("INTERNAL", "CRITICAL")):
             await kept_bodies.keep(body(), Sensitivity[kept])
-            assert await kept_bodies.sensitivity("acme", TEXT.digest) is Sensitivity[then]
-        assert await kept_bodies.sensitivity("third", TEXT.digest) is Sensitivity.PUBLIC
+            assert (await kept_bodies.kept("acme", TEXT.digest))[1] is Sensitivity[then]
 
     async def test_names_tell_which_live_in_any_organization(self, kept_bodies):
         names = [f"bodies/{organization}/{letter * 64}" for organization in ("acme", "other") for letter in "ef"]
@@ -59,7 +58,7 @@ class TestRows:
         before = await kept_bodies.find("acme", TEXT)
         await kept_bodies.erase("acme", TEXT.digest)
         assert await kept_bodies.find("acme", TEXT) is None
-        assert (await kept_bodies.kept("acme", TEXT.digest)).wrapped_key == b""
+        assert (await kept_bodies.kept("acme", TEXT.digest))[0].wrapped_key == b""
         assert (await kept_bodies.keep(before, Sensitivity.PUBLIC)).wrapped_key == b""
         assert await kept_bodies.find("acme", TEXT) is None
         await kept_bodies.keep(body(), Sensitivity.PUBLIC)

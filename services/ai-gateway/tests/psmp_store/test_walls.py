@@ -259,7 +259,7 @@ class TestWithoutTheApplicationsFilter:
         assert await kept_bodies.kept("third", "d" * 64) is None
         assert await kept_bodies.living(["bodies/third/x", "bodies/acme/" + "d" * 64]) == {"bodies/acme/" + "d" * 64}
         await kept_bodies.erase("third", "d" * 64)
-        assert (await kept_bodies.kept("acme", "d" * 64)).wrapped_key
+        assert (await kept_bodies.kept("acme", "d" * 64))[0].wrapped_key
         assert rows
 
     async def test_writes_change_nothing_of_another(self, rows, team_of, store):

@@ -25,12 +25,8 @@ class BodyRows(KeptBodies, Protocol):
         """Keep a body in the place of a former one with this address; gives what is kept."""
         ...
 
-    async def kept(self, organization: str, digest: str) -> Body | None:
-        """The body under this address; its `wrapped_key` is empty where it was destroyed."""
-        ...
-
-    async def sensitivity(self, organization: str, digest: str) -> Sensitivity:
-        """The highest that a body under this address was kept with."""
+    async def kept(self, organization: str, digest: str) -> tuple[Body, Sensitivity] | None:
+        """The body under this address, its `wrapped_key` empty where it was destroyed; the highest it was kept with."""
         ...
 
     async def erased(self, organization: str, digests: Collection[str]) -> Mapping[str, int]:
@@ -89,10 +85,8 @@ class ObjectBodyStore:
 
     async def find(self, organization: str, digest: str) -> StoredBody | None:
         """What is kept under this address, if its key lives."""
-        body = await self.rows.kept(organization, digest)
-        if body is None or not body.wrapped_key:
-            return None
-        return replace(_stored(body), sensitivity=await self.rows.sensitivity(organization, digest))
+        body, sensitivity = await self.rows.kept(organization, digest) or (None, Sensitivity.PUBLIC)
+        return replace(_stored(body), sensitivity=sensitivity) if body is not None and body.wrapped_key else None
 
     async def erased(self, organization: str, digests: Collection[str]) -> Mapping[str, int]:
         """Those of these that are erased, each with when, in microseconds since the Unix epoch."""
@@ -100,7 +94,7 @@ class ObjectBodyStore:
 
     async def read(self, organization: str, digest: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
         """The text from `offset` on."""
-        body = await self.rows.kept(organization, digest)
+        body, _ = await self.rows.kept(organization, digest) or (None, None)
         if body is None or not body.wrapped_key:
             raise MetaQoreError(
                 "content_missing", "No body with this digest is kept, or it was erased.", kind=ErrorKind.NOT_FOUND
@@ -112,7 +106,7 @@ class ObjectBodyStore:
     @asynccontextmanager
     async def erasing(self, organization: str, digest: str) -> AsyncIterator[None]:
         """Remove the object once the block, in which its key is destroyed, has ended well."""
-        body = await self.rows.kept(organization, digest)
+        body, _ = await self.rows.kept(organization, digest) or (None, None)
         yield
         if body is not None:
             await SealedText(body, self.bodies, self.rows).drop()

@@ -17,7 +17,7 @@ from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_mesh.objects import Body
 
 _KEPT: Final = """
-select digest, key_id, size_bytes, name, wrapped_key from psmp_bodies
+select digest, key_id, size_bytes, name, wrapped_key, sensitivity from psmp_bodies
 where organization = $1 and digest = any ($2::text[])
 """
 _LIVING: Final = """
@@ -43,7 +43,6 @@ where organization = $1 and digest = $2 and wrapped_key is not null
 """
 
 
-_SENSITIVITY: Final = "select sensitivity from psmp_bodies where organization = $1 and digest = $2"
 _ERASED: Final = """
 select digest, (extract(epoch from erased_at) * 1000000)::bigint as erased_us from psmp_bodies
 where organization = $1 and digest = any ($2::text[]) and wrapped_key is null and erased_at is not null
@@ -51,6 +50,7 @@ where organization = $1 and digest = any ($2::text[]) and wrapped_key is null an
 
 
 _Place: TypeAlias = tuple[str, str]
+_Kept: TypeAlias = tuple[Body, Sensitivity]
 
 
 class PostgresKeptBodies:
@@ -74,21 +74,16 @@ class PostgresKeptBodies:
         await self._writes.put(keeping)
         if keeping.done:
             return body
-        return await self.kept(body.organization, body.text.digest) or body
+        return (await self.kept(body.organization, body.text.digest) or (body,))[0]
 
     async def find(self, organization: str, text: Commitment) -> Body | None:
         """The body with this text, if its key lives."""
-        body = await self.kept(organization, text.digest)
+        body, _ = await self.kept(organization, text.digest) or (None, None)
         return body if body is not None and body.wrapped_key and body.text == text else None
 
-    async def kept(self, organization: str, digest: str) -> Body | None:
-        """The body under this address; its `wrapped_key` is empty where it is destroyed."""
+    async def kept(self, organization: str, digest: str) -> _Kept | None:
+        """The body under this address, its `wrapped_key` empty where it was destroyed; the highest it was kept with."""
         return await self._reads.get((organization, digest))
-
-    async def sensitivity(self, organization: str, digest: str) -> Sensitivity:
-        """The highest that a body under this address was kept with."""
-        async with of_organization(self._pool, organization) as connection:
-            return Sensitivity(await connection.fetchval(_SENSITIVITY, organization, digest) or 0)
 
     async def living(self, names: Sequence[str]) -> AbstractSet[str]:
         """Those of `names` whose keys live. An object's name says whose it is."""
@@ -117,17 +112,18 @@ class PostgresKeptBodies:
         """Return once everything that was given to be kept is."""
         await self._writes.settled()
 
-    async def _all_kept(self, places: Collection[_Place]) -> Mapping[_Place, Body]:
+    async def _all_kept(self, places: Collection[_Place]) -> Mapping[_Place, _Kept]:
         by_organization: dict[str, list[str]] = {}
         for organization, digest in places:
             by_organization.setdefault(organization, []).append(digest)
-        found: dict[_Place, Body] = {}
+        found: dict[_Place, _Kept] = {}
         for organization, digests in by_organization.items():
             async with of_organization(self._pool, organization) as connection:
                 rows = await connection.fetch(_KEPT, organization, digests)
-            for digest, key_id, size_bytes, name, wrapped_key in rows:
+            for digest, key_id, size_bytes, name, wrapped_key, sensitivity in rows:
                 text = Commitment(digest, key_id, size_bytes)
-                found[organization, digest] = Body(organization, text, name, wrapped_key or b"")
+                body = Body(organization, text, name, wrapped_key or b"")
+                found[organization, digest] = body, Sensitivity(sensitivity)
         return found
 
     async def _keep_all(self, given: Sequence[_Keeping]) -> None:
