@@ -41,7 +41,7 @@ def whole(size):
 @pytest.mark.parametrize("size", [*range(20), *EDGES])
 def test_root_and_proofs_are_those_of_the_whole_tree(size):
     log, leaves = whole(size), LEAVES[:size]
-    assert tiles.root(size, log.only(tiles.tiles_of_root(size))) == merkle.root(leaves)
+    assert tiles.root(size, log.only(tiles.tiles_of_edge(size))) == merkle.root(leaves)
     for index in range(0, size, max(1, size // 20)):
         read = log.only(tiles.tiles_of_inclusion(index, size))
         assert tiles.inclusion_path(index, size, read) == merkle.inclusion_path(leaves, index)
@@ -63,7 +63,7 @@ def test_three_levels():
     log, leaves = Log([65_535, 65_536, size]), LEAVES[:size]
     assert sorted({tile.level for tile in log.tiles}) == [0, 1, 2]
     tree = merkle.MerkleTree(leaves)
-    assert tiles.root(size, log.only(tiles.tiles_of_root(size))) == tree.root
+    assert tiles.root(size, log.only(tiles.tiles_of_edge(size))) == tree.root
     for index in (0, 255, 256, 65_535, 65_536, size - 1):
         read = log.only(tiles.tiles_of_inclusion(index, size))
         path = tiles.inclusion_path(index, size, read)

@@ -82,11 +82,6 @@ def root(size: int, read: ReadTile) -> bytes:
     return _fold(_range(0, size), read) if size else EMPTY_ROOT
 
 
-def tiles_of_root(size: int) -> frozenset[Tile]:
-    """What `root` reads."""
-    return _tiles([_range(0, size)] if size else [])
-
-
 def inclusion_path(index: int, size: int, read: ReadTile) -> tuple[bytes, ...]:
     """PATH(index, D[size]) (RFC 6962 section 2.1.1). Raises `ProofError` past the last leaf."""
     return tuple(_fold(part, read) for part in _inclusion_ranges(index, size))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_mesh.directories import sync_directory
 
 _PRIVATE_DIRECTORY = 0o700
 _PRIVATE_FILE = 0o600
@@ -158,14 +159,14 @@ def write_once(path: Path, content: bytes, *, mode: int = _PRIVATE_FILE) -> byte
         return path.read_bytes()
     finally:
         temporary.unlink()
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return content
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = _PRIVATE_FILE) -> None:
     """Replace `path` durably: a reader sees the old content or the new, never a part."""
     _written_beside(path, content, mode).replace(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def _written_beside(path: Path, content: bytes, mode: int) -> Path:
@@ -177,11 +178,3 @@ def _written_beside(path: Path, content: bytes, mode: int) -> Path:
         os.fchmod(descriptor, mode)
         os.fsync(descriptor)
     return Path(name)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

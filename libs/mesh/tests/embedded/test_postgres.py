@@ -85,9 +85,10 @@ async def test_over_tcp_a_password_is_asked(server):
     server = replace(server, port=free_ports(1)[0])
     async with running(server):
         await make_databases(server.url("postgres", role=ADMIN), [GATEWAY], password="it's")
-        assert await query(server.tcp_url(GATEWAY, "it's"), "select 1") == 1
+        host = f"127.0.0.1:{server.port}/{GATEWAY}"
+        assert await query(f"postgresql://{GATEWAY}:it's@{host}", "select 1") == 1
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await query(server.tcp_url(GATEWAY, "wrong"), "select 1")
+            await query(f"postgresql://{GATEWAY}:wrong@{host}", "select 1")
 
 
 async def test_it_starts_again_after_everything_was_killed(server, until):

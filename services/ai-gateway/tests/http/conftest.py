@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from nothing_here import nothing_here
 
 from kept_answers import MemoryIdempotency
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.bootstrap_core import http_door, open_core
 from metaqore_ai_gateway.domain.outcome import Usage
-from metaqore_ai_gateway.entrypoints.http import nothing_here
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
 from metaqore_ai_gateway.settings import GatewayGroup, GatewaySettings
 from metaqore_governance_core.identity import DEFAULT_SCOPES, Caller

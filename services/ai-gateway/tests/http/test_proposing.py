@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from nothing_here import nothing_here
 
 from metaqore_ai_gateway.bootstrap import http_door
 from metaqore_ai_gateway.domain.outcome import Usage
-from metaqore_ai_gateway.entrypoints.http import nothing_here
 from metaqore_ai_gateway.entrypoints.http_server import serve_http
 from metaqore_ai_gateway.service.propose_answers import ProposeAnswers
 from metaqore_ai_gateway.service.psmp.answer_proposals import AnswerProposals

@@ -82,10 +82,6 @@ class EmbeddedPostgres:
         query = urlencode({"host": str(self.socket_directory), "port": self.port or _DEFAULT_PORT})
         return f"postgresql://{quote(role or database)}@/{quote(database)}?{query}"
 
-    def tcp_url(self, database: str, password: str) -> str:
-        """The URL of `database` over TCP, for its owner."""
-        return f"postgresql://{quote(database)}:{quote(password)}@127.0.0.1:{self.port}/{quote(database)}"
-
     async def prepare(self) -> None:
         """Make the cluster if it is missing and clear what a killed server left; call it before each start.
 

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from metaqore_mesh.directories import make_directory, sync_directory
 from metaqore_mesh.objects.errors import (
     ObjectMissing,
     ObjectStoreDenied,
@@ -24,7 +25,6 @@ from metaqore_mesh.objects.names import checked_name, checked_prefix
 from metaqore_mesh.objects.pieces import PIECE_BYTES, pieces
 from metaqore_mesh.objects.port import StoredObject
 from metaqore_mesh.randomness import RandomBytes
-from metaqore_mesh.spool.disk import make_directory, sync_directory
 
 _PRIVATE_FILE = 0o600
 _LISTED_AT_ONCE = 500

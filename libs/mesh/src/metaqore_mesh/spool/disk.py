@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from metaqore_mesh.directories import sync_directory
+
 _PRIVATE_FILE = 0o600
 
 
@@ -97,22 +99,6 @@ class PosixDisk:
 
 UNFINISHED = ".new"
 """What a file's name ends in until the file is whole."""
-
-
-def sync_directory(directory: Path) -> None:
-    """Wait until the names in `directory` survive a crash of the machine."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory, 0700, with those above it; its own name survives a crash, too. Blocks."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for above in directory.absolute().parents[:2]:
-        sync_directory(above)
 
 
 def try_lock(path: Path) -> int | None:

@@ -15,10 +15,11 @@ from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.merkle import leaf_hash
 from metaqore_governance_core.records import MAX_RECORD_BYTES, DecisionRecord, OutcomeRecord, Record
 from metaqore_governance_core.writer_state import WriterState
+from metaqore_mesh.directories import make_directory
 from metaqore_mesh.keys import WriterKey
 from metaqore_mesh.spool import metrics
 from metaqore_mesh.spool.committer import Committed, Committer, Entry, Listener
-from metaqore_mesh.spool.disk import Disk, PosixDisk, make_directory, try_lock
+from metaqore_mesh.spool.disk import Disk, PosixDisk, try_lock
 from metaqore_mesh.spool.errors import RecordTooLarge, SpoolClosed, SpoolFailed, SpoolFull, SpoolLocked
 from metaqore_mesh.spool.groups import Appended, Clock, GroupSigner, StoredGroup
 from metaqore_mesh.spool.limits import SpoolLimits

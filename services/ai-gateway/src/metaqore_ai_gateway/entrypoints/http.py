@@ -80,18 +80,6 @@ class HttpDoor:
         return {"id": name, "object": "model", "created": 0, "owned_by": self.rulebook.models[name][0].provider}
 
 
-async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
-    """The slow plane where there is none."""
-    del receive
-    if scope["type"] == "http":
-        message = "There is nothing here. Use /v1/chat/completions or /v1/models."
-        await answer_error(
-            AsgiAnswer(send, scope), MetaQoreError("path_not_found", message, kind=ErrorKind.NOT_FOUND), []
-        )
-    elif scope["type"] == "websocket":
-        await send({"type": "websocket.close"})
-
-
 def _carrier(headers: Headers) -> dict[str, str]:
     names = ("traceparent", "tracestate")
     return {name: value for name in names if (value := text_of(headers, name.encode())) is not None}
