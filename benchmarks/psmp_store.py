@@ -42,15 +42,18 @@ class Times:
         return statistics.quantiles(self.each_ms, n=100)[98]
 
 
-async def check(project: SeededProject, count: int) -> Times:
-    """From a content to its conflicts, under the project's lock. Each begins with nothing of the index in memory.
+async def check(project: SeededProject, count: int, *, remembering: bool) -> Times:
+    """From a content to its conflicts, under the project's lock, one after the other.
 
-    The collector is told what the service tells it.
+    A service remembers what it read of the index on packages, and begins here with nothing; without `remembering` each
+    check does. The collector is told what the service tells it.
     """
     calm_collector()
+    store = PostgresProjectStore(project.store.pool)
     each_ms = []
     for name, content in [project.declarations.next() for _ in range(count)]:
-        store = PostgresProjectStore(project.store.pool)
+        if not remembering:
+            store = PostgresProjectStore(project.store.pool)
         async with store.open(project.organization, project.id) as transaction:
             began = time.perf_counter()
             workspace = Workspace(transaction, project.organization, project.id)
