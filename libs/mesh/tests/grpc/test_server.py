@@ -74,6 +74,15 @@ async def test_the_end_finishes_a_call_that_runs_and_takes_no_other(connected, i
     assert raised.value.kind is ErrorKind.UNAVAILABLE
 
 
+@pytest.mark.parametrize("tokens", [("mesh-token", "other"), ("other", "mesh-token"), ("mesh-token", "mesh-token")])
+async def test_two_tokens_are_no_token(serve, connected, tokens):
+    stub = pb_grpc.InferenceServiceStub(await connected(await serve(), mesh_token=None))
+    metadata = [("authorization", f"Bearer {token}") for token in tokens]
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        await stub.ListModels(pb.ListModelsRequest(), metadata=metadata)
+    assert raised.value.code == "mesh_token_invalid"
+
+
 async def test_who_has_no_token_keeps_few_calls_open(serve, connected, monkeypatch):
     monkeypatch.setattr(identity, "MAX_OPEN_CALLS", 2)
     address = await serve()

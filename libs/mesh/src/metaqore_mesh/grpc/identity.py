@@ -110,9 +110,12 @@ def _too_many_calls() -> MetaQoreError:
 
 
 def metadata_of(context: Context) -> dict[str, str]:
-    """The call's metadata as text; binary values are left out, and of a repeated name the first counts."""
+    """The call's metadata as text, a repeated name's values with commas between; binary values are left out.
+
+    So two keys make none that is valid, whichever of them a proxy in front of us has checked.
+    """
     found: dict[str, str] = {}
     for key, value in context.invocation_metadata() or ():
         if isinstance(value, str):
-            found.setdefault(key, value)
+            found[key] = f"{found[key]}, {value}" if key in found else value
     return found
