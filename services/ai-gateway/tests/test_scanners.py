@@ -132,6 +132,11 @@ class ScannerContract:
             thread.join()
         assert found == [{"email": 1}] * 8
 
+    @pytest.mark.parametrize("before", range(0, 600, 7))
+    def test_a_long_text_in_other_characters_is_read_alike_everywhere(self, scanner, before):
+        text = "é" * before + " " + "4111111111111111".translate(FULL_WIDTH) + ", AKIA" + "IOSFODNN7EXAMPLE "
+        assert scanner.scan(text).counts == {"card": 1, "credential.aws_access_key": 1}
+
     @pytest.mark.timeout(20)
     @pytest.mark.parametrize(
         "piece",
@@ -151,6 +156,7 @@ class ScannerContract:
             "\\",
             "%4",
             "\x1b[1",
+            "\u0301\u0316",
         ],
     )
     def test_no_text_takes_more_than_a_moment(self, scanner, piece):

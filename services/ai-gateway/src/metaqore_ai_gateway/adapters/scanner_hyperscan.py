@@ -35,6 +35,10 @@ _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # passed over one by one, a text of nothing else would take quadratic time.
 _ESCAPED: Final = re.compile(r"\\\\*+(?:u([0-9A-Fa-f]{4})|([bfnrt]))?|%([0-9A-Fa-f]{2})")
 
+_NORMALIZED_AT_ONCE: Final = 256
+"""Characters. To put marks that stand upon one letter in order takes Python quadratic time, in which no other thread
+runs. Where a piece ends a mark may stay apart from its letter, which hides nothing: the rules are ASCII."""
+
 
 class HyperscanScanner:
     """The port `Scanner`. The compiled rules are shared; each thread scans with scratch space of its own.
@@ -107,7 +111,9 @@ def _folded(text: str) -> str:
     text = _ESCAPED.sub(_unescaped, text)
     if text.isascii() and len(text.encode().translate(None, _CONTROL)) == len(text):
         return text
-    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    text = _INVISIBLE.sub("", text)
+    pieces = (text[begin : begin + _NORMALIZED_AT_ONCE] for begin in range(0, len(text), _NORMALIZED_AT_ONCE))
+    return "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
 
 
 def _unescaped(escape: re.Match[str]) -> str:
