@@ -46,6 +46,13 @@ async def test_a_trailer_lowers_no_label(gateway):
     ]
 
 
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"chunked, chunked", b"gzip\r\ntransfer-encoding: chunked"])
+async def test_a_body_in_a_coding_that_is_not_undone_is_not_read(gateway, coding):
+    sent = HEAD + KEY + CHUNKED.replace(b"chunked", coding, 1) + b"\r\n"
+    assert (await answer(gateway, sent)).startswith(b"HTTP/1.1 400 ")
+    assert await gateway.records() == []
+
+
 @pytest.mark.parametrize("first", [True, False])
 async def test_two_keys_are_no_key(gateway, first):
     other = b"authorization: Bearer key-intern\r\n"

@@ -46,6 +46,7 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
     """Ends connections whose request never ends: one that only waits costs a file, one that sends headers, memory.
     And those whose client takes no more of its answer, which is kept for it, or would let us wait.
 
+    No transfer coding but chunked is undone here, and the parser would take what is left of others for the body.
     Trailers are read and dropped (RFC 9110 section 6.5.1): merged into the headers, they could stand in for a key or a
     label that a proxy in front of us checked.
     """
@@ -117,6 +118,8 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
             name = name.lower()
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
+            elif name == b"transfer-encoding" and value.lower() != b"chunked":
+                raise ValueError("a transfer coding that is not undone here")  # ends the parsing
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
