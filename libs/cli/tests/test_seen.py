@@ -111,6 +111,15 @@ def test_of_two_who_verify_at_once_the_one_that_ends_last_forgets_nothing(run, m
     assert verify()[1]["faults"][0]["code"] == "log_rolled_back"
 
 
+def test_a_mesh_that_goes_on_telling_records_is_not_listened_to(mesh):
+    mesh.records_ = tasks("a", "b")
+    told = iter(tasks(*(f"{number}" for number in range(50))))
+    mesh.records = lambda _: (SimpleNamespace(record=record) for record in told)
+    code, found = verify()
+    assert (code, found["verified"], found["faults"][-1]["code"]) == (1, 0, "size_mismatch")
+    assert len(list(told)) == 100 - 5
+
+
 @pytest.mark.parametrize("left", ["", "a", "ab"])
 def test_a_log_that_is_rolled_back_is_noticed_again_and_again(run, mesh, left):
     mesh.records_ = tasks("a", "b", "c")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import threading
 
 import pytest
@@ -130,9 +132,32 @@ class ScannerContract:
             thread.join()
         assert found == [{"email": 1}] * 8
 
+    @pytest.mark.parametrize("before", range(0, 600, 7))
+    def test_a_long_text_in_other_characters_is_read_alike_everywhere(self, scanner, before):
+        text = "é" * before + " " + "4111111111111111".translate(FULL_WIDTH) + ", AKIA" + "IOSFODNN7EXAMPLE "
+        assert scanner.scan(text).counts == {"card": 1, "credential.aws_access_key": 1}
+
     @pytest.mark.timeout(20)
     @pytest.mark.parametrize(
-        "piece", ["a@", "a.", "@a.", "4", "4 ", "ab12", "AB12 ", "eyJ", "-----BEGIN ", "é", "\\", "%4", "\x1b[1"]
+        "piece",
+        [
+            ";base64,",
+            ";base64,QUJD,",
+            "a@",
+            "a.",
+            "@a.",
+            "4",
+            "4 ",
+            "ab12",
+            "AB12 ",
+            "eyJ",
+            "-----BEGIN ",
+            "é",
+            "\\",
+            "%4",
+            "\x1b[1",
+            "\u0301\u0316",
+        ],
     )
     def test_no_text_takes_more_than_a_moment(self, scanner, piece):
         text = piece * (2_000_000 // len(piece))
@@ -181,6 +206,19 @@ class ScannerContract:
     )
     def test_what_no_reader_sees_hides_no_credential(self, scanner, hidden):
         assert scanner.scan(f"my {hidden} key").counts == {"credential.aws_access_key": 1}
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-32-be"])
+    @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
+    @pytest.mark.parametrize("cut", [0, 1, 2, 3])
+    def test_a_text_that_is_attached_is_scanned(self, scanner, encoding, encode, cut):
+        text = "größe\nto: ada@example.com\nkey=AKIA" + "IOSFODNN7EXAMPLE ???>>>" + "x" * cut
+        url = f"data:text/plain;charset={encoding};BASE64,{encode(text.encode(encoding)).decode()}"
+        found = scanner.scan(f"my file {url.rstrip('=')}{SEPARATOR}and that is all; write to bob@example.com").counts
+        assert found == {"email": 2, "credential.aws_access_key": 1}
+
+    def test_a_picture_that_is_attached_is_no_text(self, scanner):
+        picture = hashlib.shake_128(b"").digest(200_000) + b"ada@example.com"
+        assert scanner.scan(f"data:image/png;base64,{base64.b64encode(picture).decode()}").counts == {}
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,7 @@ class Policy:
 class Request:
     """What is to be decided. `candidates` are the localities of the providers that could serve it.
 
+    `project_name` is what people call the project, where it is known by another id: a policy may label either.
     `needs` are the scopes that the caller's key must have.
     """
 
@@ -64,6 +65,7 @@ class Request:
     candidates: frozenset[Locality]
     label: Sensitivity | None = None
     project: str | None = None
+    project_name: str | None = None
     findings: Findings = NOTHING_FOUND
     scanner_failed: bool = False
     needs: tuple[str, ...] = ()
@@ -120,8 +122,9 @@ def sensitivity_of(policy: Policy, request: Request) -> tuple[Sensitivity, tuple
     if request.label is not None:
         level = max(level, request.label)
         sources.append(f"caller:{request.label.name}")
-    project = policy.project_labels.get(request.project) if request.project is not None else None
-    if project is not None:
+    named = (request.project, request.project_name)
+    if labels := [policy.project_labels[one] for one in named if one is not None and one in policy.project_labels]:
+        project = max(labels)
         level = max(level, project)
         sources.append(f"project:{project.name}")
     if request.findings.counts:

@@ -69,6 +69,7 @@ def judged(declared):
             content(paths=["a/" * 60 + str(i) for i in range(200)]), "paths_too_deep", id="folders of all paths"
         ),
         pytest.param(content(paths=[f"p{i}" for i in range(2001)]), "paths_too_deep", id="paths"),
+        pytest.param(content(paths=["a" + "\u0301\u0316" * 15 + "\u0301"]), "path_invalid", id="marks upon one letter"),
     ],
 )
 def test_what_is_too_large_is_refused_before_it_is_parsed(declared, code):
@@ -141,6 +142,7 @@ def test_a_requirement_over_a_million_majors_takes_few_steps():
     [
         pytest.param(content(python(*(f"q!={i}.{j}" for i in range(10) for j in range(20)))), id="one package"),
         pytest.param(content(paths=["a/" * 4 + str(i) for i in range(2000)]), id="paths"),
+        pytest.param(content(paths=[("a" + "\u0301\u0316" * 15) * 30]), id="marks"),
         pytest.param(
             content(Dependency("python", f"a{i}", f"a{i}=={i}.0") for i in range(2000)), id="as many as a lock file"
         ),

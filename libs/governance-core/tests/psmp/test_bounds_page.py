@@ -16,6 +16,7 @@ PAGE = (Path(__file__).resolve().parents[4] / "docs" / "psmp.md").read_text(enco
             "paths of a version",
             (bounds.MAX_PATHS, bounds.MAX_PATH, bounds.MAX_FOLDERS, bounds.MAX_FOLDERS_TOGETHER),
         ),
+        ("marks upon one letter", (bounds.MAX_MARKS,)),
         (
             "requirements of a version",
             (bounds.MAX_DEPENDENCIES, bounds.MAX_OF_ONE_PACKAGE, bounds.MAX_CLAUSES_TOGETHER),

@@ -13,6 +13,7 @@ from metaqore.inference.v1 import inference_pb2 as pb
 from metaqore.inference.v1 import inference_pb2_grpc as pb_grpc
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.errors import call_errors
+from metaqore_mesh.grpc import identity, server
 from metaqore_mesh.grpc.channel import connect
 from metaqore_mesh.grpc.identity import MeshAuthenticator
 from metaqore_mesh.grpc.server import serve_grpc
@@ -71,6 +72,50 @@ async def test_the_end_finishes_a_call_that_runs_and_takes_no_other(connected, i
     with pytest.raises(MetaQoreError) as raised, call_errors():
         await stub.ListModels(pb.ListModelsRequest())
     assert raised.value.kind is ErrorKind.UNAVAILABLE
+
+
+@pytest.mark.parametrize("tokens", [("mesh-token", "other"), ("other", "mesh-token"), ("mesh-token", "mesh-token")])
+async def test_two_tokens_are_no_token(serve, connected, tokens):
+    stub = pb_grpc.InferenceServiceStub(await connected(await serve(), mesh_token=None))
+    metadata = [("authorization", f"Bearer {token}") for token in tokens]
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        await stub.ListModels(pb.ListModelsRequest(), metadata=metadata)
+    assert raised.value.code == "mesh_token_invalid"
+
+
+async def test_who_has_no_token_keeps_few_calls_open(serve, connected, monkeypatch):
+    monkeypatch.setattr(identity, "MAX_OPEN_CALLS", 2)
+    address = await serve()
+    watch = health_pb2_grpc.HealthStub(await connected(address, mesh_token=None)).Watch
+    open_ = [watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+    for call in open_:
+        await call.read()
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        await watch(health_pb2.HealthCheckRequest()).read()
+    assert (raised.value.code, raised.value.retryable) == ("too_many_calls", True)
+    await pb_grpc.InferenceServiceStub(await connected(address)).ListModels(pb.ListModelsRequest())
+    open_[0].cancel()
+    await asyncio.sleep(0.1)
+    await watch(health_pb2.HealthCheckRequest()).read()
+
+
+async def test_no_more_calls_run_than_may(serve, connected, inference, monkeypatch):
+    monkeypatch.setattr(server, "MAX_CALLS", 2)
+    release = asyncio.Event()
+
+    async def list_models(_request, _context):
+        await release.wait()
+        return pb.ListModelsResponse()
+
+    inference.list_models = list_models
+    stub = pb_grpc.InferenceServiceStub(await connected(await serve()))
+    running = [asyncio.ensure_future(stub.ListModels(pb.ListModelsRequest())) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    with pytest.raises(MetaQoreError) as raised, call_errors():
+        await stub.ListModels(pb.ListModelsRequest())
+    assert raised.value.kind is ErrorKind.EXHAUSTED
+    release.set()
+    assert await asyncio.gather(*running) == [pb.ListModelsResponse()] * 2
 
 
 async def test_an_unknown_method_is_told_so(serve, connected):

@@ -20,6 +20,7 @@ from metaqore_ai_gateway.adapters.keys_ring import SnapshotKeyRing
 from metaqore_ai_gateway.adapters.keys_store import PostgresKeyStore
 from metaqore_ai_gateway.adapters.lifecycle_feed import ANNOUNCED, LifecycleFeed
 from metaqore_ai_gateway.adapters.projection import PROJECTED, TaskProjection
+from metaqore_ai_gateway.adapters.psmp.project_names import PostgresProjectNames
 from metaqore_ai_gateway.adapters.psmp.told_tasks import TOLD
 from metaqore_ai_gateway.adapters.spool_follower import SpoolFollower
 from metaqore_ai_gateway.adapters.standing import tell_standing
@@ -128,6 +129,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         keys = await _opened_keys(pool, settings)
         _check_durability(settings)
         core = await stack.enter_async_context(open_core(settings, holders=(SEALED, PROJECTED, ANNOUNCED, TOLD)))
+        core = core.naming(PostgresProjectNames(pool))
         _tell_spool(health, core.spool)
         idempotency = await _idempotency(pool, core.spool.writer)
         auditor = await stack.enter_async_context(_auditor(settings))

@@ -22,7 +22,8 @@ from metaqore_ai_gateway.entrypoints.http_chat import ChatCompletions, ChatLimit
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.govern_task import GovernTask
 from metaqore_ai_gateway.service.interrupt_open import InterruptOpen
-from metaqore_ai_gateway.service.ports import AuditSpool, Idempotency, Keys, Provider
+from metaqore_ai_gateway.service.ports import AuditSpool, Idempotency, Keys, ProjectNames, Provider
+from metaqore_ai_gateway.service.project_names import NoNames
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.route_call import RouteCall
@@ -74,6 +75,10 @@ class Core:
         record_outcome = RecordOutcome(spool, now_us)
         govern = replace(self.govern, record_decision=RecordDecision(spool, now_us), record_outcome=record_outcome)
         return replace(self, records=spool, govern=govern, record_outcome=record_outcome)
+
+    def naming(self, names: ProjectNames) -> Core:
+        """The same, with the projects of tasks known by `names`, too."""
+        return replace(self, govern=replace(self.govern, project_names=names))
 
     @property
     def governing(self) -> Governing:
@@ -150,6 +155,7 @@ async def open_core(
             route_call=RouteCall(providers),
             admission=admission,
             observer=TracedObserver(TelemetryObserver()) if enabled() else TelemetryObserver(),
+            project_names=NoNames(),
             now_us=now_us,
             new_id=new_id,
         )

@@ -23,6 +23,7 @@ from metaqore_ai_gateway.adapters.psmp.forget import ForgetOld
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
 from metaqore_ai_gateway.adapters.psmp.kept_bodies import PostgresKeptBodies
 from metaqore_ai_gateway.adapters.psmp.places import PostgresPlaces
+from metaqore_ai_gateway.adapters.psmp.project_names import PostgresProjectNames
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_ai_gateway.adapters.psmp.provenance import PostgresProvenance
 from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
@@ -123,7 +124,10 @@ async def open_psmp(
     bodies = ObjectBodyStore(sealed, rows, governing.digests)
     history, checkpoints, places = PostgresHistory(pool), PostgresCheckpoints(pool), PostgresPlaces(pool)
     queues = ProjectQueues(PostgresProjectStore(pool))
-    decide = DecideCommand(governing.policy, governing.scanner, governing.digests, governing.spool, now_us, new_id)
+    names = PostgresProjectNames(pool)
+    decide = DecideCommand(
+        governing.policy, governing.scanner, governing.digests, governing.spool, names, now_us, new_id
+    )
     default_project = DefaultProject(queues, new_id, now_us)
     tasks = CheckTasks(places, PostgresTaskStore(pool))
     gate = GovernCommand(

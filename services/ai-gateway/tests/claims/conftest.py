@@ -20,6 +20,7 @@ from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.claim_ports import TaskHistory
 from metaqore_ai_gateway.service.govern_task import GovernTask
 from metaqore_ai_gateway.service.outcome_gate import OutcomeGate
+from metaqore_ai_gateway.service.project_names import NoNames
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.resume_claim import ResumeClaim
@@ -285,6 +286,7 @@ class World:
             route_call=RouteCall({"local": FakeProvider(self.durable, life, self.provider_error)}),
             admission=Admission(100),
             observer=Quiet(),
+            project_names=NoNames(),
             now_us=lambda: next(clock),
             new_id=self.new_id,
         )

@@ -145,6 +145,7 @@ class World:
     policy: str = "default"
     rules: tuple = (ALLOW_ALL,)
     labels: dict = field(default_factory=dict)
+    names: dict = field(default_factory=dict)
     routes: tuple = (Route("local", "m", Locality.LOCAL), Route("cloud", "big-m", Locality.CLOUD))
     admission: Admission = field(default_factory=lambda: Admission(10))
     clock: count = field(default_factory=lambda: count(1_000_000, 1000))
@@ -163,9 +164,13 @@ class World:
             route_call=RouteCall({"local": self.local, "cloud": self.cloud}),
             admission=self.admission,
             observer=self.told,
+            project_names=self,
             now_us=now_us,
             new_id=lambda: f"receipt-{next(self.ids)}",
         )
+
+    async def name_of(self, organization, project):
+        return self.names.get((organization, project))
 
     alice = ALICE
 

@@ -169,9 +169,35 @@ class TestSensitivity:
         await world.run(world.chat(project="payroll"))
         assert (world.spool.records[0].sensitivity, world.spool.records[0].project) == ("SENSITIVE", "payroll")
 
+    async def test_a_project_has_the_label_of_its_name_also_where_its_id_is_told(self, world):
+        world.labels, task, other = {"payroll": Sensitivity.SENSITIVE}, world.chat(project="p-1"), "p-2"
+        govern = world.govern
+
+        async def sources(task):
+            assert [event async for event in govern(world.alice, task)]
+            return world.spool.records[-2].sensitivity_sources
+
+        assert await sources(task) == ()
+        world.names = {(world.alice.organization, "p-1"): "payroll", ("another", other): "payroll"}
+        assert await sources(task) == ("project:SENSITIVE",)
+        assert await sources(world.chat(project=other)) == ()
+
+    async def test_nothing_runs_while_a_project_cannot_be_looked_up(self, world):
+        world.labels, world.names = {"payroll": Sensitivity.SENSITIVE}, Away()
+        with pytest.raises(MetaQoreError, match="away"):
+            await world.run(world.chat(project="p-1"))
+        assert (world.spool.records, world.admission.running) == ([], 0)
+
     async def test_a_large_text_is_scanned_as_well(self, world):
         await world.run(world.chat({"messages": [{"role": "user", "content": "x" * 300_000 + "needle"}]}))
         assert "needle" in world.scanner.seen[0]
+
+
+class Away:
+    """Names that nobody can tell now."""
+
+    def get(self, _):
+        raise MetaQoreError("database_unavailable", "It is away.", kind=ErrorKind.UNAVAILABLE, retryable=True)
 
 
 class TestRouting:

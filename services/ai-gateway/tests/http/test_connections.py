@@ -46,6 +46,13 @@ async def test_a_trailer_lowers_no_label(gateway):
     ]
 
 
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"chunked, chunked", b"gzip\r\ntransfer-encoding: chunked"])
+async def test_a_body_in_a_coding_that_is_not_undone_is_not_read(gateway, coding):
+    sent = HEAD + KEY + CHUNKED.replace(b"chunked", coding, 1) + b"\r\n"
+    assert (await answer(gateway, sent)).startswith(b"HTTP/1.1 400 ")
+    assert await gateway.records() == []
+
+
 @pytest.mark.parametrize("first", [True, False])
 async def test_two_keys_are_no_key(gateway, first):
     other = b"authorization: Bearer key-intern\r\n"
@@ -64,6 +71,33 @@ async def test_headers_without_end_are_cut_off(gateway, piece):
             await asyncio.sleep(0.001)
     writer.close()
     del reader
+
+
+@pytest.mark.parametrize("key", [KEY, b""], ids=["known", "unknown"])
+@pytest.mark.parametrize(
+    ("begun", "piece"),
+    [
+        (b"0\r\nx-first: ", b"a" * 1000),
+        (b"0\r\n", b"x-filler: " + b"a" * 1000 + b"\r\n"),
+        (b"1;a=", b"a" * 1000),
+    ],
+    ids=["a trailer", "trailers", "an extension"],
+)
+async def test_what_is_no_body_and_never_ends_is_cut_off(gateway, key, begun, piece):
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(HEAD + key + b'transfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n' + begun)
+    with pytest.raises(ConnectionError):  # noqa: PT012 - it takes many writes until the connection is closed
+        for _ in range(200):
+            writer.write(piece * 10)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+    writer.close()
+
+
+async def test_a_body_in_small_chunks_with_short_extensions_is_read(gateway):
+    chunks = b"".join(b"1;name=value\r\n%c\r\n" % byte for byte in b" " * 50_000 + BODY)
+    sent = HEAD + KEY + b"transfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    assert (await answer(gateway, sent)).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("sent", [b"", b"GE", HEAD, HEAD + KEY + LENGTH + BODY[:10]])

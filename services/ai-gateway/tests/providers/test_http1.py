@@ -86,3 +86,23 @@ async def test_a_head_without_an_end_is_given_up(piece):
     async with server((b"HTTP/1.1 200 OK\r\n" if piece.startswith(b"x") else b"") + flood) as pool:
         with pytest.raises(ExchangeError, match="too large"):
             await exchanged(pool)
+
+
+@pytest.mark.parametrize("begun", [b"0\r\nx-first: ", b"0\r\n", b"2;a="], ids=["a trailer", "trailers", "an extension"])
+async def test_what_is_no_body_and_never_ends_is_given_up(begun):
+    endless = b"a" * 2000 + (b": a\r\n" if begun == b"0\r\n" else b"")
+    answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nAA\r\n" + begun + endless * 1000
+    async with server(answer) as pool:
+        with pytest.raises(ExchangeError, match="too large"):
+            await exchanged(pool)
+
+
+async def test_a_trailer_is_no_header():
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with server(head + b"2\r\nAA\r\n0\r\nx-late: 1\r\n\r\n") as pool:
+        connection = await pool.take(timeout_s=1)
+        connection.send(b"GET / HTTP/1.1\r\nhost: there\r\n\r\n", asyncio.get_running_loop().time() + 2)
+        assert await connection.head() == 200
+        assert await connection.read_all(1000) == b"AA"
+        assert b"x-late" not in connection.headers
+        connection.abort()

@@ -42,6 +42,7 @@ allowpaths:
   - {effect: forbid, caller: forbidden, tool: psmp.artifact, verb: "*"}
 providers: [{name: local, kind: inference, locality: local}]
 models: [{name: m, routes: [{provider: local, model: m}]}]
+labels: {projects: {payroll: SENSITIVE}}
 """
 
 

@@ -309,6 +309,19 @@ async def test_an_upload_is_scanned_decided_and_recorded(world):
     assert len([one for one in world.run.objects.rglob("*") if one.is_file()]) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("before", [0, 1, 5])
+async def test_a_long_upload_is_scanned_in_the_encoding_that_it_begins_with(world, encoding, before):
+    async def pieces(whole):
+        for begin in range(0, len(whole), 100_000):
+            yield whole[begin : begin + 100_000]
+
+    text = "\N{CJK UNIFIED IDEOGRAPH-6587}" * (before * 300_000) + " AKIAQ3EGRZYXN5PMK7VW "
+    with pytest.raises(MetaQoreError) as refused:
+        await world.psmp.uploads.put(world.caller("ann"), pieces(text.encode(encoding)), "text/plain")
+    assert refused.value.code == "credential_in_prompt"
+
+
 async def test_two_authors_of_one_artifact_do_not_overwrite_each_other(world):
     own = (await world.propose("ann", "a", text="one\nmid\ntwo\n")).changed[0].id
     await world.do("bob", "artifact.activate", artifact=own, version=1)

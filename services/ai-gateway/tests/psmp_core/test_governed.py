@@ -49,6 +49,14 @@ async def test_the_sensitivity_of_a_version_is_at_least_what_was_found(world):
     assert answer.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
 
 
+async def test_what_a_labelled_project_holds_is_as_sensitive_as_its_label(world):
+    project = (await world.do("ann", "project.create", project_name="payroll")).project
+    wanted = _app("a", "hello") | {"declarations": {"sensitivity": "PUBLIC"}}
+    answer = await world.do("ann", "artifact.propose", project=project, proposals=[{"created": wanted}])
+    assert answer.changed[0].artifact.versions[0].content.sensitivity == "SENSITIVE"
+    assert (await world.records())[-1]["sensitivity_sources"] == ["caller:PUBLIC", "project:SENSITIVE"]
+
+
 @pytest.mark.parametrize(
     ("who", "command", "fields", "scope"),
     [

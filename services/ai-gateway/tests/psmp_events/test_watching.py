@@ -12,6 +12,7 @@ from metaqore_ai_gateway.service.psmp import watch_hub
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.relayed import Relayed
+from metaqore_ai_gateway.service.psmp.watch_hub import Watcher
 from metaqore_ai_gateway.service.psmp.watching import WatchFilter
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
@@ -171,6 +172,20 @@ async def test_there_are_only_so_many(mesh_of):
         coming.cancel()
         await asyncio.wait([coming])
     assert not mesh.hub.is_watched
+
+
+async def test_one_organization_leaves_half_of_the_places_to_others(mesh_of):
+    hub = mesh_of(most=4).hub
+    hub.begun()
+    ours = [Watcher("acme", lambda _: True) for _ in range(3)]
+    await hub.join(ours[0])
+    await hub.join(ours[1])
+    with pytest.raises(MetaQoreError, match="Your organization") as refused:
+        await hub.join(ours[2])
+    assert (refused.value.code, refused.value.retryable) == ("too_many_watchers", True)
+    await hub.join(Watcher("other", lambda _: True))
+    hub.leave(ours[0])
+    await hub.join(ours[2])
 
 
 async def test_nobody_waits_for_ever_for_events_that_are_not_followed(monkeypatch, mesh_of):

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Final, Protocol
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
@@ -18,6 +18,9 @@ SCOPES_KEY = "metaqore-scopes"
 
 OPEN_SERVICES = ("/grpc.health.v1.", "/grpc.reflection.")
 """What anyone may call: probes and `grpcurl` come without a key, and learn nothing of an organization."""
+
+MAX_OPEN_CALLS: Final = 64
+"""So many calls of them may run at once: a watch of health never ends, and nobody knows whose it is."""
 
 _caller: ContextVar[Caller | None] = ContextVar("metaqore_grpc_caller", default=None)
 
@@ -79,22 +82,40 @@ def current_caller() -> Caller:
 
 
 def identified(authenticate: Authenticator) -> Around:
-    """Authenticates every call before its handler, save the services that anyone may call."""
+    """Authenticates every call before its handler, save the services that anyone may call, which it bounds."""
+    open_calls = 0
 
     @asynccontextmanager
     async def around(method: str, context: Context) -> AsyncIterator[None]:
+        nonlocal open_calls
         if not method.startswith(OPEN_SERVICES):
             # The call has a task, and so a context variable, of its own.
             _caller.set(await authenticate(metadata_of(context)))
-        yield
+            yield
+            return
+        if open_calls >= MAX_OPEN_CALLS:
+            raise _too_many_calls()
+        open_calls += 1
+        try:
+            yield
+        finally:
+            open_calls -= 1
 
     return around
 
 
+def _too_many_calls() -> MetaQoreError:
+    message = "As many probe this service as it answers without a key. Try again in a moment."
+    return MetaQoreError("too_many_calls", message, kind=ErrorKind.EXHAUSTED, retryable=True)
+
+
 def metadata_of(context: Context) -> dict[str, str]:
-    """The call's metadata as text; binary values are left out, and of a repeated name the first counts."""
+    """The call's metadata as text, a repeated name's values with commas between; binary values are left out.
+
+    So two keys make none that is valid, whichever of them a proxy in front of us has checked.
+    """
     found: dict[str, str] = {}
     for key, value in context.invocation_metadata() or ():
         if isinstance(value, str):
-            found.setdefault(key, value)
+            found[key] = f"{found[key]}, {value}" if key in found else value
     return found

@@ -21,6 +21,9 @@ from metaqore_mesh.grpc.observation import observed
 from metaqore_mesh.health import Health
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_CALLS = 4096
+"""So many calls may run at once, on all connections together; gRPC itself bounds neither."""
+
 HEALTH_INTERVAL_S = 0.5
 
 Register = Callable[[grpc.aio.Server], None]
@@ -49,6 +52,7 @@ async def serve_grpc(
     server = grpc.aio.server(
         interceptors=(AroundInterceptor(observed, told, identified(authenticate)),),
         options=_options(max_message_bytes),
+        maximum_concurrent_rpcs=MAX_CALLS,
     )
     for register in services.values():
         register(server)

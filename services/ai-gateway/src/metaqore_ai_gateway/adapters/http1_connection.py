@@ -12,7 +12,8 @@ PAUSE_ABOVE_BYTES: Final = 256 * 1024
 """From here on unread, the peer is not read from until the reader caught up."""
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-"""So much may come before an answer's last header, interim answers too."""
+"""So much may come before an answer's last header, interim answers too, and between two pieces of its body or behind
+the last: extensions of chunks, trailers. The parser puts a field together piece by piece, in quadratic time."""
 
 _INFORMATIONAL: Final = range(100, 200)
 
@@ -48,7 +49,7 @@ class Http1Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self._parts: list[bytes] = []
         self._unread_bytes = 0
-        self._head_bytes = 0
+        self._aside_bytes = 0
         self._paused = False
         self._started = False
         self._has_head = False
@@ -173,14 +174,13 @@ class Http1Connection(asyncio.Protocol):
         if self._complete:
             self.abort()  # nobody asked for this
             return
+        self._aside_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(ExchangeError("the answer is not HTTP/1.1"))
-        if not self._has_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._fail(ExchangeError("the head of the answer is too large"))
+        if self._aside_bytes > MAX_HEAD_BYTES:
+            self._fail(ExchangeError("the head or the trailers of the answer are too large"))
         if self._unread_bytes > PAUSE_ABOVE_BYTES and not self._paused and not self._lost and self._transport:
             self._paused = True
             self._transport.pause_reading()
@@ -193,8 +193,9 @@ class Http1Connection(asyncio.Protocol):
             raise ExchangeError("an answer came that nobody asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header field."""
-        self.headers[name.lower()] = value
+        """One header field, or a trailer, which is dropped."""
+        if not self._has_head:
+            self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         """The head is there, unless it is an interim one."""
@@ -204,10 +205,12 @@ class Http1Connection(asyncio.Protocol):
             return
         self._framed = b"content-length" in self.headers or b"transfer-encoding" in self.headers
         self._has_head = True
+        self._aside_bytes = 0
         self._wake()
 
     def on_body(self, body: bytes) -> None:
         """Part of the body, out of its transfer coding."""
+        self._aside_bytes = 0
         self._parts.append(body)
         self._unread_bytes += len(body)
         self._wake()

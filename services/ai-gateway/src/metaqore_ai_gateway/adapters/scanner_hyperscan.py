@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import hyperscan
 
+from metaqore_ai_gateway.adapters.scanner_attachments import attached_texts
 from metaqore_ai_gateway.adapters.scanner_rules import RULES, ScanRule
 from metaqore_governance_core.scanner import NOTHING_FOUND, Findings
 from metaqore_governance_core.unseen import DEFAULT_IGNORABLE
@@ -34,6 +35,10 @@ _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # passed over one by one, a text of nothing else would take quadratic time.
 _ESCAPED: Final = re.compile(r"\\\\*+(?:u([0-9A-Fa-f]{4})|([bfnrt]))?|%([0-9A-Fa-f]{2})")
 
+_NORMALIZED_AT_ONCE: Final = 256
+"""Characters. To put marks that stand upon one letter in order takes Python quadratic time, in which no other thread
+runs. Where a piece ends a mark may stay apart from its letter, which hides nothing: the rules are ASCII."""
+
 
 class HyperscanScanner:
     """The port `Scanner`. The compiled rules are shared; each thread scans with scratch space of its own.
@@ -41,6 +46,7 @@ class HyperscanScanner:
     A text is also scanned in its compatibility form (NFKC), without what nobody sees, and with the escapes of JSON
     and of URLs within it undone, so that full-width digits, a zero-width space, a tool's arguments or an address's
     parameters hide nothing; and what of it is ASCII in UTF-16 or UTF-32 is scanned as ASCII, as files from Windows are.
+    So are the texts that it holds as data URLs.
     """
 
     def __init__(self, rules: Sequence[ScanRule] = RULES) -> None:
@@ -57,6 +63,13 @@ class HyperscanScanner:
     def scan(self, text: str | bytes) -> Findings:
         """How often each kind stands in `text`. Raises whatever kept it from seeing all of it."""
         raw = text if isinstance(text, bytes) else text.encode("utf-8")
+        counts = self._of_one(text, raw)
+        for attached in attached_texts(raw):
+            for kind, count in self._of_one(attached, attached).items():
+                counts[kind] = counts.get(kind, 0) + count
+        return Findings(counts) if counts else NOTHING_FOUND
+
+    def _of_one(self, text: str | bytes, raw: bytes) -> dict[str, int]:
         counts = self._counts(raw)
         if not raw.isascii() or len(raw.translate(None, _TELLING)) != len(raw):
             folded = _folded(text if isinstance(text, str) else text.decode("utf-8", "replace")).encode("utf-8")
@@ -64,7 +77,7 @@ class HyperscanScanner:
                 _raise_to(counts, self._counts(folded))
         if 0 in raw and (raw.count(0) * _WIDE_SHARE > len(raw) or any(mark in raw for mark in _MARKS)):
             _raise_to(counts, self._counts(_narrowed(raw)))
-        return Findings(counts) if counts else NOTHING_FOUND
+        return counts
 
     def _counts(self, raw: bytes) -> dict[str, int]:
         if not raw:
@@ -98,7 +111,9 @@ def _folded(text: str) -> str:
     text = _ESCAPED.sub(_unescaped, text)
     if text.isascii() and len(text.encode().translate(None, _CONTROL)) == len(text):
         return text
-    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    text = _INVISIBLE.sub("", text)
+    pieces = (text[begin : begin + _NORMALIZED_AT_ONCE] for begin in range(0, len(text), _NORMALIZED_AT_ONCE))
+    return "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
 
 
 def _unescaped(escape: re.Match[str]) -> str:

@@ -18,7 +18,9 @@ from metaqore_ai_gateway.entrypoints.http_upgrade import OfferedUpgradeProtocol
 from metaqore_governance_core.errors import MetaQoreError
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-"""So much may a request's line and headers take together; more is not read."""
+"""So much may a request's line and headers take together, and what stands between two pieces of its body or behind the
+last: sizes of chunks and their extensions, trailers. More is not read: the parser puts a field together piece by piece,
+in quadratic time."""
 
 REQUEST_S: Final = 60.0
 """How long a request may take to arrive whole, from the connection or from its first piece on, in seconds."""
@@ -44,12 +46,14 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
     """Ends connections whose request never ends: one that only waits costs a file, one that sends headers, memory.
     And those whose client takes no more of its answer, which is kept for it, or would let us wait.
 
+    No transfer coding but chunked is undone here, and the parser would take what is left of others for the body.
     Trailers are read and dropped (RFC 9110 section 6.5.1): merged into the headers, they could stand in for a key or a
     label that a proxy in front of us checked.
     """
 
-    _head_bytes = 0
+    _aside_bytes = 0
     _in_head = False
+    _came_on = False
     _whole = True
     _arriving: asyncio.TimerHandle | None = None
     _spare_bytes = 0
@@ -80,7 +84,7 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Most requests come in one piece; the clock runs for the others."""
-        began_in_head = self._in_head
+        self._came_on = False
         super().data_received(data)
         if self._whole:
             self._stop_clock()
@@ -91,10 +95,9 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
             self._spare_bytes -= len(data)
             if self._spare_bytes < 0:
                 self.transport.abort()
-        elif began_in_head and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(headers_too_large())
+        self._aside_bytes = 0 if self._came_on else self._aside_bytes + len(data)
+        if self._aside_bytes > MAX_HEAD_BYTES:
+            self._refuse(headers_too_large())
 
     def open_websocket(self, rest: bytes) -> None:
         """Hand the connection over, unless it is one above the limit."""
@@ -106,7 +109,7 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._in_head, self._whole, self._head_bytes = True, False, 0
+        self._in_head, self._whole, self._came_on = True, False, True
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -115,12 +118,19 @@ class BoundedHttpProtocol(OfferedUpgradeProtocol):
             name = name.lower()
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
+            elif name == b"transfer-encoding" and value.lower() != b"chunked":
+                raise ValueError("a transfer coding that is not undone here")  # ends the parsing
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._in_head = False
+        self._in_head, self._came_on = False, True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        self._came_on = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is whole."""

@@ -19,7 +19,8 @@ from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.events import Chunk, Concluded, Concluding, Decided, Event, Resumed
 from metaqore_ai_gateway.service.large_texts import LARGE_TEXT_BYTES
 from metaqore_ai_gateway.service.outcome_gate import Recorder
-from metaqore_ai_gateway.service.ports import Appended, Digests, ProviderCall, TaskObserver
+from metaqore_ai_gateway.service.ports import Appended, Digests, ProjectNames, ProviderCall, TaskObserver
+from metaqore_ai_gateway.service.project_names import name_for
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.route_call import RouteCall
 from metaqore_ai_gateway.service.run import Run
@@ -37,7 +38,7 @@ __all__ = ["Chunk", "Concluded", "Concluding", "Decided", "Event", "GovernTask",
 MAX_KEPT_DECISIONS: Final = 4096
 """A caller chooses the project's name, so what is kept needs a bound."""
 
-_Question = tuple[str, str, str, Sensitivity | None, str | None]
+_Question = tuple[str, str, str, Sensitivity | None, str | None, str | None]
 
 _log = structlog.get_logger()
 
@@ -65,6 +66,7 @@ class GovernTask:
     route_call: RouteCall
     admission: Admission
     observer: TaskObserver
+    project_names: ProjectNames
     now_us: Callable[[], int]
     new_id: Callable[[], str]
     _decisions: dict[_Question, Decision] = field(init=False, default_factory=dict, repr=False)
@@ -81,7 +83,9 @@ class GovernTask:
             if examined is None:
                 small = task.size_bytes < LARGE_TEXT_BYTES
                 examined = self.examine(caller, task) if small else await asyncio.to_thread(self.examine, caller, task)
-            decision = self._decision(run, examined)
+            policy, project = self.rulebook.policy, task.envelope.project
+            named = await name_for(policy, self.project_names, caller.organization, project)
+            decision = self._decision(run, examined, named)
             if resumed is None:
                 appended = await self._record_decision(run, examined, decision)
                 receipt = appended.receipt(run.receipt, caller.organization, task.id)
@@ -132,20 +136,20 @@ class GovernTask:
             _log.error("scanner.failed", task=task.id, error=type(error).__name__)
             return Examined(NOTHING_FOUND, prompt, scanner_failed=True)
 
-    def _decision(self, run: Run, examined: Examined) -> Decision:
+    def _decision(self, run: Run, examined: Examined, named: str | None) -> Decision:
         """What `decide` says. Where nothing was found, it says the same again and again, so that is kept."""
         if examined.findings.counts or examined.scanner_failed:
-            return self._decided(run, examined)
+            return self._decided(run, examined, named)
         caller, envelope = run.caller, run.task.envelope
-        question = (caller.organization, caller.name, run.task.model, envelope.label, envelope.project)
+        question = (caller.organization, caller.name, run.task.model, envelope.label, envelope.project, named)
         decision = self._decisions.get(question)
         if decision is None:
             if len(self._decisions) >= MAX_KEPT_DECISIONS:
                 self._decisions.clear()
-            decision = self._decisions[question] = self._decided(run, examined)
+            decision = self._decisions[question] = self._decided(run, examined, named)
         return decision
 
-    def _decided(self, run: Run, examined: Examined) -> Decision:
+    def _decided(self, run: Run, examined: Examined, named: str | None) -> Decision:
         task = run.task
         return decide(
             self.rulebook.policy,
@@ -156,6 +160,7 @@ class GovernTask:
                 candidates=self.rulebook.localities(task.model),
                 label=task.envelope.label,
                 project=task.envelope.project,
+                project_name=named,
                 findings=examined.findings,
                 scanner_failed=examined.scanner_failed,
             ),

@@ -25,6 +25,14 @@ class Keys(Protocol):
         ...
 
 
+class ProjectNames(Protocol):
+    """What people call the projects that doors know by id. A project's name never changes."""
+
+    async def name_of(self, organization: str, project: str) -> str | None:
+        """The name of the organization's project with this id; None where there is none. Raises `MetaQoreError`."""
+        ...
+
+
 class Appended(Protocol):
     """A record that survives a crash."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from typing import Final
@@ -20,6 +21,9 @@ from metaqore_governance_core.psmp.conflicts.requirement_bounds import (
 
 MAX_PATH: Final = 1024
 MAX_FOLDERS: Final = 64
+MAX_MARKS: Final = 30
+"""Upon one letter, as Unicode's stream-safe text has them (UAX #15 section 13): putting them in order takes quadratic
+time."""
 MAX_PATHS: Final = 2000
 MAX_FOLDERS_TOGETHER: Final = 10_000
 MAX_DEPENDENCIES: Final = 2000
@@ -29,6 +33,8 @@ MAX_CLAUSES_TOGETHER: Final = 5000
 MAX_WORDS: Final = 4096
 """Characters of a name, and of how a manifest says what it declares."""
 
+_MANY_MARKS: Final = re.compile(rf"[^\x00-\x7f]{{{MAX_MARKS + 1}}}")
+"""Where there may be too many: most paths need no closer look."""
 _NAME_SEPARATOR: Final = re.compile(r"[-_.]+")
 
 
@@ -43,7 +49,7 @@ def check_content(content: Content, field: str = "declarations") -> None:
 
 
 def check_paths(paths: Iterable[str], renames: Iterable[tuple[str, str]], field: str) -> None:
-    """Refuse too many paths, and too long or too deep ones. Raises `MetaQoreError` `paths_too_deep`."""
+    """Refuse too many paths, and too long or too deep ones. Raises `MetaQoreError` `paths_too_deep`, `path_invalid`."""
     named = [(f"{field}.paths[{at}]", path) for at, path in enumerate(paths)]
     for at, (old, new) in enumerate(renames):
         named += [(f"{field}.renames[{at}].from_path", old), (f"{field}.renames[{at}].to_path", new)]
@@ -57,6 +63,9 @@ def check_paths(paths: Iterable[str], renames: Iterable[tuple[str, str]], field:
             raise _paths_too_deep(where, f"has more than {MAX_PATH} characters or {MAX_FOLDERS} folders")
         if not is_text(path):
             raise MetaQoreError("path_invalid", f"{where} is no Unicode text.", kind=ErrorKind.UNPROCESSABLE)
+        if _MANY_MARKS.search(path) and _has_many_marks(path):
+            message = f"{where} has more than {MAX_MARKS} marks upon one letter. Write it with fewer."
+            raise MetaQoreError("path_invalid", message, kind=ErrorKind.UNPROCESSABLE)
     if together > MAX_FOLDERS_TOGETHER:
         raise _paths_too_deep(f"{field}.paths", f"lies in more than {MAX_FOLDERS_TOGETHER} folders, counted per path")
 
@@ -93,6 +102,15 @@ def is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _has_many_marks(path: str) -> bool:
+    run = 0
+    for character in path:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > MAX_MARKS:
+            return True
+    return False
 
 
 def _check_dependency(one: Dependency, where: str) -> None:

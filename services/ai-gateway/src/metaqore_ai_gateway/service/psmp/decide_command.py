@@ -11,7 +11,8 @@ import structlog
 
 from metaqore_ai_gateway.service.authenticate import missing_scope
 from metaqore_ai_gateway.service.large_texts import LARGE_TEXT_BYTES
-from metaqore_ai_gateway.service.ports import Appended, AuditSpool, Digests
+from metaqore_ai_gateway.service.ports import Appended, AuditSpool, Digests, ProjectNames
+from metaqore_ai_gateway.service.project_names import name_for
 from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_ai_gateway.service.settled import settled
 from metaqore_governance_core.allowpaths import Passage
@@ -81,6 +82,7 @@ class DecideCommand:
     scanner: Scanner
     digests: Digests
     spool: AuditSpool
+    project_names: ProjectNames
     now_us: Callable[[], int]
     new_id: Callable[[], str]
 
@@ -103,6 +105,8 @@ class DecideCommand:
 
     async def of_findings(self, question: Question, found: Findings | None, body: Commitment) -> Recorded:
         """Decide and record what was scanned already."""
+        organization, project = question.caller.organization, question.project
+        named = await name_for(self.policy, self.project_names, organization, project)
         decision = decide(
             self.policy,
             Request(
@@ -111,13 +115,14 @@ class DecideCommand:
                 verb=question.verb,
                 candidates=HERE,
                 label=question.label,
-                project=question.project,
+                project=project,
+                project_name=named,
                 findings=found or NOTHING_FOUND,
                 scanner_failed=found is None,
                 needs=question.needs,
             ),
         )
-        receipt, organization = self.new_id(), question.caller.organization
+        receipt = self.new_id()
         pending = asyncio.ensure_future(
             self.spool.append(
                 organization,

@@ -21,6 +21,8 @@ _NEEDS: Final = (Scope.PSMP_WRITE,)
 WINDOW_BYTES: Final = 1 << 20
 OVERLAP_BYTES: Final = 16 * 1024
 """What a window has in common with the one before: longer than anything that is looked for."""
+MARK_BYTES: Final = 4
+"""What a text begins with, which may tell its encoding, stands at the beginning of every window."""
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class _Watched:
             self._window += piece
             if len(self._window) >= WINDOW_BYTES:
                 await self._scan()
-                del self._window[:-OVERLAP_BYTES]
+                self._window[MARK_BYTES:-OVERLAP_BYTES] = b"\0"  # parts the two
             yield piece
         await self._scan()
 

@@ -16,6 +16,7 @@ MOST_WAITING: Final = 2_000
 MOST_WAITING_BYTES: Final = 16 * 1024 * 1024
 """So much may wait for one watcher: who is further behind reads the past instead."""
 MOST_WATCHERS: Final = 1_000
+"""In all organizations. One alone has half of them at most, so that it shuts no other out."""
 BEGIN_S: Final = 10.0
 """How long a watcher waits until events are followed, where nobody watched before."""
 
@@ -102,8 +103,9 @@ class WatchHub:
     async def join(self, watcher: Watcher) -> None:
         """Watch from now on; call `leave` at the end. Raises `too_many_watchers` or `database_unavailable`."""
         if self._count >= self._most:
-            message = "As many watch as this gateway serves at once. Try again in a moment."
-            raise MetaQoreError("too_many_watchers", message, kind=ErrorKind.EXHAUSTED, retryable=True)
+            raise _too_many("As many watch as this gateway serves at once. Try again in a moment.")
+        if len(self._watchers.get(watcher.organization, ())) >= (self._most + 1) // 2:
+            raise _too_many("Your organization has as many watchers as one may have. End some, or try again.")
         self._count += 1
         _WATCHERS.inc()
         self._watchers.setdefault(watcher.organization, set()).add(watcher)
@@ -129,3 +131,7 @@ class WatchHub:
         _WATCHERS.dec()
         if not self._count:
             self._watched.clear()
+
+
+def _too_many(message: str) -> MetaQoreError:
+    return MetaQoreError("too_many_watchers", message, kind=ErrorKind.EXHAUSTED, retryable=True)
