@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from metaqore_governance_core.contracts.topics import TOPICS
+from metaqore_governance_core.identity import Scope
 from metaqore_governance_core.psmp.event_codec import EVENT_CLASSES
 
 ROOT = Path(__file__).parents[2]
@@ -75,3 +76,8 @@ def test_every_metric_and_topic_that_is_named_is_there(page):
 def test_the_names_of_events_are_listed():
     names = re.findall(r"`((?:project|artifact|task)\.[A-Z][A-Za-z]+)`", DOCS["events.md"].partition("## Names")[2])
     assert set(names) == set(EVENT_CLASSES)
+
+
+def test_the_scopes_are_listed():
+    listed = re.findall(r"^\| `([a-z]+:[a-z]+)` \|", DOCS["policies.md"], re.MULTILINE)
+    assert listed == [scope.value for scope in Scope]
