@@ -6,10 +6,16 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from metaqore_ai_gateway.settings import GatewaySettings
+from metaqore_compliance_auditor.settings import AuditorSettings
 from metaqore_governance_core.contracts.topics import TOPICS
 from metaqore_governance_core.identity import Scope
 from metaqore_governance_core.psmp.event_codec import EVENT_CLASSES
+from metaqore_inference.settings import InferenceSettings
+from metaqore_mesh.embedded.settings import UpSettings
+from metaqore_mesh.variables import variable
 
 ROOT = Path(__file__).parents[2]
 DOCS = {path.name: path.read_text() for path in (*(ROOT / "docs").glob("*.md"), ROOT / "README.md")}
@@ -34,6 +40,12 @@ NO_CLIENT_S = {
     "psmp_roles_missing", "scanner_failed", "webhook_secret_unreadable", "claim_not_found",
 }  # fmt: skip
 """Told in the log, or to who starts the mesh."""
+
+GIVEN_BY_UP = {
+    "METAQORE_AUDITOR__ENDPOINT", "METAQORE_INFERENCE__ENDPOINT", "METAQORE_KAFKA__EMBEDDED",
+    "METAQORE_TELEMETRY__METRICS_PORT",
+}  # fmt: skip
+"""What `metaqore up` tells each part, whatever was set."""
 
 
 def sources(*places):
@@ -81,3 +93,24 @@ def test_the_names_of_events_are_listed():
 def test_the_scopes_are_listed():
     listed = re.findall(r"^\| `([a-z]+:[a-z]+)` \|", DOCS["policies.md"], re.MULTILINE)
     assert listed == [scope.value for scope in Scope]
+
+
+def test_the_settings_are_listed_with_what_holds_unless_they_are_set():
+    listed = dict(re.findall(r"^\| `(METAQORE_[A-Z0-9_]+)` \| (?:`([^`]+)`)? \|", DOCS["settings.md"], re.MULTILINE))
+    made = dict(chain.from_iterable(map(defaults, (GatewaySettings, AuditorSettings, InferenceSettings, UpSettings))))
+    assert set(listed) == set(made) - GIVEN_BY_UP
+    told = {name: default for name, default in listed.items() if default}
+    assert told == {name: str(made[name]).lower() if made[name] in {True, False} else str(made[name]) for name in told}
+
+
+def defaults(settings):
+    for name, field in settings.model_fields.items():
+        yield from walked(field.default, name)
+
+
+def walked(value, *path):
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from walked(getattr(value, name), *path, name)
+    else:
+        yield variable(*path), value
