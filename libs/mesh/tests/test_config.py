@@ -86,10 +86,14 @@ def test_the_example_is_good():
         pytest.param('"model.*"', '"models.*"', 4, "no tool 'models.*'", id="allowpath to no family"),
         pytest.param('"model.*"', '"mo*"', 4, "tool is a name, a family", id="allowpath pattern"),
         pytest.param(
-            "verb: generate", "verb: generat", 4, "no verb for model.* 'generat'; use one of: *, gen", id="verb"
+            "verb: generate", "verb: generat", 4, "model.* has no verb 'generat'; use one of: *, gen", id="verb"
         ),
         pytest.param(
-            '"model.*", verb: generate', "psmp.artifact, verb: activat", 4, "no verb for psmp.artifact", id="command"
+            '"model.*", verb: generate',
+            "psmp.artifact, verb: activat",
+            4,
+            "psmp.artifact has no verb 'activat'",
+            id="command",
         ),
         pytest.param(
             "effect: allow", "effect: forbid, organization: acme", 4, "no organization's id", id="organization's name"

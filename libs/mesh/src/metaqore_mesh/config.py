@@ -232,7 +232,8 @@ def _allowpath_errors(allowpath: AllowpathConfig, models: set[str]) -> Iterator[
     verbs = _verbs(tool, models)
     if verbs:
         if allowpath.verb not in (ANY, *verbs):
-            yield "verb", _unknown(f"verb for {tool}", allowpath.verb, {ANY, *verbs})
+            known = ", ".join(sorted({ANY, *verbs}))
+            yield "verb", f"{tool} has no verb {allowpath.verb!r}; use one of: {known}."
     elif tool.startswith(_MODEL_TOOL):
         yield "tool", _unknown("model", tool.removeprefix(_MODEL_TOOL), models)
     else:
