@@ -54,6 +54,8 @@ def test_what_is_no_duration_is_told(text):
     [
         pytest.param("2h ago", NOW - timedelta(hours=2), id="ago"),
         pytest.param("30m", NOW - timedelta(minutes=30), id="a duration is ago"),
+        pytest.param("3 min ago", NOW - timedelta(minutes=3), id="as it is shown"),
+        pytest.param("400 days ago", NOW - timedelta(days=400), id="long ago, as it is shown"),
         pytest.param("yesterday", NOW - timedelta(days=1), id="yesterday"),
         pytest.param("2026-10-01T10:00:00Z", datetime(2026, 10, 1, 10, tzinfo=UTC), id="ISO 8601"),
         pytest.param("2026-10-01T10:00:00+02:00", datetime(2026, 10, 1, 8, tzinfo=UTC), id="with a zone"),

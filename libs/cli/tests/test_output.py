@@ -96,3 +96,17 @@ def test_a_sign_that_the_terminal_lacks_ends_nothing(monkeypatch):
 
 def test_the_version_is_that_of_the_package(metaqore):
     assert metaqore("--version").out.strip() == version("metaqore-cli")
+
+
+def test_a_table_that_is_too_wide_for_whole_words_is_told_in_lines(monkeypatch, capsys):
+    columns, rows = ("part", "state", "health"), [("compliance-auditor", "ready", "[green]ok[/]"), ("broker", "", "ok")]
+    for width, begins in (
+        (40, "┏"),
+        (36, "part "),
+        (30, "compliance-auditor\n  state   ready\n  health  ok\nbroker\n"),
+    ):
+        monkeypatch.setattr(output, "screen", Console(width=width))
+        output.print_table(columns, rows)
+        told = capsys.readouterr().out
+        assert told.startswith(begins)
+        assert max(map(len, told.splitlines())) <= width

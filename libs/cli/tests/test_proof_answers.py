@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from metaqore.audit.v1 import audit_pb2 as audit
-from metaqore_cli.audit_commands import _as_name, _line, _report, fetch_proof
+from metaqore_cli.audit_commands import _as_name, _line, _proof_of, _report, fetch_proof
 from metaqore_cli.verification import Verified
 from metaqore_governance_core.errors import MetaQoreError
 from task_records import command, raw
@@ -61,3 +61,8 @@ def test_a_receipt_that_is_a_path_names_no_file(receipt):
     with pytest.raises(MetaQoreError) as refused:
         _as_name(receipt)
     assert refused.value.code == "receipt_invalid"
+
+
+def test_a_file_that_is_not_there_is_told_as_that():
+    with pytest.raises(MetaQoreError, match="nor a file"):
+        _proof_of("prof.json", None, 0)

@@ -283,6 +283,24 @@ def test_a_task_that_waits_is_shown_where_no_door_has_it(metaqore, mesh):
     assert "Weeding" in metaqore("task", "show", TASK).out
 
 
+def test_a_task_is_shown_by_the_beginning_of_its_id(metaqore, mesh):
+    tasks = [gateway.Task(id=TASK, caller="ann"), gateway.Task(id=f"{TASK[:-1]}e"), gateway.Task(id="019b")]
+    waiting = [work.Task(id=TASK, title="Weeding")]
+    mesh.answers["ListTasks"] = lambda request: (
+        gateway.ListTasksResponse(tasks=tasks)
+        if isinstance(request, gateway.ListTasksRequest)
+        else work.ListTasksResponse(tasks=waiting)
+    )
+    mesh.answers["GetTask"] = lambda request: (
+        gateway.GetTaskResponse(task=next(one for one in tasks if one.id == request.id))
+        if isinstance(request, gateway.GetTaskRequest)
+        else work.GetTaskResponse(task=waiting[0])
+    )
+    assert "019b" in metaqore("task", "show", "019b").out
+    assert metaqore("task", "show", TASK[:-1]).error.code == "task_ambiguous"
+    assert "Weeding" in metaqore("task", "show", "Weeding").out
+
+
 def _unknown(request):
     assert isinstance(request, gateway.GetTaskRequest)
     return MetaQoreError("task_not_found", "None.", kind=ErrorKind.NOT_FOUND)

@@ -4,11 +4,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.settings import MeshSettings, SettingsGroup, TelemetrySettings
+from metaqore_mesh.variables import misspelt
 
 
 class Group(SettingsGroup):
     port: int = 1
+    hosts: tuple[str, ...] = ()
 
 
 class ServiceSettings(MeshSettings):
@@ -60,10 +63,39 @@ def test_the_producer_is_idempotent_where_the_broker_can(monkeypatch, embedded, 
     assert MeshSettings().kafka.idempotent is idempotent
 
 
-def test_a_misspelt_field_is_an_error(monkeypatch):
-    monkeypatch.setenv("METAQORE_KAFKA__BOOTSTRAP_SERVER", "x")
-    with pytest.raises(ValidationError, match="bootstrap_server"):
-        MeshSettings()
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        pytest.param("GATEWAY__PROT", "s3cret", "no such variable; use one of: METAQORE_GATEWAY__PORT", id="name"),
+        pytest.param("GATEWAY__PORT", "s3cret", "input should be a valid integer", id="type"),
+        pytest.param("TELEMETRY__LOG_LEVEL", "s3cret", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'", id="choice"),
+        pytest.param("GATEWAY__HOSTS", "s3cret", "is written in JSON", id="list"),
+    ],
+)
+def test_a_wrong_variable_is_told_by_its_name_and_never_by_its_value(monkeypatch, name, value, says):
+    monkeypatch.setenv(f"METAQORE_{name}", value)
+    with pytest.raises(MetaQoreError, match=f"METAQORE_{name.partition('__')[0]}") as refused:
+        ServiceSettings()
+    assert refused.value.code == "settings_invalid"
+    assert says in refused.value.message
+    assert value not in refused.value.message
+    assert refused.value.__suppress_context__  # a traceback would show the value
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("METAQORE_SECURE_GATEWAY_POLCY", "METAQORE_SECURE_GATEWAY_POLICY"),
+        ("METAQORE_GATEWAY_PORT", "METAQORE_GATEWAY__PORT"),
+        ("METAQORE_API_KYE", "METAQORE_API_KEY"),
+        ("METAQORE_GATEWAY__PROT", None),  # its service refuses it
+        ("METAQORE_API_KEY", None),
+        ("METAQORE_CLOUD_KEY", None),  # somebody's own
+        ("METAQORE_TEST_KAFKA", None),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_the_one_that_is_meant(name, meant):
+    assert misspelt({name: "x"}, ServiceSettings, ["METAQORE_API_KEY"]) == ({name: meant} if meant else {})
 
 
 def test_settings_are_frozen_and_show_no_password(monkeypatch):

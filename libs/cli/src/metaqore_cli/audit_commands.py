@@ -14,6 +14,7 @@ import typer
 from metaqore.audit.v1 import audit_pb2 as audit
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect, run_directory
+from metaqore_cli.finding import is_uuid
 from metaqore_cli.output import JSON_OPTION, clean, notes, print_json, screen
 from metaqore_cli.seen import SeenLogs
 from metaqore_cli.trust import trusted
@@ -172,6 +173,9 @@ def _is_command(record: bytes) -> bool:
 def _proof_of(receipt: str, promise: Receipt | None, wait_s: float) -> ReceiptProof:
     if promise is None and Path(receipt).is_file():
         return from_json(Path(receipt).read_bytes())
+    if promise is None and not is_uuid(receipt):
+        message = f"{receipt!r} is neither a receipt's id or token, nor a file that is there."
+        raise ReceiptError("receipt_invalid", message)
     with Client(connect()) as client:
         return fetch_proof(client, promise.id if promise else receipt, wait_s)
 

@@ -49,11 +49,11 @@ class Found:
 
 def project_id(client: PsmpClient, name: str) -> str:
     """The id of a project by its name or id; empty is the organization's default. Raises `project_not_found`."""
-    if name in {"", "default"} or _is_uuid(name):
+    if name in {"", "default"} or is_uuid(name):
         return name
     known = list(paged(client.projects.ListProjects, projects.ListProjectsRequest(), "projects"))
     found = [one.id for one in known if one.name == name]
-    return _only("project", name, found, (one.name for one in known), "metaqore project list")
+    return only("project", name, found, (one.name for one in known), "metaqore project list")
 
 
 def artifact(client: PsmpClient, project: str, reference: str, at: common.Point | None = None) -> Found:
@@ -94,26 +94,26 @@ def conflict_id(client: PsmpClient, project: str, text: str) -> str:
     ask = conflicts.ListConflictsRequest(project_id=project)
     known = [one.id for one in paged(client.conflicts.ListConflicts, ask, "conflicts")]
     found = [one for one in known if one.startswith((text, f"conflict_{text}"))]
-    return _only("conflict", text, found, known, "metaqore conflict list")
+    return only("conflict", text, found, known, "metaqore conflict list")
 
 
 def checkpoint_id(client: PsmpClient, project: str, name: str) -> str:
     """The id of a checkpoint by its name or id. Raises `checkpoint_not_found`."""
-    if _CHECKPOINT_ID.fullmatch(name) or _is_uuid(name):
+    if _CHECKPOINT_ID.fullmatch(name) or is_uuid(name):
         return name
     ask = checkpoints.ListCheckpointsRequest(project_id=project)
     known = list(paged(client.checkpoints.ListCheckpoints, ask, "checkpoints"))
     found = [one.id for one in known if one.name == name]
-    return _only("checkpoint", name, found, (one.name for one in known), "metaqore checkpoint list")
+    return only("checkpoint", name, found, (one.name for one in known), "metaqore checkpoint list")
 
 
 def task_id(client: PsmpClient, project: str, text: str) -> str:
     """The id of a task by its id, the beginning of it, or its title. Raises `task_not_found`."""
-    if _is_uuid(text):
+    if is_uuid(text):
         return text
     known = list(paged(client.tasks.ListTasks, work.ListTasksRequest(project_id=project), "tasks"))
     found = [one.id for one in known if one.title == text or one.id.startswith(text)]
-    return _only("task", text, found, (one.id for one in known), "metaqore task list --project …")
+    return only("task", text, found, (one.id for one in known), "metaqore task list --project …")
 
 
 def point(client: PsmpClient, project: str, text: str | None) -> common.Point | None:
@@ -139,7 +139,8 @@ def point(client: PsmpClient, project: str, text: str | None) -> common.Point | 
         ) from error
 
 
-def _only(what: str, wanted: str, found: list[str], known: Iterable[str], look: str) -> str:
+def only(what: str, wanted: str, found: list[str], known: Iterable[str], look: str) -> str:
+    """The one that is `found`. Raises `<what>_not_found` or `<what>_ambiguous`, with what there is."""
     if len(found) == 1:
         return found[0]
     if found:
@@ -157,7 +158,8 @@ def _missing(what: str, message: str) -> MetaQoreError:
     return MetaQoreError(f"{what}_not_found", message, kind=ErrorKind.NOT_FOUND)
 
 
-def _is_uuid(text: Any) -> bool:
+def is_uuid(text: Any) -> bool:
+    """Whether it is an id whole."""
     try:
         UUID(text)
     except ValueError:

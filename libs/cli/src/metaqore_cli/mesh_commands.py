@@ -22,10 +22,14 @@ from metaqore_mesh.embedded.part import PartState, Progress
 from metaqore_mesh.embedded.run_lock import lock_holder
 from metaqore_mesh.embedded.settings import UpSettings
 from metaqore_mesh.run_directory import RunDirectory
+from metaqore_mesh.variables import misspelt
 
 POLL_S = 0.1
 STOP_TIMEOUT_S = 180.0
 ERROR_TAIL_LINES = 12
+ELSEWHERE = ("METAQORE_API_KEY", "METAQORE_GATEWAY_ENDPOINT", "METAQORE_PROJECT", "METAQORE_ARTIFACT_PREFIX",
+             "METAQORE_OBJECTS__STORE")  # fmt: skip
+"""Variables that other commands and the gateway alone read; of a group, one."""
 
 
 def up(
@@ -43,6 +47,8 @@ def up(
     Everything that must survive is in METAQORE_RUN_DIR (default ~/.local/state/metaqore).
     """
     settings = _settings(free_ports=free_ports, config=config)
+    for name, meant in misspelt(os.environ, UpSettings, ELSEWHERE).items():
+        notes.print(f"[yellow]{clean(name)} is set, and nothing reads it. Do you mean {meant}?[/]", highlight=False)
     if detach:
         _up_in_background(settings)
         _tell_ready(json_=json_)

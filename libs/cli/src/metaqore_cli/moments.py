@@ -12,6 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+_SHOWN: Final = re.compile(r"(\d+) (s|min|h|days)")
+"""A duration as `said` says it, which people copy."""
 _SAID: Final = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (30 * 86_400, 86_400, "days"))
 
 
@@ -59,11 +61,13 @@ def local(moment: Timestamp) -> str:
 
 
 def moment(text: str, now: datetime | None = None) -> datetime | None:
-    """The time of `2026-10-03T14:00`, `yesterday` or `2h ago`; None where it is none. Without a zone it is local."""
+    """The time of `2026-10-03T14:00`, `yesterday`, `2h ago` or `2 h ago`; None where it is none. No zone is local."""
     present = now or datetime.now(UTC)
     word = text.strip().removesuffix("ago").strip()
     if word == "yesterday":
         return present - timedelta(days=1)
+    if shown := _SHOWN.fullmatch(word):
+        word = shown[1] + shown[2][0]
     if _DURATION.fullmatch(word):
         return present - timedelta(seconds=duration_s(word))
     try:

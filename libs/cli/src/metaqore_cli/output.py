@@ -12,9 +12,11 @@ from typing import Any, Final, TextIO, TypeVar
 import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
@@ -24,6 +26,12 @@ JSON_OPTION: Final = typer.Option("--json", help="Print JSON, for programs.")
 
 PIPED_COLUMNS: Final = 200
 """How wide a line may be that no terminal shows: whole ids, for grep and for people who copy them."""
+
+FOLDED: Final = 20
+"""A word longer than this may be folded in a table; a shorter one is read whole."""
+
+_EDGES: Final = "┃  ┃"
+_BETWEEN: Final = " ┃ "
 
 WIDE: Final = 150
 """From this many columns on, a table may say everything."""
@@ -46,15 +54,45 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
-    """A table for a person. Its first column is never cut: it holds what other commands ask for."""
+    """A table for a person, of cells in markup. Its first column is never cut: it holds what other commands ask for.
+
+    Where it is too wide for whole words, each row is a paragraph instead, with a line for each column.
+    """
     shown = list(rows)
-    table = Table(title=title, title_justify="left", header_style="bold")
+    words = [_longest_word([name, *(row[position] for row in shown)]) for position, name in enumerate(columns)]
+    first = max((cell_len(_plain(row[0])) for row in shown), default=0)
+    spare = screen.width - max(words[0], first) - sum(words[1:]) - len(_BETWEEN) * (len(columns) - 1)
+    if spare < 0:
+        _print_paragraphs(columns, shown, title)
+        return
+    edge = spare >= len(_EDGES)
+    table = Table(title=title, title_justify="left", header_style="bold", show_edge=edge, pad_edge=edge)
     for position, name in enumerate(columns):
-        longest = max((len(row[position]) for row in shown), default=0)
-        table.add_column(name, **({"no_wrap": True, "min_width": longest} if position == 0 else {"overflow": "fold"}))
+        least = words[position] if position else first
+        table.add_column(name, overflow="fold", no_wrap=position == 0, min_width=least)
     for row in shown:
         table.add_row(*row)
     screen.print(table)
+
+
+def _print_paragraphs(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:
+    if title:
+        screen.print(title)
+    width = max(len(name) for name in columns)
+    for row in rows:
+        screen.print(f"[bold]{row[0]}[/]", highlight=False, soft_wrap=True)
+        for name, value in zip(columns[1:], row[1:], strict=True):
+            if value:
+                screen.print(f"  {name:<{width}}  {value}", highlight=False, soft_wrap=True)
+
+
+def _longest_word(cells: Iterable[str]) -> int:
+    """In columns of a terminal; of a word that is longer than most, so many as it is folded to."""
+    return min(max((cell_len(word) for cell in cells for word in _plain(cell).split()), default=0), FOLDED)
+
+
+def _plain(markup: str) -> str:
+    return Text.from_markup(markup).plain
 
 
 def clean(text: str) -> str:

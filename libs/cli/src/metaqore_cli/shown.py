@@ -80,6 +80,7 @@ def ask_first(question: str, *, json: bool) -> None:
     try:
         confirmed = not json and typer.confirm(question, err=True)
     except typer.Abort:  # there is nobody to ask
+        notes.print()
         confirmed = False
     if not confirmed:
         message = "Nothing was done. Say --yes to do it without being asked, or --dry-run to see what it would do."

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
 from metaqore.psmp.v1 import work_pb2 as work
-from metaqore_cli import completion
+from metaqore_cli import completion, finding
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
 from metaqore_cli.labels import Label
 from metaqore_cli.names import SENSITIVITIES, enum_names, sensitivity_name, sensitivity_value, state_name
+from metaqore_cli.options import Project
 from metaqore_cli.output import JSON_OPTION, WIDE, clean, notes, print_json, print_table, screen
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_tasks import list_tasks, tell_task
 from metaqore_cli.shown import asking
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.receipts import parse_token
+
+SEARCHED: Final = 1000
+"""So many of the newest tasks may be named by the beginning of their id."""
 
 app = typer.Typer(help="Submit tasks and look at them.", no_args_is_help=True)
 
@@ -183,33 +187,49 @@ def list_(
     )
 
 
-@app.command(epilog="Example: metaqore task show 019a…")
+@app.command(epilog='Examples: metaqore task show 019a02b9   |   metaqore task show "Write the notes" --project garden')
 def show(
-    task_id: Annotated[str, typer.Argument(metavar="ID", help="The task's id.")],
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK",
+            help="Its id, or the beginning of it among the newest; of work that waits, its title, too.",
+            autocompletion=completion.tasks,
+        ),
+    ],
+    project: Project = "",
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """One task: what was decided and why, and how it ended; or who holds it, where it waits for an agent."""
     try:
         with Client(connect()) as client:
-            task = client.get_task(task_id)
+            task_id = task if finding.is_uuid(task) else _beginning_with(client, task)
+            found = client.get_task(task_id)
     except MetaQoreError as error:
         if error.kind is not ErrorKind.NOT_FOUND:
             raise
-        _show_waiting(task_id, json_=json_)
+        _show_waiting(task, project, json_=json_)
         return
-    shown = task_dict(task)
+    shown = task_dict(found)
     if json_:
         print_json(shown)
         return
     for name, value in shown.items():
         if value not in (None, []):
             text = ", ".join(value) if isinstance(value, list) else str(value)
-            screen.print(f"[bold]{name:>20}[/]  {clean(text)}", highlight=False)
+            screen.print(f"[bold]{name:>20}[/]  {clean(text)}", highlight=False, soft_wrap=True)
 
 
-def _show_waiting(task_id: str, *, json_: bool) -> None:
+def _beginning_with(client: Client, text: str) -> str:
+    known = [one.id for one in client.list_tasks(SEARCHED)]
+    found = [one for one in known if one.startswith(text)]
+    return finding.only("task", text, found, known, "metaqore task list")
+
+
+def _show_waiting(task: str, project: str, *, json_: bool) -> None:
     with asking(json=json_) as client:
-        waiting: work.Task = client.tasks.GetTask(work.GetTaskRequest(id=task_id)).task
+        id_ = task if finding.is_uuid(task) else finding.task_id(client, finding.project_id(client, project), task)
+        waiting: work.Task = client.tasks.GetTask(work.GetTaskRequest(id=id_)).task
     if json_:
         print_json(plain(waiting))
     else:

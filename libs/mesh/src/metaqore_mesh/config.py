@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -10,7 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from metaqore_governance_core.allowpaths import ANY, AllowpathMatrix, Effect, Rule, model_tool
+from metaqore_governance_core.allowpaths import ANY, AllowpathMatrix, Effect, Rule, model_tool, tool_family
+from metaqore_governance_core.contracts.psmp_commands import COMMAND_NAMES
 from metaqore_governance_core.decision import GENERATE, Policy, make_policy
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.residency import Locality, residency_policy
@@ -21,9 +23,22 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 _MODEL_TOOL = "model."
 _FAMILIES: Final = ("model.*", "psmp.*")
-PSMP_TOOLS: Final = frozenset(
-    f"psmp.{aggregate}" for aggregate in ("artifact", "checkpoint", "conflict", "project", "task", "webhook")
-)
+_ORGANIZATION: Final = re.compile(r"org_[a-z2-7]{26}")
+
+# What is done with PSMP's tools beside its commands.
+_MORE_VERBS: Final = {"psmp.artifact": ("upload",), "psmp.webhook": ("create", "delete", "replay")}
+
+
+def _psmp_verbs() -> dict[str, frozenset[str]]:
+    found = {tool: set(verbs) for tool, verbs in _MORE_VERBS.items()}
+    for name in COMMAND_NAMES:
+        aggregate, _, verb = name.partition(".")
+        found.setdefault(f"psmp.{aggregate}", set()).add(verb)
+    return {tool: frozenset(verbs) for tool, verbs in found.items()}
+
+
+PSMP_VERBS: Final[Mapping[str, frozenset[str]]] = _psmp_verbs()
+"""Each tool of PSMP, and what policy is asked about it."""
 
 
 class _Section(BaseModel):
@@ -185,7 +200,7 @@ def _reference_errors(config: MeshConfig, environ: Mapping[str, str]) -> Iterato
                 message = _unknown("provider", route.provider, providers)
                 yield ("models", number, "routes", turn, "provider"), message
     for number, allowpath in enumerate(config.allowpaths):
-        yield from ((("allowpaths", number, "tool"), message) for message in _allowpath_errors(allowpath, models))
+        yield from ((("allowpaths", number, key), message) for key, message in _allowpath_errors(allowpath, models))
 
 
 def _provider_errors(provider: ProviderConfig, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -204,21 +219,32 @@ def _provider_errors(provider: ProviderConfig, environ: Mapping[str, str]) -> It
         )
 
 
-def _allowpath_errors(allowpath: AllowpathConfig, models: set[str]) -> Iterator[str]:
+def _allowpath_errors(allowpath: AllowpathConfig, models: set[str]) -> Iterator[tuple[str, str]]:
+    """What a rule names and is not there: where it forbids, it would forbid nothing."""
     try:
         AllowpathMatrix.compile([allowpath.rule])
     except MetaQoreError as error:
-        yield error.message
+        yield "tool", error.message
         return
+    if allowpath.organization != ANY and not _ORGANIZATION.fullmatch(allowpath.organization):
+        yield "organization", "this is no organization's id (org_…); see: metaqore key list --json."
     tool = allowpath.tool
-    if tool in (ANY, *_FAMILIES) or tool in PSMP_TOOLS:
-        return
-    if tool.startswith(_MODEL_TOOL):
-        model = tool.removeprefix(_MODEL_TOOL)
-        if model not in models:
-            yield _unknown("model", model, models)
+    verbs = _verbs(tool, models)
+    if verbs:
+        if allowpath.verb not in (ANY, *verbs):
+            known = ", ".join(sorted({ANY, *verbs}))
+            yield "verb", f"{tool} has no verb {allowpath.verb!r}; use one of: {known}."
+    elif tool.startswith(_MODEL_TOOL):
+        yield "tool", _unknown("model", tool.removeprefix(_MODEL_TOOL), models)
     else:
-        yield _unknown("tool", tool, {ANY, "model.<name>", *_FAMILIES, *PSMP_TOOLS})
+        yield "tool", _unknown("tool", tool, {ANY, "model.<name>", *_FAMILIES, *PSMP_VERBS})
+
+
+def _verbs(tool: str, models: set[str]) -> frozenset[str]:
+    """The verbs of a tool, of a family or of all; none where there is no such tool."""
+    known = {**{model_tool(name): frozenset({GENERATE}) for name in models}, **PSMP_VERBS}
+    within = (verbs for name, verbs in known.items() if tool in (ANY, name, tool_family(name)))
+    return frozenset().union(*within)
 
 
 def _repeated(section: str, names: list[str]) -> Iterator[tuple[Location, str]]:

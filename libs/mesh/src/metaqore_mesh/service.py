@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 import uvloop
@@ -16,17 +18,29 @@ import uvloop
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.health import Check, Health
 from metaqore_mesh.probes import serve_probes
-from metaqore_mesh.settings import TelemetrySettings
+from metaqore_mesh.settings import MeshSettings, TelemetrySettings
 from metaqore_mesh.telemetry.logging import configure_logging
 from metaqore_mesh.telemetry.tracing import tracing
 
-__all__ = ["Check", "Health", "Start", "run_service"]
+__all__ = ["Check", "Health", "Start", "read_settings", "run_service"]
+
+S = TypeVar("S", bound=MeshSettings)
 
 #: Entering it starts the service and registers its checks; leaving it takes no more work, finishes what is there
 #: and closes. A background task that fails (in a `TaskGroup` inside it) ends the process with 1, for a restart.
 Start = Callable[[Health], AbstractAsyncContextManager[object]]
 
 _log = structlog.get_logger()
+
+
+def read_settings(name: str, settings: type[S]) -> S:
+    """The service's settings. Where they do not hold, the log says why, and the process ends with 1."""
+    try:
+        return settings()
+    except MetaQoreError as error:
+        configure_logging(name, level="INFO", log_format="json")
+        _tell(error)
+        sys.exit(1)
 
 
 def run_service(name: str, telemetry: TelemetrySettings, start: Start, *, drain_timeout_s: float = 60.0) -> int:
@@ -63,7 +77,7 @@ class _Process:
                 _log.info("service.started", metrics_port=port, pid=os.getpid())
                 status = await self._until_ended(asyncio.create_task(self._live(start)))
         except MetaQoreError as error:
-            self._tell(error)
+            _tell(error)
             return 1
         _log.info("service.stopped", status=status)
         return status
@@ -81,13 +95,6 @@ class _Process:
             await self.stopping.wait()
             self.phase = "draining"
 
-    def _tell(self, error: BaseException) -> None:
-        """A refusal says what to do; anything else is a defect and shows where it came from."""
-        if isinstance(error, MetaQoreError):
-            _log.error("service.refused", code=error.code, reason=error.message)
-        else:
-            _log.error("service.failed", phase=self.phase, exc_info=error)
-
     async def _until_ended(self, life: asyncio.Task[None]) -> int:
         stop = asyncio.create_task(self.stopping.wait())
         await asyncio.wait((life, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -102,6 +109,14 @@ class _Process:
             return 1
         with contextlib.suppress(asyncio.CancelledError):
             if error := life.exception():
-                self._tell(error)
+                _tell(error, self.phase)
                 return 1
         return 0
+
+
+def _tell(error: BaseException, phase: str = "starting") -> None:
+    """A refusal says what to do; anything else is a defect and shows where it came from."""
+    if isinstance(error, MetaQoreError):
+        _log.error("service.refused", code=error.code, reason=error.message)
+    else:
+        _log.error("service.failed", phase=phase, exc_info=error)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from metaqore_mesh.variables import PREFIX, settings_invalid
 
 
 class SettingsGroup(BaseModel):
@@ -64,7 +66,7 @@ class MeshSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="METAQORE_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         env_ignore_empty=True,  # `METAQORE_RUN_DIR=` would be the working directory
         nested_model_default_partial_update=True,
@@ -82,6 +84,13 @@ class MeshSettings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     database: DatabaseSettings = DatabaseSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+
+    def __init__(self, **given: Any) -> None:
+        """Raises `MetaQoreError` `settings_invalid`, which names the variables that do not hold."""
+        try:
+            super().__init__(**given)
+        except (ValidationError, SettingsError) as error:
+            raise settings_invalid(error, type(self)) from None  # the cause shows values, and with them passwords
 
     @field_validator("run_dir", "config", "mesh_token_file")
     @classmethod

@@ -170,6 +170,22 @@ async def test_the_gateway_takes_on_its_working_roles_and_inherits_nothing_of_th
             assert not await query(server.url(GATEWAY), f"select pg_has_role('{role}', 'usage')")
 
 
+@pytest.mark.parametrize(
+    "url", ["db:5432", "postgresql://u:s3cret#1@db/postgres", "postgresql://u:s3cret/1@db/x", "mysql://x"]
+)
+async def test_a_url_that_cannot_be_read_is_told_without_it(url):
+    with pytest.raises(MetaQoreError, match="percent-encoding") as refused:
+        await ensure_databases(url, [GATEWAY])
+    assert "s3cret" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
+async def test_a_database_that_is_not_there_is_told(server):
+    async with running(server):
+        with pytest.raises(MetaQoreError, match="such as postgres"):
+            await ensure_databases(server.url("none", role=ADMIN), [GATEWAY])
+
+
 async def test_missing_working_roles_are_made_where_the_role_may_and_named_where_not(server):
     async with running(server):
         admin = server.url("postgres", role=ADMIN)

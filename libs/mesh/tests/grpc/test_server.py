@@ -86,13 +86,15 @@ async def test_two_tokens_are_no_token(serve, connected, tokens):
 async def test_who_has_no_token_keeps_few_calls_open(serve, connected, monkeypatch):
     monkeypatch.setattr(identity, "MAX_OPEN_CALLS", 2)
     address = await serve()
-    watch = health_pb2_grpc.HealthStub(await connected(address, mesh_token=None)).Watch
+    health = health_pb2_grpc.HealthStub(await connected(address, mesh_token=None))
+    watch = health.Watch
     open_ = [watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
     for call in open_:
         await call.read()
     with pytest.raises(MetaQoreError) as raised, call_errors():
         await watch(health_pb2.HealthCheckRequest()).read()
     assert (raised.value.code, raised.value.retryable) == ("too_many_calls", True)
+    assert (await health.Check(health_pb2.HealthCheckRequest())).status is health_pb2.HealthCheckResponse.SERVING
     await pb_grpc.InferenceServiceStub(await connected(address)).ListModels(pb.ListModelsRequest())
     open_[0].cancel()
     await asyncio.sleep(0.1)

@@ -6,12 +6,12 @@ import sys
 
 from metaqore_ai_gateway.bootstrap import NAME, bootstrap
 from metaqore_ai_gateway.settings import GatewaySettings
-from metaqore_mesh.service import run_service
+from metaqore_mesh.service import read_settings, run_service
 
 
 def main() -> int:
     """Reads the settings, runs the service, gives the exit status."""
-    settings = GatewaySettings()
+    settings = read_settings(NAME, GatewaySettings)
     return run_service(NAME, settings.telemetry, lambda health: bootstrap(settings, health))
 
 

@@ -43,6 +43,15 @@ async def test_a_credential_in_base64_is_found(world):
     assert refused.code == "credential_in_prompt"
 
 
+async def test_of_several_files_those_with_a_credential_are_named_and_a_name_that_is_one_is_not(world):
+    secret = "AKIAQ3EGRZYXN5PMK7VW"
+    files = [_app("good.py", "x"), _app("bad.py", f"key = '{secret}'"), _app(f"{secret}.py", "x")]
+    refused = await world.refused("ann", "artifact.propose", proposals=[{"created": one} for one in files])
+    assert (refused.state, refused.code, refused.kind) == ("denied", "credential_in_prompt", ErrorKind.FORBIDDEN)
+    assert "in bad.py. " in refused.message
+    assert (await world.records())[-1]["receipt"] == refused.receipt
+
+
 async def test_the_sensitivity_of_a_version_is_at_least_what_was_found(world):
     wanted = _app("a", "write to ann@example.com") | {"declarations": {"sensitivity": "PUBLIC"}}
     answer = await world.do("ann", "artifact.propose", proposals=[{"created": wanted}])

@@ -272,7 +272,14 @@ async def test_events_are_filtered_over_pages(door):
     assert await all_of(aggregate=h.AGGREGATE_TASK) == hundreds
     assert await all_of(aggregate_id="t1") == hundreds
     assert await all_of(names=["task.Started"], after_version=500) == hundreds[5:]
-    assert await all_of(names=["task.Nothing"]) == []
+    assert await all_of(names=["task.Ended"]) == []
+
+
+async def test_a_name_that_no_event_has_is_refused(door):
+    """It would pass for nothing that happened."""
+    ended = await door.refused("HistoryService.ListEvents", h.ListEventsRequest(project_id="p1", names=["task.ended"]))
+    error = error_of_call(ended)
+    assert (error.code, error.reasons) == ("event_name_unknown", ("task.ended",))
 
 
 async def test_the_token_of_another_list_is_refused(door, made):

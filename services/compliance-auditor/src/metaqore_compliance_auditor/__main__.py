@@ -6,12 +6,12 @@ import sys
 
 from metaqore_compliance_auditor.bootstrap import NAME, bootstrap
 from metaqore_compliance_auditor.settings import AuditorSettings
-from metaqore_mesh.service import run_service
+from metaqore_mesh.service import read_settings, run_service
 
 
 def main() -> int:
     """Reads the settings, runs the service, gives the exit status."""
-    settings = AuditorSettings()
+    settings = read_settings(NAME, AuditorSettings)
     return run_service(NAME, settings.telemetry, lambda health: bootstrap(settings, health))
 
 

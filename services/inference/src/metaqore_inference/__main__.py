@@ -6,12 +6,12 @@ import sys
 
 from metaqore_inference.bootstrap import bootstrap
 from metaqore_inference.settings import InferenceSettings
-from metaqore_mesh.service import run_service
+from metaqore_mesh.service import read_settings, run_service
 
 
 def main() -> int:
     """Reads the settings, runs the service, gives the exit status."""
-    settings = InferenceSettings()
+    settings = read_settings("inference", InferenceSettings)
     return run_service("inference", settings.telemetry, lambda health: bootstrap(settings, health))
 
 

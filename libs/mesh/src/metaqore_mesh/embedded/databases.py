@@ -68,6 +68,7 @@ async def ensure_databases(url: str, names: Iterable[str]) -> None:
 
 
 async def _ensure_databases(connection: asyncpg.Connection, names: Iterable[str]) -> None:
+    user = await connection.fetchval("SELECT current_user::text")
     missing = [name for name in names if not await _exists(connection, name)]
     statements = [f'CREATE DATABASE "{name}"' for name in missing]
     try:
@@ -79,7 +80,7 @@ async def _ensure_databases(connection: asyncpg.Connection, names: Iterable[str]
         raise MetaQoreError(
             "databases_missing",
             "The role in METAQORE_DATABASE__URL may not create databases. Have an administrator run: "
-            + " ".join(f"{statement} OWNER <that role>;" for statement in statements),
+            + " ".join(f'{statement} OWNER "{user}";' for statement in statements),
             kind=ErrorKind.UNAVAILABLE,
         ) from error
 
@@ -128,6 +129,18 @@ def with_database(url: str, name: str) -> str:
 async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     try:
         connection = await asyncpg.connect(url, timeout=10)
+    except asyncpg.InvalidCatalogNameError as error:
+        raise MetaQoreError(
+            "database_unreachable",
+            f"PostgreSQL does not take the connection: {error}. Name one in METAQORE_DATABASE__URL that is there, such "
+            "as postgres; the mesh makes its own beside it.",
+        ) from error
+    except ValueError:  # asyncpg's own for what is no URL, and what it lets through: pieces of it, and of the password
+        raise MetaQoreError(
+            "database_unreachable",
+            "METAQORE_DATABASE__URL cannot be read. Write it as postgresql://role:password@host:5432/postgres, with "
+            "what is special in a password in percent-encoding.",
+        ) from None
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise MetaQoreError(
             "database_unreachable",

@@ -42,7 +42,7 @@ class AuditorPlace(_Place):
     metrics_port: Port = 8023
 
 
-class BrokerPlace(_Place):
+class BrokerPlace(SettingsGroup):
     """The embedded broker's port."""
 
     port: Port = 9092

@@ -19,8 +19,11 @@ SCOPES_KEY = "metaqore-scopes"
 OPEN_SERVICES = ("/grpc.health.v1.", "/grpc.reflection.")
 """What anyone may call: probes and `grpcurl` come without a key, and learn nothing of an organization."""
 
+PROBE: Final = "/grpc.health.v1.Health/Check"
+"""Answered at once, and always: whoever may not ask it takes a service for dead."""
+
 MAX_OPEN_CALLS: Final = 64
-"""So many calls of them may run at once: a watch of health never ends, and nobody knows whose it is."""
+"""So many of the others may run at once: a watch of health never ends, and nobody knows whose it is."""
 
 _caller: ContextVar[Caller | None] = ContextVar("metaqore_grpc_caller", default=None)
 
@@ -91,6 +94,9 @@ def identified(authenticate: Authenticator) -> Around:
         if not method.startswith(OPEN_SERVICES):
             # The call has a task, and so a context variable, of its own.
             _caller.set(await authenticate(metadata_of(context)))
+            yield
+            return
+        if method == PROBE:
             yield
             return
         if open_calls >= MAX_OPEN_CALLS:

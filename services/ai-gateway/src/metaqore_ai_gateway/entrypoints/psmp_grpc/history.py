@@ -21,6 +21,7 @@ from metaqore_ai_gateway.service.psmp.known import Known
 from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.points import AtVersion
 from metaqore_ai_gateway.service.psmp.reading_ports import Readings, Slice, Wanted
+from metaqore_ai_gateway.service.psmp.watching import check_event_names
 from metaqore_governance_core.psmp.event_codec import name_of
 from metaqore_mesh.grpc.handlers import Context
 from metaqore_mesh.grpc.identity import current_caller
@@ -89,6 +90,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
         kind, id_ = chosen(AGGREGATES, request.aggregate, "aggregate"), bounded(request.aggregate_id, "aggregate_id")
         names = frozenset(few(request.names, "names"))
+        check_event_names(names)
         question = Question("events", (caller.organization, project, kind, id_, sorted(names)))
         (behind,) = question.place(wanted.token, int) or (0,)
         after = max(behind, exact(request.after_version, "after_version"))

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any, Final
 
+from pydantic import BaseModel
+
+from metaqore_governance_core.contracts.psmp_artifact_commands import ProposeArtifacts
 from metaqore_governance_core.contracts.psmp_commands import Command
+from metaqore_governance_core.scanner import Findings
 
 _BASE64: Final = "content_base64"
 
 
 def texts_of(command: Command) -> bytes:
     """All texts of the command, NUL between them, so that two do not become one. Its defaults are nobody's."""
+    return _texts(command)
+
+
+def _texts(part: BaseModel) -> bytes:
     found: list[bytes] = []
-    _gather(command.model_dump(exclude_defaults=True), found)
+    _gather(part.model_dump(exclude_defaults=True), found)
     return b"\0".join(found)
+
+
+def holders_of_credentials(command: Command, scan: Callable[[bytes], Findings | None]) -> list[str]:
+    """Of several versions that are proposed together, the names of those with a credential, but for one in a name."""
+    if not isinstance(command, ProposeArtifacts) or len(command.proposals) == 1:
+        return []
+    offered = (one.created for one in command.proposals if one.created is not None)
+    names = (one.artifact_name for one in offered if _holds(scan(_texts(one))))
+    return [name for name in names if not _holds(scan(name.encode("utf-8", "replace")))]
+
+
+def _holds(found: Findings | None) -> bool:
+    return found is not None and found.holds_credential
 
 
 def _gather(value: Any, found: list[bytes]) -> None:

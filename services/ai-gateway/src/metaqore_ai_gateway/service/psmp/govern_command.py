@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.idempotency import body_differs, own_key
@@ -14,7 +15,7 @@ from metaqore_ai_gateway.service.psmp.answers import Answers, KeptAnswer
 from metaqore_ai_gateway.service.psmp.asked import Repeatable
 from metaqore_ai_gateway.service.psmp.carry_out import CarryOut, Permitted
 from metaqore_ai_gateway.service.psmp.command_scopes import scopes_for
-from metaqore_ai_gateway.service.psmp.command_text import texts_of
+from metaqore_ai_gateway.service.psmp.command_text import holders_of_credentials, texts_of
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand, Question, Recorded, denied
 from metaqore_ai_gateway.service.psmp.governed import Answer, CommandRefusedError, Given, actor_of
 from metaqore_ai_gateway.service.psmp.named_bodies import sensitivity_of_named
@@ -23,11 +24,14 @@ from metaqore_ai_gateway.service.psmp.tell_again import TellAgain
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore
 from metaqore_ai_gateway.service.psmp.ways_out import FindWaysOut, conflicts_behind
 from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
-from metaqore_governance_core.decision import lacking
+from metaqore_governance_core.decision import CREDENTIAL_IN_PROMPT, lacking
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError
 from metaqore_governance_core.receipts import parse_token
 from metaqore_governance_core.sensitivity import Sensitivity
+
+MOST_NAMED: Final = 8
+"""So many files with a credential a denial names."""
 
 _UNTRIED = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.EXHAUSTED, ErrorKind.DEADLINE_EXCEEDED, ErrorKind.INTERNAL})
 """What kept a command from being tried: it may be sent again."""
@@ -59,7 +63,7 @@ class GovernCommand:
         self.admission.enter()
         try:
             named = await sensitivity_of_named(self.bodies, given.caller.organization, given.command)
-            recorded = await self.decide(_question(given, target, named), texts_of(given.command), given.raw)
+            recorded = await self._decided(given, target, named)
             permitted = Permitted(given, target, recorded, actor_of(given.caller), self.now_us(), repeatable)
             try:
                 return await self.carry_out(permitted)
@@ -71,6 +75,20 @@ class GovernCommand:
                 raise await self._refused(error, given, target, recorded) from error
         finally:
             self.admission.leave()
+
+    async def _decided(self, given: Given, target: Target, named: Sensitivity | None) -> Recorded:
+        """Raises the denial, which names those of many files that hold a credential."""
+        try:
+            return await self.decide(_question(given, target, named), texts_of(given.command), given.raw)
+        except CommandRefusedError as denial:
+            if denial.code != CREDENTIAL_IN_PROMPT:
+                raise
+            names = await asyncio.to_thread(holders_of_credentials, given.command, self.decide.scan)
+            if not names:
+                raise
+            more = ", …" if len(names) > MOST_NAMED else ""
+            which = f"{', '.join(names[:MOST_NAMED])}{more}"
+            raise denial.saying(f"A credential is in {which}. Take it out, and revoke it if it is real.") from denial
 
     async def _deny(self, given: Given) -> NoReturn:
         """Raises the denial for a missing scope, on record, and with what the command is about where that is there."""

@@ -88,12 +88,24 @@ class CommandRefusedError(MetaQoreError):
         ways_out: tuple[WayOut, ...] = (),
     ) -> None:
         super().__init__(error.code, error.message, kind=error.kind, retryable=error.retryable, reasons=error.reasons)
-        self.state = state
+        self.state: Literal["denied", "refused", "failed"] = state
         self.receipt = receipt
         self.receipt_token = receipt_token
         self.project = project
         self.conflicts = conflicts
         self.ways_out = ways_out
+
+    def saying(self, message: str) -> CommandRefusedError:
+        """The same in other words."""
+        return CommandRefusedError(
+            MetaQoreError(self.code, message, kind=self.kind, retryable=self.retryable, reasons=self.reasons),
+            state=self.state,
+            receipt=self.receipt,
+            receipt_token=self.receipt_token,
+            project=self.project,
+            conflicts=self.conflicts,
+            ways_out=self.ways_out,
+        )
 
 
 class CommandGate(Protocol):

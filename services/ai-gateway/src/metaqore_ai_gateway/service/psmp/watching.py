@@ -24,6 +24,13 @@ MOST_NAMED: Final = 200
 """So many projects, names and events a watcher may name, of each."""
 
 
+def check_event_names(names: frozenset[str]) -> None:
+    """Raises `event_name_unknown` for a name that no event has: nothing would ever come of it."""
+    unknown = names - EVENT_CLASSES.keys()
+    if unknown:
+        raise MetaQoreError("event_name_unknown", "No event has this name.", reasons=tuple(sorted(unknown)))
+
+
 @dataclass(frozen=True, slots=True)
 class WatchFilter:
     """What is watched; what is empty or None does not narrow it. `names` are such as `artifact.Activated`."""
@@ -95,9 +102,7 @@ class Watching:
         after = tuple(after)
         if max(map(len, (wanted.projects, wanted.names, after))) > MOST_NAMED:
             raise MetaQoreError("filter_too_large", f"Name at most {MOST_NAMED} projects, names and events, of each.")
-        unknown = wanted.names - EVENT_CLASSES.keys()
-        if unknown:
-            raise MetaQoreError("event_name_unknown", "No event has this name.", reasons=tuple(sorted(unknown)))
+        check_event_names(wanted.names)
         for project in sorted(wanted.projects - {DEFAULT_PROJECT}):
             await self.readings.project(caller, project)
         places = _places(after)
