@@ -91,21 +91,18 @@ def identified(authenticate: Authenticator) -> Around:
     @asynccontextmanager
     async def around(method: str, context: Context) -> AsyncIterator[None]:
         nonlocal open_calls
-        if not method.startswith(OPEN_SERVICES):
+        is_open = method.startswith(OPEN_SERVICES)
+        if not is_open:
             # The call has a task, and so a context variable, of its own.
             _caller.set(await authenticate(metadata_of(context)))
-            yield
-            return
-        if method == PROBE:
-            yield
-            return
-        if open_calls >= MAX_OPEN_CALLS:
+        counted = is_open and method != PROBE
+        if counted and open_calls >= MAX_OPEN_CALLS:
             raise _too_many_calls()
-        open_calls += 1
+        open_calls += counted
         try:
             yield
         finally:
-            open_calls -= 1
+            open_calls -= counted
 
     return around
 
