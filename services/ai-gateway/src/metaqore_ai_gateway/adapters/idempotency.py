@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
 
 from metaqore_ai_gateway.service.idempotency import body_differs, in_flight
 from metaqore_ai_gateway.service.ports import StoredAnswer
-from metaqore_ai_gateway.service.settled import settled
-from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.database.errors import database_errors
 
 KEPT_HOURS: Final = 24
@@ -25,6 +21,7 @@ on conflict (organization, key) do update
     set digest = excluded.digest, writer = excluded.writer, created_at = now(),
         status = null, headers = null, body = null
     where held.created_at < now() - interval '{KEPT_HOURS} hours'
+        or (held.writer = excluded.writer and held.status is null)
 returning true
 """  # noqa: S608  a constant
 _HELD = "select digest, status, headers, body from idempotency_keys where organization = $1 and key = $2"
@@ -33,7 +30,6 @@ update idempotency_keys set status = $4, headers = $5, body = $6
 where organization = $1 and key = $2 and writer = $3 and status is null
 """
 _RELEASE = "delete from idempotency_keys where organization = $1 and key = $2 and writer = $3 and status is null"
-_RELEASE_ALL = "delete from idempotency_keys where writer = $1 and status is null"
 _FORGET = f"delete from idempotency_keys where created_at < now() - interval '{KEPT_HOURS} hours'"  # noqa: S608
 
 
@@ -41,28 +37,32 @@ _FORGET = f"delete from idempotency_keys where created_at < now() - interval '{K
 class PostgresIdempotencyStore:
     """The port `Idempotency` on PostgreSQL. `writer` is the spool's writer id, which outlives a restart.
 
+    Which requests run is known here: one process at a time has the writer. What the database says of its others was
+    left by a crash, or by a connection that died before it could tell that the key was taken, and is free.
+
     Of a caller's key only the SHA-256 is kept: nobody scans it, and a table is no place for what might be a secret.
     """
 
     pool: asyncpg.Pool[asyncpg.Record]
     writer: str
+    _running: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     async def begin(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
-        """Take the key for this request, and give None; or give the answer that the same request got before.
-
-        Who is cancelled meanwhile does not hold it: the database may have given it all the same, and it is given back.
-        """
-        taking = asyncio.ensure_future(self._take(organization, key, body_digest))
+        """Take the key for this request, and give None; or give the answer that the same request got before."""
+        place = (organization, key)
+        if place in self._running:
+            raise in_flight() if self._running[place] == body_digest else body_differs()
+        self._running[place] = body_digest
         try:
-            return await settled(taking, _nothing)
-        except asyncio.CancelledError:
-            if taking.result() is None:
-                with contextlib.suppress(MetaQoreError):  # what cannot be released now is free after a restart
-                    await self.release(organization, key)
+            stored = await self._take(organization, _hashed(key), body_digest)
+        except BaseException:
+            del self._running[place]
             raise
+        if stored is not None:
+            del self._running[place]
+        return stored
 
     async def _take(self, organization: str, key: str, body_digest: bytes) -> StoredAnswer | None:
-        key = _hashed(key)
         while True:
             with database_errors():
                 if await self.pool.fetchval(_TAKE, organization, key, body_digest, self.writer):
@@ -79,29 +79,24 @@ class PostgresIdempotencyStore:
     async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None:
         """Keep the answer for repeats."""
         headers = json.dumps(dict(answer.headers))
-        with database_errors():
-            await self.pool.execute(
-                _FINISH, organization, _hashed(key), self.writer, answer.status, headers, answer.body
-            )
+        await self._end(_FINISH, organization, key, answer.status, headers, answer.body)
 
     async def release(self, organization: str, key: str) -> None:
         """Forget that the key was taken."""
-        with database_errors():
-            await self.pool.execute(_RELEASE, organization, _hashed(key), self.writer)
+        await self._end(_RELEASE, organization, key)
 
-    async def release_all(self) -> int:
-        """Free what this writer held when it crashed, and say how many."""
-        with database_errors():
-            return _count(await self.pool.execute(_RELEASE_ALL, self.writer))
+    async def _end(self, statement: str, organization: str, key: str, *told: object) -> None:
+        """Whatever becomes of `statement`, the request with the key runs no more."""
+        try:
+            with database_errors():
+                await self.pool.execute(statement, organization, _hashed(key), self.writer, *told)
+        finally:
+            self._running.pop((organization, key), None)
 
     async def forget_old(self) -> int:
         """Delete what is older than 24 hours, and say how many."""
         with database_errors():
             return _count(await self.pool.execute(_FORGET))
-
-
-def _nothing(_: StoredAnswer | None) -> None:
-    """There is nothing to note."""
 
 
 def _hashed(key: str) -> str:
