@@ -39,7 +39,8 @@ class GatewayGroup(SettingsGroup):
     spool_gather_s: float = Field(default=0.005, ge=0, le=0.1)
     #: Where webhooks may go beside the public internet, each as host:port; over plain HTTP, too.
     webhook_hosts: tuple[str, ...] = ()
-    #: At the end: how long running tasks have to finish, and then records to be sealed.
+    #: At the end: how long running tasks have to finish, and then records to be sealed. `metaqore up` kills what still
+    #: runs after METAQORE_STOP_TIMEOUT_S.
     drain_s: float = Field(default=30, ge=0)
     seal_s: float = Field(default=10, ge=0)
 
