@@ -1,9 +1,11 @@
 import os
+import traceback
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.settings import MeshSettings, SettingsGroup, TelemetrySettings
 
 
@@ -62,8 +64,20 @@ def test_the_producer_is_idempotent_where_the_broker_can(monkeypatch, embedded, 
 
 def test_a_misspelt_field_is_an_error(monkeypatch):
     monkeypatch.setenv("METAQORE_KAFKA__BOOTSTRAP_SERVER", "x")
-    with pytest.raises(ValidationError, match="bootstrap_server"):
+    with pytest.raises(MetaQoreError, match="METAQORE_KAFKA__BOOTSTRAP_SERVER: Extra inputs are not permitted"):
         MeshSettings()
+
+
+def test_each_variable_that_is_wrong_is_told_without_its_value(monkeypatch):
+    monkeypatch.setenv("METAQORE_DATABASE__PASSWORD", "secret-1")
+    monkeypatch.setenv("METAQORE_TELEMETRY__LOG_LEVEL", "secret-2")
+    with pytest.raises(MetaQoreError) as refused:
+        MeshSettings()
+    told = "".join(traceback.format_exception(refused.value))
+    assert refused.value.code == "settings_invalid"
+    assert "METAQORE_DATABASE__PASSWORD: " in told
+    assert "METAQORE_TELEMETRY__LOG_LEVEL: Input should be 'DEBUG', " in told
+    assert "secret" not in told
 
 
 def test_settings_are_frozen_and_show_no_password(monkeypatch):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from metaqore_governance_core.errors import MetaQoreError
+
+_PREFIX: Final = "METAQORE_"
+_NESTING: Final = "__"
 
 
 class SettingsGroup(BaseModel):
@@ -61,11 +67,13 @@ class MeshSettings(BaseSettings):
     A service subclasses it with one nested group of its own. A group's default may be overridden as a whole
     (`telemetry: TelemetrySettings = TelemetrySettings(metrics_port=8003)`): a variable for one of its fields then
     changes that field alone.
+
+    Raises `settings_invalid`, whose message has a line for each variable that is wrong.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="METAQORE_",
-        env_nested_delimiter="__",
+        env_prefix=_PREFIX,
+        env_nested_delimiter=_NESTING,
         env_ignore_empty=True,  # `METAQORE_RUN_DIR=` would be the working directory
         nested_model_default_partial_update=True,
         frozen=True,
@@ -83,8 +91,21 @@ class MeshSettings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
+    def __init__(self, **given: Any) -> None:
+        """Read the variables; what is `given` goes before them."""
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            lines = sorted(_line(each) for each in error.errors(include_input=False, include_url=False))
+            raise MetaQoreError("settings_invalid", "\n".join(lines)) from None  # its own text shows what was given
+
     @field_validator("run_dir", "config", "mesh_token_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """`~` and relative paths are resolved once, here, so that a later chdir changes nothing."""
         return path and path.expanduser().absolute()
+
+
+def _line(error: Mapping[str, Any]) -> str:
+    """What is wrong with which variable, without its value, which may be a secret."""
+    return f"{_PREFIX}{_NESTING.join(map(str, error['loc'])).upper()}: {error['msg']}"

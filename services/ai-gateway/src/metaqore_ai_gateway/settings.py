@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from metaqore_mesh.objects import ObjectSettings
 from metaqore_mesh.settings import MeshSettings, SettingsGroup, TelemetrySettings
@@ -43,6 +43,12 @@ class GatewayGroup(SettingsGroup):
     #: runs after METAQORE_STOP_TIMEOUT_S.
     drain_s: float = Field(default=30, ge=0)
     seal_s: float = Field(default=10, ge=0)
+
+    @model_validator(mode="after")
+    def _spool_holds_segments(self) -> Self:
+        if self.spool_bytes < 4 * self.spool_segment_bytes:
+            raise ValueError("spool_bytes is less than four times spool_segment_bytes; change one of them")
+        return self
 
 
 class PeerGroup(SettingsGroup):
