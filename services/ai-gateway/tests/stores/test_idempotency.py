@@ -74,7 +74,7 @@ class DyingPool:
     """A pool whose connection dies once what was asked is done, and before anybody hears of it."""
 
     def __init__(self, pool):
-        self.execute = pool.execute
+        self.executemany = pool.executemany
         self.fetchrow = pool.fetchrow
         self._pool = pool
 
@@ -91,6 +91,34 @@ async def test_a_key_that_was_taken_as_its_connection_died_is_free(pool):
     assert (await refused_with(store.begin("org_1", "k", b"digest")))[0] == "idempotency_in_flight"
     await store.finish("org_1", "k", ANSWER)
     assert await store.begin("org_1", "k", b"digest") == ANSWER
+
+
+class AwayPool:
+    """A pool whose database is away for the first answers that are to be kept."""
+
+    def __init__(self, pool):
+        self.fetchval = pool.fetchval
+        self.fetchrow = pool.fetchrow
+        self._pool = pool
+        self.back = asyncio.Event()
+
+    async def executemany(self, *args):
+        if not self.back.is_set():
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        await self._pool.executemany(*args)
+
+
+async def test_an_answer_leaves_and_is_kept_once_the_database_is_back(pool):
+    away = AwayPool(pool)
+    store = PostgresIdempotencyStore(away, "writer-1")
+    await store.begin("org_1", "k", b"digest")
+    await store.finish("org_1", "k", ANSWER)
+    assert (await refused_with(store.begin("org_1", "k", b"digest")))[0] == "idempotency_in_flight"
+    away.back.set()
+    async with asyncio.timeout(10):
+        while (kept := await asyncio.gather(store.begin("org_1", "k", b"digest"), return_exceptions=True)) != [ANSWER]:
+            assert kept[0].code == "idempotency_in_flight"
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("held_before", [False, True])

@@ -176,7 +176,7 @@ class Idempotency(Protocol):
         ...
 
     async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None:
-        """Keep the answer for repeats. Whatever it raises, the claim is over."""
+        """Keep the answer for repeats, at once or as soon as can be. There is nothing to release then."""
         ...
 
     async def release(self, organization: str, key: str) -> None:
