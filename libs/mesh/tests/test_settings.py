@@ -1,4 +1,5 @@
 import os
+import traceback
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,17 @@ def test_a_wrong_variable_is_told_by_its_name_and_never_by_its_value(monkeypatch
     assert says in refused.value.message
     assert value not in refused.value.message
     assert refused.value.__suppress_context__  # a traceback would show the value
+
+
+def test_each_variable_that_is_wrong_is_told(monkeypatch):
+    monkeypatch.setenv("METAQORE_DATABASE__PASSWORD", "secret-1")
+    monkeypatch.setenv("METAQORE_TELEMETRY__LOG_LEVEL", "secret-2")
+    with pytest.raises(MetaQoreError) as refused:
+        MeshSettings()
+    told = "".join(traceback.format_exception(refused.value))
+    assert "METAQORE_DATABASE__PASSWORD: " in told
+    assert "METAQORE_TELEMETRY__LOG_LEVEL: " in told
+    assert "secret" not in told
 
 
 @pytest.mark.parametrize(

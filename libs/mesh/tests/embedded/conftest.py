@@ -39,7 +39,13 @@ class Watched:
     def __init__(self, parts, run, **changes):
         self.told = []
         changes = {"backoff": Backoff(first_s=0.05, most_s=0.2, healthy_after_s=60), "start_timeout_s": 10} | changes
-        self.supervisor = Supervisor(parts, run, progress=self.told.append, **changes)
+        self.supervisor = Supervisor(parts, run, progress=self._tell, **changes)
+        self.cannot_be_told = None
+
+    def _tell(self, progress):
+        self.told.append(progress)
+        if self.cannot_be_told:
+            raise self.cannot_be_told
 
     def states(self, name):
         return [told.state for told in self.told if told.part == name]

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -47,6 +48,15 @@ async def test_a_part_that_dies_is_started_again_after_a_growing_wait(supervisin
         assert waits == [0.05, 0.1, 0.2]
         assert watched.states("two").count(PartState.STARTING) == 1
         assert next(part.restarts for part in read_mesh(run.path).parts if part.name == "one") == 3
+
+
+async def test_a_part_that_dies_is_started_again_though_nobody_can_be_told(supervising, run, script, until):
+    async with supervising(script("one")) as watched:
+        watched.cannot_be_told = OSError(errno.ENOSPC, "No space left on device")
+        for death in (1, 2):
+            os.kill(pid_of(run, "one"), signal.SIGKILL)
+            await until(lambda death=death: watched.readied("one", death + 1), timeout_s=10)
+    assert read_mesh(run.path).state is MeshState.STOPPED
 
 
 async def test_the_rest_of_a_dead_parts_group_dies_too(supervising, run, tmp_path, script, until):

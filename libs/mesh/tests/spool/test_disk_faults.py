@@ -1,13 +1,14 @@
 """No answer before the sync; after a fault, none at all."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import threading
 
 import pytest
 
-from metaqore_mesh.spool import SpoolFailed
+from metaqore_mesh.spool import SpoolFailed, SpoolLocked
 from metaqore_mesh.spool.disk import PosixDisk
 
 
@@ -62,6 +63,25 @@ class FullDisk(PosixDisk):
             with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
                 os.dup2(full.fileno(), descriptor)
         super().write(descriptor, content, offset)
+
+
+async def test_an_opening_that_is_given_up_holds_the_directory_until_it_has_ended(make):
+    await (await make.spool()).close()
+    disk = StalledDisk()
+    opening = asyncio.create_task(make.spool(disk=disk))
+    assert await asyncio.to_thread(disk.syncing.wait, 10)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    with pytest.raises(SpoolLocked):
+        await make.spool()
+    disk.may_sync.set()
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(SpoolLocked):
+                await (await make.spool()).close()
+                break
+            await asyncio.sleep(0.01)
 
 
 async def test_no_append_returns_before_its_sync(make):

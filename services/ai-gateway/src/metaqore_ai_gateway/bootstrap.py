@@ -90,13 +90,6 @@ def _tell_spool(health: Health, spool: FileSpool) -> None:
     health.add_readiness("spool", spool.readiness)
 
 
-async def _idempotency(pool: asyncpg.Pool[asyncpg.Record], writer: str) -> PostgresIdempotencyStore:
-    """What is kept for repeats; what the last run held is free."""
-    idempotency = PostgresIdempotencyStore(pool, writer)
-    await idempotency.release_all()
-    return idempotency
-
-
 @asynccontextmanager
 async def _auditor(settings: GatewaySettings) -> AsyncIterator[AuditServiceStub]:
     token = load_mesh_token(settings.mesh_token_file)
@@ -131,7 +124,7 @@ async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[
         core = await stack.enter_async_context(open_core(settings, holders=(SEALED, PROJECTED, ANNOUNCED, TOLD)))
         core = core.naming(PostgresProjectNames(pool))
         _tell_spool(health, core.spool)
-        idempotency = await _idempotency(pool, core.spool.writer)
+        idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
         auditor = await stack.enter_async_context(_auditor(settings))
         bus = Bus(settings.kafka, client_id=NAME, topics=[*topics(), *command_topics(), TopicSpec(PSMP_EVENTS)])
         await bus.start()

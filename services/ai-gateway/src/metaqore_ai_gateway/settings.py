@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from metaqore_mesh.objects import ObjectSettings
 from metaqore_mesh.settings import MeshSettings, SettingsGroup, TelemetrySettings
@@ -39,9 +39,16 @@ class GatewayGroup(SettingsGroup):
     spool_gather_s: float = Field(default=0.005, ge=0, le=0.1)
     #: Where webhooks may go beside the public internet, each as host:port; over plain HTTP, too.
     webhook_hosts: tuple[str, ...] = ()
-    #: At the end: how long running tasks have to finish, and then records to be sealed.
+    #: At the end: how long running tasks have to finish, and then records to be sealed. `metaqore up` kills what still
+    #: runs after METAQORE_STOP_TIMEOUT_S.
     drain_s: float = Field(default=30, ge=0)
     seal_s: float = Field(default=10, ge=0)
+
+    @model_validator(mode="after")
+    def _spool_holds_segments(self) -> Self:
+        if self.spool_bytes < 4 * self.spool_segment_bytes:
+            raise ValueError("spool_bytes is less than four times spool_segment_bytes; change one of them")
+        return self
 
 
 class PeerGroup(SettingsGroup):

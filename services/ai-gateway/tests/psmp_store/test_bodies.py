@@ -6,6 +6,7 @@ import pytest
 
 from metaqore_ai_gateway.adapters.psmp.forget import ForgetOld
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
+from metaqore_ai_gateway.service.psmp.transact import transact
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp import artifact_commands as c
 from metaqore_governance_core.records import Commitment
@@ -99,6 +100,15 @@ class TestVersions:
         await erasing
         assert await kept_bodies.find("acme", TEXT) is None
         assert team
+
+    async def test_projects_that_name_a_new_text_at_once_do_not_stand_in_each_others_way(self, team_of, store):
+        teams = [team_of(project=f"garden{at}") for at in range(8)]
+        for each in teams:
+            await each.create()
+        for letter in "0123":
+            drafts = [each.submission(each.draft("licence", body=letter)) for each in teams]
+            results = await asyncio.gather(*(transact(store, [one]) for one in drafts))
+            assert not [refused for (refused,) in results if isinstance(refused, MetaQoreError)]
 
 
 class TestForgetting:

@@ -1,6 +1,7 @@
 import asyncio
 from hashlib import sha256
 
+import asyncpg
 import pytest
 
 from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
@@ -69,12 +70,64 @@ class LatePool:
         return found
 
 
+class DyingPool:
+    """A pool whose connection dies once what was asked is done, and before anybody hears of it."""
+
+    def __init__(self, pool):
+        self.executemany = pool.executemany
+        self.fetchrow = pool.fetchrow
+        self._pool = pool
+
+    async def fetchval(self, *args):
+        await self._pool.fetchval(*args)
+        self.fetchval = self._pool.fetchval
+        raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+
+async def test_a_key_that_was_taken_as_its_connection_died_is_free(pool):
+    store = PostgresIdempotencyStore(DyingPool(pool), "writer-1")
+    assert (await refused_with(store.begin("org_1", "k", b"digest")))[0] == "database_unavailable"
+    assert await store.begin("org_1", "k", b"digest") is None
+    assert (await refused_with(store.begin("org_1", "k", b"digest")))[0] == "idempotency_in_flight"
+    await store.finish("org_1", "k", ANSWER)
+    assert await store.begin("org_1", "k", b"digest") == ANSWER
+
+
+class AwayPool:
+    """A pool whose database is away for the first answers that are to be kept."""
+
+    def __init__(self, pool):
+        self.fetchval = pool.fetchval
+        self.fetchrow = pool.fetchrow
+        self._pool = pool
+        self.back = asyncio.Event()
+
+    async def executemany(self, *args):
+        if not self.back.is_set():
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        await self._pool.executemany(*args)
+
+
+async def test_an_answer_leaves_and_is_kept_once_the_database_is_back(pool):
+    away = AwayPool(pool)
+    store = PostgresIdempotencyStore(away, "writer-1")
+    await store.begin("org_1", "k", b"digest")
+    await store.finish("org_1", "k", ANSWER)
+    assert (await refused_with(store.begin("org_1", "k", b"digest")))[0] == "idempotency_in_flight"
+    away.back.set()
+    async with asyncio.timeout(10):
+        while (kept := await asyncio.gather(store.begin("org_1", "k", b"digest"), return_exceptions=True)) != [ANSWER]:
+            assert kept[0].code == "idempotency_in_flight"
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize("held_before", [False, True])
-async def test_who_is_cancelled_while_a_key_is_taken_leaves_it_as_it_was(store, pool, held_before):
+async def test_who_is_cancelled_while_a_key_is_taken_leaves_it_as_it_was(pool, held_before):
+    late = LatePool(pool)
+    store = PostgresIdempotencyStore(late, "writer-1")
     if held_before:
         await store.begin("org_1", "k", b"digest")
-    late = LatePool(pool)
-    taking = asyncio.create_task(PostgresIdempotencyStore(late, "writer-1").begin("org_1", "k", b"digest"))
+    taking = asyncio.create_task(store.begin("org_1", "k", b"digest"))
     await late.done.wait()
     taking.cancel()
     await asyncio.wait({taking})
@@ -104,10 +157,10 @@ async def test_a_restart_frees_what_the_crash_left_in_flight_and_nothing_else(st
     await store.begin("org_1", "answered", b"digest")
     await store.finish("org_1", "answered", ANSWER)
     await other.begin("org_1", "anothers", b"digest")
-    assert await store.release_all() == 1
-    assert await store.begin("org_1", "left", b"digest") is None
-    assert await store.begin("org_1", "answered", b"digest") == ANSWER
-    assert (await refused_with(store.begin("org_1", "anothers", b"digest")))[0] == "idempotency_in_flight"
+    restarted = PostgresIdempotencyStore(pool, "writer-1")
+    assert await restarted.begin("org_1", "left", b"other") is None
+    assert await restarted.begin("org_1", "answered", b"digest") == ANSWER
+    assert (await refused_with(restarted.begin("org_1", "anothers", b"digest")))[0] == "idempotency_in_flight"
 
 
 async def test_after_a_day_the_key_is_new(store, pool):

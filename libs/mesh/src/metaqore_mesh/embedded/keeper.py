@@ -188,7 +188,8 @@ class Keeper:
     def _enter(self, state: PartState, *, seconds: float = 0.0, reason: str = "") -> None:
         self._state, self._reason = state, reason
         self._changed()
-        self._entered(Progress(self.part.name, state, seconds, reason))
+        with suppress(OSError):  # on a full disk, or where nobody reads any more, the part is kept all the same
+            self._entered(Progress(self.part.name, state, seconds, reason))
 
     def _failed(self, why: str) -> MetaQoreError:
         end = _end_of(self._log)

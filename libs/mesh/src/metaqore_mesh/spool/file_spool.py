@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -51,6 +52,13 @@ def sampled_traceparent() -> str | None:
 
 def _now_us() -> int:
     return time.time_ns() // 1000
+
+
+def _given_up(lock: int, disk: Disk, recovering: asyncio.Task[Recovered]) -> None:
+    """Give back what a recovery that nobody waits for any more has opened, and its lock."""
+    if not recovering.cancelled() and recovering.exception() is None:
+        disk.close(recovering.result().descriptor)
+    os.close(lock)
 
 
 class FileSpool:
@@ -109,10 +117,11 @@ class FileSpool:
         lock = try_lock(directory / "lock")
         if lock is None:
             raise SpoolLocked(directory)
+        recovering = asyncio.create_task(asyncio.to_thread(recover, directory, key.writer, disk))
         try:
-            recovered = await asyncio.to_thread(recover, directory, key.writer, disk)
+            recovered = await asyncio.shield(recovering)
         except BaseException:
-            os.close(lock)
+            recovering.add_done_callback(partial(_given_up, lock, disk))  # a thread that has begun goes on
             raise
         committer = Committer(directory, disk, GroupSigner(key, clock), limits, key.writer)
         return cls(lock, recovered, committer, disk=disk, writer=key.writer, limits=limits, holders=holders)

@@ -29,7 +29,7 @@ class KeptResponses:
         self._key = key
         self._messages: list[bytes] = []
         self._size_bytes = 0
-        self._finished = False
+        self._ended = False
 
     async def begin(self, request: pb.SubmitTaskRequest) -> StoredAnswer | None:
         """Take the key, and give None; or the answer that the same request got."""
@@ -48,15 +48,15 @@ class KeptResponses:
         if self._size_bytes > MAX_KEPT_BYTES:
             return
         stored = StoredAnswer(_OK, {"receipt": receipt_token}, b"".join(self._messages))
+        self._ended = True
         try:
             await self._idempotency.finish(self._organization, self._key, stored)
-            self._finished = True
         except MetaQoreError as error:
             _log.warning("idempotency.finish_failed", error=error.code)
 
     async def close(self) -> None:
-        """Release the key unless the answer was kept; call it once `begin` gave None, whatever happened."""
-        if self._finished:
+        """Release the key unless the answer was to be kept; call it once `begin` gave None, whatever happened."""
+        if self._ended:
             return
         try:
             await self._idempotency.release(self._organization, self._key)

@@ -34,7 +34,7 @@ class KeptAnswer:
         self._headers: HeaderList = []
         self._parts: list[bytes] = []
         self._size_bytes = 0
-        self._finished = False
+        self._ended = False
 
     @property
     def begun(self) -> bool:
@@ -67,8 +67,8 @@ class KeptAnswer:
         await self._answer.end(data, keep=keep)
 
     async def close(self) -> None:
-        """Release the key unless the answer was kept."""
-        if self._finished:
+        """Release the key unless the answer was to be kept."""
+        if self._ended:
             return
         try:
             await self._idempotency.release(self._organization, self._key)
@@ -88,9 +88,9 @@ class KeptAnswer:
             name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers if name != _REQUEST_ID
         }
         stored = StoredAnswer(status, headers, b"".join(self._parts))
+        self._ended = True
         try:
             await self._idempotency.finish(self._organization, self._key, stored)
-            self._finished = True
         except MetaQoreError as error:
             _log.warning("idempotency.finish_failed", error=error.code)
 

@@ -184,9 +184,9 @@ class Idempotency(Protocol):
         ...
 
     async def finish(self, organization: str, key: str, answer: StoredAnswer) -> None:
-        """Keep the answer for repeats."""
+        """Keep the answer for repeats, at once or as soon as can be. There is nothing to release then."""
         ...
 
     async def release(self, organization: str, key: str) -> None:
-        """Forget a claim whose request was not answered."""
+        """Forget a claim whose request was not answered. Whatever it raises, the claim is over."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -70,14 +71,23 @@ class AuditIntake:
             await broken
         finally:
             keeping.cancel()
-            await asyncio.wait([keeping])
-            await reader.stop()
+            await _ended(keeping, asyncio.create_task(reader.stop()))
 
     async def _known_places(self) -> Mapping[Place, int]:
         try:
             return await self._places.read()
         except MetaQoreError as error:
             raise StoreUnavailableError(error.message) from error
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    """Wait until all of these have ended, however often it is cancelled meanwhile.
+
+    A tenure's end is noticed by several, and a reader that was not stopped would read on beside its successors.
+    """
+    while not all(task.done() for task in tasks):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait(tasks)
 
 
 async def take(sealer: Sealer, records: Sequence[KafkaRecord]) -> list[PoisonRecord | None]:

@@ -33,10 +33,20 @@ _ANSWERS: Final = """
 select key, digest, first_version, last_version, refusal, receipt from psmp_commands
 where organization = $1 and project = $2 and key = any ($3::bytea[])
 """
-# The lock keeps an erasure, which changes the row, waiting until the version that names the text is there.
+# The lock keeps an erasure, which changes the row, waiting until the version that names the text is there. Who may be
+# the first to use a text changes its row as well: two that shared it until then would wait for each other.
 _BODIES: Final = """
-select digest from psmp_bodies where organization = $1 and digest = any ($2::text[]) and wrapped_key is not null
-order by digest for share
+with used as materialized (
+    select digest from psmp_bodies
+    where organization = $1 and digest = any ($2::text[]) and wrapped_key is not null and is_used
+    order by digest for share
+), others as materialized (
+    select digest from psmp_bodies
+    where organization = $1 and digest = any ($2::text[]) and wrapped_key is not null
+        and digest not in (select digest from used)
+    order by digest for no key update
+)
+select digest from used union all select digest from others
 """
 _HAPPENED: Final = """
 select version, kind, aggregate, aggregate_version, type, schema, body from psmp_events
@@ -92,7 +102,7 @@ class PostgresProjectTransaction(ProjectReads):
 
     async def bodies(self, digests: Collection[str]) -> AbstractSet[str]:
         """Those of these whose keys live; nobody destroys them before the end."""
-        rows = await self.connection.fetch(_BODIES, self.organization, sorted(digests))
+        rows = await self.connection.fetch(_BODIES, self.organization, list(digests))
         return {row["digest"] for row in rows}
 
     async def write(self, changes: Changes) -> None:

@@ -42,7 +42,7 @@ class RepeatedRequests:
         try:
             answer = await run()
         except BaseException:
-            with suppress(MetaQoreError):  # what cannot be released now is free once the service starts again
+            with suppress(MetaQoreError):  # what cannot be released is free all the same
                 await self.kept.release(organization, named)
             raise
         try:
