@@ -101,25 +101,29 @@ def _clash(requirements: Sequence[CargoRequirement]) -> bool:
     ranges = list(dict.fromkeys(cargo_range(one.text) for one in requirements))
     shares = [_shares(allowed, len(ranges)) for allowed in ranges]
     bounded = sorted((share for share in shares if share is not None), key=len)
-    return not _served(bounded, {}, [0])
+    return not _served(bounded)
 
 
-def _served(shares: Sequence[Mapping[Triple, NpmRange]], taken: Mapping[Triple, NpmRange], steps: list[int]) -> bool:
-    """Whether each of `shares` finds a version in one of its classes, beside what is `taken` of each class so far."""
-    steps[0] += 1
-    spend(10 + len(taken))
-    if steps[0] > MAX_STEPS:
-        raise MetaQoreError(
-            "requirements_too_complex",
-            "These requirements can be served in too many ways to try. Bound them to one major each.",
-            kind=ErrorKind.UNPROCESSABLE,
-        )
-    if not shares:
-        return True
-    for class_, allowed in shares[0].items():
-        both = allowed.meet(taken[class_]) if class_ in taken else allowed
-        if not both.is_empty and _served(shares[1:], {**taken, class_: both}, steps):
+def _served(shares: Sequence[dict[Triple, NpmRange]]) -> bool:
+    """Whether each of `shares` can have a version in one of its classes, beside what the others take of it."""
+    steps = 0
+    untried: list[tuple[int, Mapping[Triple, NpmRange]]] = [(0, {})]
+    while untried:
+        at, taken = untried.pop()
+        if at == len(shares):
             return True
+        steps += 1
+        spend(10 + len(taken))
+        if steps > MAX_STEPS:
+            raise MetaQoreError(
+                "requirements_too_complex",
+                "These requirements can be served in too many ways to try. Bound them to one major each.",
+                kind=ErrorKind.UNPROCESSABLE,
+            )
+        for class_, allowed in reversed(shares[at].items()):
+            both = allowed.meet(taken[class_]) if class_ in taken else allowed
+            if not both.is_empty:
+                untried.append((at + 1, {**taken, class_: both}))
     return False
 
 

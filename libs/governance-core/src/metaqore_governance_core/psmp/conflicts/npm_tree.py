@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
+from metaqore_governance_core.psmp.conflicts.cores import first_of_each, last_of_each, smallest_clash
 from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.model import (
     Choice,
@@ -150,10 +150,11 @@ def _overridden(one: NpmRequirement, overrides: Sequence[NpmRequirement]) -> Npm
 
 def _smallest_peer_clash(asked: Sequence[NpmRequirement]) -> list[NpmRequirement]:
     """The smallest part of what one copy must satisfy and npm finds no version for."""
-    at_root = sorted(
+    in_order = sorted(
         (one for one in asked if _range(one) is not None and not _is_empty(one)),
         key=lambda one: (not one.root, one.via, one.manifest),
     )
+    at_root = first_of_each(in_order, lambda one: (one.text, one.kind, one.root, bool(one.via)))
     if not any(one.is_peer for one in at_root) or not _refused(at_root):
         return []
     return smallest_clash(at_root, _refused)
@@ -235,6 +236,7 @@ def _nested_conflicts(key: str, parties: tuple[Party, ...], requirements: Sequen
         for one in requirements
         if one.kind is not NpmKind.OVERRIDE and _range(one) is not None and not _is_empty(one)
     ]
+    asked = last_of_each(asked, lambda one: one.text)
     if len(asked) < 2 or not _disjoint(asked):  # noqa: PLR2004
         return []
     clashing = tuple(one.party for one in smallest_clash(asked, _disjoint))
