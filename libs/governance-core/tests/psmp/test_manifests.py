@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -51,10 +52,10 @@ def test_pyproject_toml():
     assert scopes == {
         ("numpy", ""),
         ("old", ""),
-        ("numpy", "extra fast of manifest"),
-        ("pytest", "group base of manifest"),
-        ("pytest", "group dev of manifest"),
-        ("ruff", "group dev of manifest"),
+        ("numpy", "extra fast"),
+        ("pytest", "group base"),
+        ("pytest", "group dev"),
+        ("ruff", "group dev"),
         ("python", ""),
     }
     assert manifest.environment == "service"
@@ -74,6 +75,17 @@ def test_extras_clash_with_what_is_always_there_and_only_warn_among_themselves()
     (found,) = python_conflicts("python:n", pyproject_toml(PARTY, text).entries)
     assert found.severity is Severity.WARNING
     (found,) = python_conflicts("python:n", pyproject_toml(PARTY, text.replace("n>=1", "n>=3")).entries)
+    assert found.severity is Severity.BLOCKING
+
+
+def test_groups_of_two_projects_only_warn_whatever_they_are_called():
+    def group(name, text):
+        (read,) = pyproject_toml(PARTY, f'[dependency-groups]\ndev = ["n{text}"]').entries
+        return replace(read, party=Party(name, 1, "ann", text))
+
+    (found,) = python_conflicts("python:n", [group("one", "<2"), group("other", ">=2")])
+    assert found.severity is Severity.WARNING
+    (found,) = python_conflicts("python:n", [group("one", "<2"), group("one", ">=2")])
     assert found.severity is Severity.BLOCKING
 
 

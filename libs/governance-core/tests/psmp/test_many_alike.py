@@ -25,7 +25,7 @@ def of_python(texts):
 
 def of_groups(texts):
     return [
-        python_requirement(party(number, text), text, scope=f"group dev of artifact-{number}" if number else "")
+        python_requirement(party(number, text), text, scope="group dev" if number else "")
         for number, text in enumerate(texts)
     ]
 

@@ -57,7 +57,7 @@ def pyproject_toml(party: Party, text: str) -> Manifest:
     marker = _python_marker(python)
     entries = [
         python_requirement(replace(party, declares=line), line, scope=scope, environment=marker)
-        for scope, line in _lines(party, document, project)
+        for scope, line in _lines(document, project)
     ]
     if python:
         declared = replace(party, declares=f"requires-python {python}")
@@ -66,18 +66,18 @@ def pyproject_toml(party: Party, text: str) -> Manifest:
     return Manifest(tuple(entries), str(environment))
 
 
-def _lines(party: Party, document: Mapping[str, Any], project: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _lines(document: Mapping[str, Any], project: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for line in _strings(project.get("dependencies", []), "dependencies"):
         yield "", line
     for extra, lines in sorted(_table(project, "optional-dependencies").items()):
         for line in _strings(lines, f"optional-dependencies.{extra}"):
-            yield f"extra {canonicalize_name(extra)} of {party.artifact}", line
+            yield f"extra {canonicalize_name(extra)}", line
     groups: dict[str, Any] = {
         canonicalize_name(name): lines for name, lines in _table(document, "dependency-groups").items()
     }
     for group in sorted(groups):
         for line in _group(groups, group, ()):
-            yield f"group {group} of {party.artifact}", line
+            yield f"group {group}", line
 
 
 def _group(groups: Mapping[str, Any], name: str, within: tuple[str, ...]) -> Iterator[str]:

@@ -35,8 +35,8 @@ MAX_CELLS: Final = 1024
 class PythonRequirement:
     """One requirement of one party, ready to be compared.
 
-    `scope` is empty for what is always installed, and names the extra or group otherwise. `environment` is the marker
-    that bounds where its manifest is used.
+    `scope` is empty for what is always installed, and names the extra or group of its artifact otherwise. `environment`
+    is the marker that bounds where its manifest is used.
     """
 
     party: Party
@@ -76,18 +76,23 @@ def python_conflicts(key: str, requirements: Sequence[PythonRequirement]) -> lis
     found = _judge(key, always, Severity.BLOCKING)
     if any(one.blocks for one in found):
         return found
-    scopes: dict[str, list[PythonRequirement]] = {}
+    scopes: dict[tuple[str, str], list[PythonRequirement]] = {}
     for one in requirements:
         if one.scope:
-            scopes.setdefault(one.scope, []).append(one)
+            scopes.setdefault(_scope(one), []).append(one)
     distinct = first_of_each(always, lambda one: one.allowed)
     for scope in sorted(scopes):
         if not suit_all([*distinct, *scopes[scope]]):
-            in_scope = [one for one in requirements if one.scope in {"", scope}]
+            in_scope = [one for one in requirements if not one.scope or _scope(one) == scope]
             found += _judge(key, in_scope, Severity.BLOCKING)
     if not any(one.blocks for one in found) and len(scopes) > 1:
         found += _judge(key, requirements, Severity.WARNING)
     return list({one.id: one for one in found}.values())
+
+
+def _scope(one: PythonRequirement) -> tuple[str, str]:
+    """Whose extra or group: each project has its own `dev`."""
+    return one.party.artifact, one.scope
 
 
 def _judge(key: str, requirements: Sequence[PythonRequirement], severity: Severity) -> list[Conflict]:
