@@ -175,6 +175,14 @@ def test_cargo_toml():
     assert manifest.unread == ("dependencies local",)
 
 
+@pytest.mark.parametrize(
+    "inherited", ["5", "[]", "{ path = '../foo', version = '1' }", "{ git = 'https://example.org' }"]
+)
+def test_what_cargo_inherits_from_elsewhere_is_not_read(inherited):
+    text = f"[workspace.dependencies]\nfoo = {inherited}\n[dependencies]\nfoo.workspace = true"
+    assert cargo_toml(PARTY, text).unread == ("dependencies foo",)
+
+
 def test_two_crates_do_not_link_one_library():
     links = [CargoLink(Party(name, 1, f"agent-{name}", ""), "ssl", name) for name in ("a", "b")]
     (found,) = link_conflicts("cargo_links:ssl", links)

@@ -31,12 +31,16 @@ from metaqore_governance_core.psmp.conflicts.npm_ranges import NpmRange, Triple,
 from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 MAX_STEPS: Final = 2_000
-_BARE: Final = re.compile(r"\d[\w.+-]*", re.ASCII)
-_WILD: Final = re.compile(r"\d+(?:\.\d+)?\.[*xX](?:\.[*xX])?", re.ASCII)
+MAX_COMPARATORS: Final = 32
+"""Of one requirement; Cargo's own parser reads no more."""
+_NUMBER: Final = r"(?:0|[1-9]\d{0,18})"
+_IDENTIFIER: Final = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
 _COMPARATOR: Final = re.compile(
-    r"(?:\^|~|=|>=|<=|>|<)?\s*\d+(?:\.\d+(?:\.\d+(?:-[0-9A-Za-z.-]+)?)?)?(?:\+[0-9A-Za-z.-]+)?",
+    rf"(?P<operator>\^|~|=|>=|<=|>|<|)\s*(?P<version>{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}"
+    rf"(?:-{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)?)?)(?P<wild>(?:\.[*xX])*)",
     re.ASCII,
 )
+_PARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +56,25 @@ class CargoRequirement:
 def cargo_range(text: str) -> NpmRange:
     """The set that a requirement spells. Raises `MetaQoreError` `requirement_invalid` or `requirement_too_complex`.
 
-    The grammar is node-semver's but for three things: a comma joins, a bare version means `^`, and nothing is loose.
+    The grammar is node-semver's but for four things: a comma joins, a bare version means `^`, `>=1.*` is `>=1`, and
+    nothing is loose. Source: the `semver` crate.
     """
     check_requirement(text)
-    comparators: list[str] = []
-    for raw in text.split(","):
-        one = raw.strip()
-        if one == "*" or _WILD.fullmatch(one):
-            comparators.append(one)
-        elif _COMPARATOR.fullmatch(one):
-            comparators.append(f"^{one}" if _BARE.fullmatch(one) else one)
-        else:
-            raise _invalid(text)
-    allowed = npm_range(" ".join(comparators))
+    listed = [one.strip() for one in text.split(",")]
+    if len(listed) > MAX_COMPARATORS:
+        raise _invalid(text)
+    spelled = "*" if listed in (["*"], ["x"], ["X"]) else " ".join(_comparator(one, text) for one in listed)
+    allowed = npm_range(spelled)
     if allowed is None:
         raise _invalid(text)
     return allowed
+
+
+def _comparator(one: str, text: str) -> str:
+    match = _COMPARATOR.fullmatch(one)
+    if match is None or (match["wild"] and match[0].count(".") >= _PARTS):
+        raise _invalid(text)
+    return f"{match['operator'] or ('=' if match['wild'] else '^')}{match['version']}"
 
 
 def _invalid(text: str) -> MetaQoreError:
