@@ -11,6 +11,7 @@ from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
 from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts, cargo_range
 from metaqore_governance_core.psmp.conflicts.go_manifests import go_mod, go_work
 from metaqore_governance_core.psmp.conflicts.go_requirements import go_conflicts
+from metaqore_governance_core.psmp.conflicts.maven_manifests import pom_xml
 from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_conflicts
 from metaqore_governance_core.psmp.conflicts.maven_versions import maven_version
 from metaqore_governance_core.psmp.conflicts.model import Party
@@ -140,3 +141,8 @@ def test_dependencies_meet_as_cargo_has_it(way):
     ]
     foo = [one for one in entries if one.name == "foo"]
     assert any(one.blocks for one in cargo_conflicts("cargo:foo", foo)) is not way["compatible"]
+
+
+@pytest.mark.parametrize(("pom", "passed_on"), MAVEN["poms"], ids=str)
+def test_a_pom_passes_on_what_maven_says(pom, passed_on):
+    assert [f"{one.name}@{one.text}" for one in pom_xml(Party("mine", 1, "ann", ""), pom).entries] == passed_on

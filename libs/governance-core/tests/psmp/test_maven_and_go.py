@@ -119,10 +119,9 @@ class TestMaven:
     def test_properties_that_name_each_other_end(self):
         grown = "".join(f"<p{at}>{f'${{p{at + 1}}}' * 8}</p{at}>" for at in range(30))
         text = f"<project><properties>{grown}<a>${{a}}</a></properties><dependencies>"
-        for version in ("${p0}", "${a}"):
-            text += (
-                f"<dependency><groupId>g</groupId><artifactId>x</artifactId><version>{version}</version></dependency>"
-            )
+        for name, version in (("x", "${p0}"), ("y", "${a}")):
+            named = f"<groupId>g</groupId><artifactId>{name}</artifactId>"
+            text += f"<dependency>{named}<version>{version}</version></dependency>"
         assert len(pom_xml(ANN, f"{text}</dependencies></project>").unread) == 2
 
 
