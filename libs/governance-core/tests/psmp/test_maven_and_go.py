@@ -231,6 +231,36 @@ class TestGo:
         ]
         assert (manifest.environment, manifest.unread) == ("tools", ("unheard of",))
 
+    @pytest.mark.parametrize(
+        ("module", "version", "taken"),
+        [
+            ("foo.com/a", "v0.1.0", True),
+            ("foo.com/a", "v2.0.0", False),
+            ("foo.com/a", "v2.0.0+incompatible", True),
+            ("foo.com/a", "v2.0.0-20200101000000-abcdefabcdef", False),
+            ("foo.com/a/v2", "v2.0.0", True),
+            ("foo.com/a/v2", "v1.0.0", False),
+            ("foo.com/a/v2", "v0.0.0-20200101000000-abcdefabcdef", False),
+            ("foo.com/a/v10", "v10.0.0", True),
+            ("foo.com/a.v2", "v2.0.0", False),
+            ("gopkg.in/a.v2", "v2.0.0", True),
+            ("gopkg.in/a.v2", "v1.0.0", False),
+            ("gopkg.in/a.v2-unstable", "v2.0.0", True),
+            ("gopkg.in/a.v1", "v0.1.0", False),
+            ("gopkg.in/a.v1", "v0.0.0-20200101000000-abcdefabcdef", True),
+        ],
+    )
+    @pytest.mark.parametrize("verb", ["require", "exclude"])
+    def test_the_path_of_a_module_names_its_major_as_go_1_27_has_it(self, verb, module, version, taken):
+        text = f"module example.com/one\n{verb} {module} {version}//why"
+        if taken:
+            (entry,) = go_mod(ANN, text).entries
+            assert (entry.name, entry.text) == (module, version)
+            return
+        with pytest.raises(MetaQoreError) as error:
+            go_mod(ANN, text)
+        assert error.value.code == "requirement_invalid"
+
     def test_a_go_work_is_read(self):
         manifest = go_work(ANN, "go 1.22\nuse (\n./a\n./b\n)\nreplace example.com/foo => ./foo\n", "src/go.work")
         assert [(one.name, one.text, one.kind.value, one.target) for one in manifest.entries] == [
