@@ -250,9 +250,9 @@ class TestGo:
             ("gopkg.in/a.v1", "v0.0.0-20200101000000-abcdefabcdef", True),
         ],
     )
-    @pytest.mark.parametrize("verb", ["require", "exclude"])
-    def test_the_path_of_a_module_names_its_major_as_go_1_27_has_it(self, verb, module, version, taken):
-        text = f"module example.com/one\n{verb} {module} {version}//why"
+    @pytest.mark.parametrize(("verb", "rest"), [("require", ""), ("exclude", ""), ("replace", "=> ./here")])
+    def test_the_path_of_a_module_names_its_major_as_go_1_27_has_it(self, verb, rest, module, version, taken):
+        text = f"module example.com/one\n{verb} {module} {version} {rest}//why"
         if taken:
             (entry,) = go_mod(ANN, text).entries
             assert (entry.name, entry.text) == (module, version)

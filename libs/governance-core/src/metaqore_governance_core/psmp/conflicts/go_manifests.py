@@ -110,7 +110,7 @@ def _replacement(replaced: list[str], by: list[str], path: str, *, in_work: bool
         return None
     version = replaced[1] if len(replaced) > 1 else ""
     if version:
-        module_version(version)
+        check_major(replaced[0], version)
     is_folder = by[0].startswith(_RELATIVE) or by[0] in {".", ".."}
     if is_folder is (len(by) > 1):
         return None
