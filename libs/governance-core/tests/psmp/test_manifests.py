@@ -34,6 +34,40 @@ def test_requirements_txt():
     assert manifest.unread == ("-r other.txt", "--index-url https://example.org/simple")
 
 
+@pytest.mark.parametrize(
+    ("text", "read", "unread"),
+    [
+        pytest.param("a>=1, \\\n<2\n", ["a>=1, <2"], [], id="a line goes on"),
+        pytest.param("nu\\\r\nmpy>=1\r\n", ["numpy>=1"], [], id="within a name"),
+        pytest.param("# of old: \\\na<2\nb", ["a<2", "b"], [], id="a comment does not go on"),
+        pytest.param("a<2 \\\n# why\nb", ["a<2", "b"], [], id="a comment ends what goes on"),
+        pytest.param("a<2 \\", ["a<2"], [], id="nothing follows"),
+        pytest.param(
+            "https://x.org/a-1.0-py3-none-any.whl",
+            ["a @ https://x.org/a-1.0-py3-none-any.whl"],
+            [],
+            id="a wheel's address",
+        ),
+        pytest.param(
+            "git+https://x.org/a.git@v1#egg=a&subdirectory=b ; os_name == 'nt'",
+            ["a @ git+https://x.org/a.git@v1#egg=a&subdirectory=b ; os_name == 'nt'"],
+            [],
+            id="a repository's with the name",
+        ),
+        pytest.param("git+https://x.org/a.git", [], ["git+https://x.org/a.git"], id="a repository's without"),
+        pytest.param("./wheels/a-1.0+cpu-py3-none-any.whl", ["a==1.0+cpu"], [], id="a file"),
+        pytest.param("sdists/a-1.0.tar.gz; os_name == 'nt'", ["a==1.0 ; os_name == 'nt'"], [], id="an archive"),
+        pytest.param("a-1.0-py3-none-any.whl", ["a==1.0"], [], id="a file in the same folder"),
+        pytest.param("./libs/a\n.\n../b[c]", [], ["./libs/a", ".", "../b[c]"], id="folders"),
+        pytest.param("a @ ./a-1.0.tar.gz", ["a @ ./a-1.0.tar.gz"], [], id="a name at a place"),
+    ],
+)
+def test_lines_are_those_that_pip_reads(text, read, unread):
+    manifest = requirements_txt(PARTY, text)
+    assert [one.text for one in manifest.entries] == read
+    assert list(manifest.unread) == unread
+
+
 def test_pyproject_toml():
     text = """
     [project]
