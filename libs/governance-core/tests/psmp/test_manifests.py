@@ -128,21 +128,33 @@ def test_package_json():
         "dependencies": {"react": "^18"},
         "peerDependencies": {"vue": "^3", "sass": "*"},
         "peerDependenciesMeta": {"sass": {"optional": True}},
-        "overrides": {"@scope/foo@^1": "1.0.0", "react": "$react", "bar": {".": "2", "foo": "3"}},
+        "overrides": {
+            "@scope/foo@^1": "1.0.0",
+            "react": "$react",
+            "bar": {".": "2", "foo": "3", "react": "$react", "old@1": "2", "deep": {"er": "1"}},
+            "baz": "",
+            "qux@1": {"foo": "3"},
+        },
         "metaqore": {"environment": "web"},
     }
     manifest = package_json(PARTY, json.dumps(document), "web/package.json")
-    assert {(one.name, one.kind, one.text, one.selector) for one in manifest.entries} == {
+    assert {(one.name, one.kind, one.text, one.selector) for one in manifest.entries if not one.via} == {
         ("react", NpmKind.DEPENDENCY, "^18", ""),
         ("vue", NpmKind.PEER, "^3", ""),
         ("sass", NpmKind.OPTIONAL_PEER, "*", ""),
         ("@scope/foo", NpmKind.OVERRIDE, "1.0.0", "^1"),
         ("react", NpmKind.OVERRIDE, "^18", ""),
         ("bar", NpmKind.OVERRIDE, "2", ""),
+        ("baz", NpmKind.OVERRIDE, "*", ""),
     }
+    assert [(one.via, one.name, one.text) for one in manifest.entries if one.via] == [
+        ("bar", "foo", "3"),
+        ("bar", "react", "^18"),
+        ("bar", "old", "2"),
+    ]
     assert not any(one.root for one in manifest.entries)
     assert manifest.environment == "web"
-    assert manifest.unread == ("overrides below bar",)
+    assert manifest.unread == ("overrides below bar", "overrides below qux@1")
 
 
 def test_a_lock_file_tells_the_peers_at_the_top():
