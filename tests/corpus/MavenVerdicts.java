@@ -2,6 +2,9 @@ import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.maven.model.Dependency;
+import org.apache.maven.model.building.DefaultModelBuilderFactory;
+import org.apache.maven.model.building.DefaultModelBuildingRequest;
 import org.apache.maven.repository.internal.MavenRepositorySystemUtils;
 import org.eclipse.aether.DefaultRepositorySystemSession;
 import org.eclipse.aether.RepositorySystem;
@@ -9,7 +12,6 @@ import org.eclipse.aether.artifact.DefaultArtifact;
 import org.eclipse.aether.collection.CollectRequest;
 import org.eclipse.aether.collection.DependencyCollectionException;
 import org.eclipse.aether.collection.UnsolvableVersionConflictException;
-import org.eclipse.aether.graph.Dependency;
 import org.eclipse.aether.repository.LocalRepository;
 import org.eclipse.aether.resolution.VersionRangeResolutionException;
 import org.eclipse.aether.util.version.GenericVersionScheme;
@@ -17,7 +19,8 @@ import org.eclipse.aether.util.version.GenericVersionScheme;
 /**
  * What Maven's own resolver says, the one that `mvn` runs, with the session that it makes. The first argument is a local
  * repository, the second a file with a line for each question: `collect group:artifact:version,...` of what a project
- * depends on, or `compare one other`. Answers a line each: `found`, `refused`, or the order.
+ * depends on, `compare one other`, or `passed-on file` of a pom. Answers a line each: `found`, `refused`, the order, or
+ * what whoever uses the module of the pom gets with it, `group:artifact@version;...` behind a `+`.
  */
 public final class MavenVerdicts {
     public static void main(String[] arguments) throws Exception {
@@ -35,9 +38,13 @@ public final class MavenVerdicts {
                 System.out.println(Integer.signum(order));
                 continue;
             }
+            if (words[0].equals("passed-on")) {
+                System.out.println("+" + passedOn(new File(words[1])));
+                continue;
+            }
             CollectRequest request = new CollectRequest();
             for (String coordinates : List.of(words[1].split(","))) {
-                request.addDependency(new Dependency(new DefaultArtifact(coordinates), "compile"));
+                request.addDependency(new org.eclipse.aether.graph.Dependency(new DefaultArtifact(coordinates), "compile"));
             }
             try {
                 system.collectDependencies(session, request);
@@ -51,5 +58,19 @@ public final class MavenVerdicts {
                 System.out.println("refused");
             }
         }
+    }
+
+    private static String passedOn(File pom) throws Exception {
+        DefaultModelBuildingRequest request = new DefaultModelBuildingRequest();
+        request.setPomFile(pom);
+        StringBuilder told = new StringBuilder();
+        for (Dependency one : new DefaultModelBuilderFactory().newInstance().build(request).getEffectiveModel()
+                .getDependencies()) {
+            if (List.of("compile", "runtime").contains(one.getScope()) && !one.isOptional()) {
+                told.append(told.length() > 0 ? ";" : "");
+                told.append(one.getGroupId() + ":" + one.getArtifactId() + " " + one.getVersion());
+            }
+        }
+        return told.toString().replace(" ", "@");
     }
 }

@@ -1,5 +1,7 @@
 """Makes conflicts/cargo.json: requirements of a workspace's crates, and whether cargo finds versions for them.
 
+It also asks which texts cargo reads as requirements, and of some ways to write a dependency whether they meet.
+
 Run it with the project's Python; it needs cargo and no network: the registry is a folder with an index of empty crates,
 made for each case. Cases are written by hand or drawn with a fixed seed. A case is held back by its name alone: those
 measure the rules, and no rule may be changed after looking at one.
@@ -59,6 +61,33 @@ BY_HAND = [
     ["=1.2", "=1.2.9"],
     ["=1", "=1.2", "=1.3"],
 ]
+READ = [
+    *("1", "1.2", "1.2.3", "  1  ", "*", "x", "X", "1.*", "1.x", "1.*.*", "1.2.*", "1.2.*.*", "1.*.3", "*.1", "**", ""),
+    *(">=1.*", "^1.*", "~1.*", "=1.*", ">1.*", "<1.*", "<=1.*", ">1.2.*", "~1.2.*", "=*", ">=*", "^*", "~*", "1.*-rc"),
+    *("v1", "=v1", "01.2", "1.02", "1..2", "1.2.3.4", ">= 1", "> =1", "=>1", "==1", "~>1", "!=1", "^ 1", "^", "="),
+    *("1 - 2", "1 || 2", "1 2", "1,2", "1 , 2", "1,,2", ",1", "1,", "*, 1", "1, *", "latest", "1.2.3-", "1.2.3-rc"),
+    *("1.2.3-rc.01", "1.2.3-rc..1", "1.2-rc", "1.2.3+", "1.2.3+b.c", "1.2+b", "1.2.3-rc+b", "1.2.3-0", "1.2.3-00"),
+    *("1.2.3-0a", "1.2.3-rc_1", "1.2.\uff13", "99999999999999999999", ",".join([">=1"] * 32), ",".join([">=1"] * 33)),
+]
+"""Read as requirements or not."""
+DEPENDENCIES = [
+    ['[dependencies]\nfoo = { path = "../foo", version = "=1.2.3" }', '[dependencies]\nfoo = "=1.2.4"'],
+    ['[dependencies]\nfoo = { path = "../foo", version = "1" }', '[dependencies]\nfoo = "=1.2.4"'],
+    ['[dependencies]\nfoo = { version = "=1.2.3", optional = true }', '[dependencies]\nfoo = "=1.2.4"'],
+    ['[dependencies]\nfoo = "=1.2.3"\nbar = { package = "foo", version = "=1.2.4" }', ""],
+    ['[dependencies]\nfoo = "=1.2.3"\nbar = { package = "foo", version = "=2.2.4" }', ""],
+    ['[target."cfg(windows)".dependencies]\nfoo = "=1.2.3"', '[target."cfg(unix)".dependencies]\nfoo = "=1.2.4"'],
+    *(
+        [f'[{one}]\nfoo = "=1.2.3"', '[dependencies]\nfoo = "=1.2.4"']
+        for one in ("dev-dependencies", "dev_dependencies")
+    ),
+    *(
+        [f'[{one}]\nfoo = "=1.2.3"', '[dependencies]\nfoo = "=1.2.4"']
+        for one in ("build-dependencies", "build_dependencies")
+    ),
+    ['[dependencies.foo]\nversion = "=1.2.3"\ndefault-features = false', '[dependencies]\nfoo = "=1.2.4"'],
+]
+"""What two members of a workspace say of one package, each in its own way."""
 VERSIONS = [
     "1.0.0",
     "1.2",
@@ -122,25 +151,33 @@ def published(texts):
 
 def verdict(texts):
     """Whether cargo finds versions. Any failure but one to find them is an error of the case."""
+    members = [f"[dependencies]\nfoo = {json.dumps(text, ensure_ascii=False)}" for text in texts]
+    error = refusal(members, published(texts))
+    if error and not re.search("failed to select a version", error):
+        sys.exit(f"{texts}: {error}")
+    return not error
+
+
+def is_read(text):
+    """Whether cargo reads it as a requirement, whatever it finds for it."""
+    return "failed to parse the version requirement" not in refusal(
+        [f"[dependencies]\nfoo = {json.dumps(text, ensure_ascii=False)}"], published([])
+    )
+
+
+def refusal(members, versions):
+    """What cargo says against members with these dependencies, where foo is published in some versions."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         index = root / "registry" / "index" / "3" / "f"
         index.mkdir(parents=True)
         crate = {"name": "foo", "deps": [], "cksum": "0" * 64, "features": {}, "yanked": False}
-        rows = [json.dumps({**crate, "vers": version}) for version in published(texts)]
+        rows = [json.dumps({**crate, "vers": version}) for version in versions]
         (index / "foo").write_text("\n".join(rows) + "\n", encoding="utf-8")
-        members = []
-        for number, text in enumerate(texts):
-            member = root / "tree" / f"m{number}"
-            (member / "src").mkdir(parents=True)
-            (member / "src" / "lib.rs").write_text("", encoding="utf-8")
-            manifest = (
-                f'[package]\nname = "m{number}"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\nfoo = "{text}"\n'
-            )
-            (member / "Cargo.toml").write_text(manifest, encoding="utf-8")
-            members.append(f'"m{number}"')
-        top = f'[workspace]\nresolver = "2"\nmembers = [{", ".join(members)}]\n'
-        (root / "tree" / "Cargo.toml").write_text(top, encoding="utf-8")
+        for number, dependencies in enumerate(members):
+            write_crate(root / "tree" / f"m{number}", f"m{number}", "0.1.0", dependencies)
+        write_crate(root / "tree" / "foo", "foo", "1.2.3", "")
+        (root / "tree" / "Cargo.toml").write_text('[workspace]\nresolver = "2"\nmembers = ["m*"]\n', encoding="utf-8")
         (root / "tree" / ".cargo").mkdir()
         (root / "tree" / ".cargo" / "config.toml").write_text(
             '[source.crates-io]\nreplace-with = "here"\n[source.here]\nlocal-registry = "../registry"\n',
@@ -154,9 +191,14 @@ def verdict(texts):
             check=False,
             env={**os.environ, "CARGO_HOME": f"{folder}/home"},
         )
-    if run.returncode and not re.search("failed to select a version", run.stderr):
-        sys.exit(f"{texts}: {run.stderr}")
-    return run.returncode == 0
+    return run.stderr if run.returncode else ""
+
+
+def write_crate(folder, name, version, dependencies):
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "lib.rs").write_text("", encoding="utf-8")
+    package = f'[package]\nname = "{name}"\nversion = "{version}"\nedition = "2021"\n'
+    (folder / "Cargo.toml").write_text(f"{package}{dependencies}\n", encoding="utf-8")
 
 
 def main():
@@ -173,7 +215,9 @@ def main():
             held_back = name.startswith("drawn") and hashlib.sha256(name.encode()).digest()[0] % 2 == 0
             cases.append({"name": name, "requirements": texts, "compatible": compatible, "held_back": held_back})
     version = subprocess.run(["cargo", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
-    TARGET.write_text(json.dumps({"tool": f"cargo {version}", "cases": cases}, indent=1) + "\n", encoding="utf-8")
+    ways = [{"members": members, "compatible": not refusal(members, published(members))} for members in DEPENDENCIES]
+    form = {"tool": f"cargo {version}", "cases": cases, "read": {text: is_read(text) for text in READ}, "ways": ways}
+    TARGET.write_text(json.dumps(form, indent=1) + "\n", encoding="utf-8")
     print(f"\n{len(cases)} cases, {kept[True]} of them compatible")
 
 

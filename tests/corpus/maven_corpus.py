@@ -3,7 +3,8 @@
 Run it with the project's Python; it needs Java and Maven, whose jars lie in MAVEN_LIB (/usr/share/maven/lib unless
 given), and no network: the local repository is a folder of poms made for it. The modules are what the project depends
 on. Cases are written by hand or drawn with a fixed seed. A case is held back by its name alone: those measure the
-rules, and no rule may be changed after looking at one. It also asks how Maven orders versions.
+rules, and no rule may be changed after looking at one. It also asks how Maven orders versions, and what some poms pass
+on to who uses their module.
 """
 
 import hashlib
@@ -69,6 +70,45 @@ ORDERED = [
 ]
 
 
+def dependency(version="", more=""):
+    version = f"<version>{version}</version>" if version else ""
+    return f"<dependency><groupId>g</groupId><artifactId>a</artifactId>{version}{more}</dependency>"
+
+
+def depends(*on):
+    return f"<dependencies>{''.join(on)}</dependencies>"
+
+
+def manages(*on):
+    return f"<dependencyManagement>{depends(*on)}</dependencyManagement>"
+
+
+POMS = [
+    depends(dependency("[1,2)")),
+    depends(dependency(" 1.2 ")),
+    depends(dependency("1.<!-- not 3 -->2")),
+    depends(dependency("<![CDATA[[1,2)]]>")),
+    depends(dependency("[1]"), dependency("[2]")),
+    *(depends(dependency("1", f"<scope>{one}</scope>")) for one in ("compile", "runtime", "test", "provided")),
+    *(depends(dependency("1", f"<optional>{one}</optional>")) for one in ("true", "TRUE", " true ", "false")),
+    manages(dependency("[1,2)")) + depends(dependency()),
+    manages(dependency("[1,2)")) + depends(dependency("[3,4)")),
+    manages(dependency("[1]"), dependency("[2]")) + depends(dependency()),
+    *(
+        manages(dependency("1", f"<scope>{one}</scope>")) + depends(dependency())
+        for one in ("runtime", "test", "provided")
+    ),
+    manages(dependency("1", "<scope>test</scope>")) + depends(dependency("", "<scope>compile</scope>")),
+    manages(dependency("1", "<optional>true</optional>")) + depends(dependency()),
+    "<properties><a.v>[1,2)</a.v></properties>" + depends(dependency("${a.v}")),
+    "<properties><a.v>${b.v}</a.v><b.v>7</b.v></properties>" + depends(dependency("${a.v}")),
+    "<properties><o>true</o></properties>" + depends(dependency("1", "<optional>${o}</optional>")),
+    depends(dependency("${project.version}")),
+    depends(dependency("${pom.version}")),
+]
+"""What a pom says beside who it is."""
+
+
 def bound(chance):
     shape = chance.random()
     low, high = sorted(chance.choices(VERSIONS, k=2), key=VERSIONS.index)
@@ -121,7 +161,7 @@ def publish(repository, group, artifact, version, dependency=""):
 
 
 def ask(cases):
-    """For each case, whether Maven's resolver serves it; and the order of all pairs of versions."""
+    """For each case, whether Maven serves it; the order of all pairs of versions; and what each pom passes on."""
     pairs = [(one, other) for one, other in itertools.product(ORDERED, repeat=2) if one <= other]
     with tempfile.TemporaryDirectory() as folder:
         repository, questions = Path(folder) / "repository", []
@@ -144,18 +184,31 @@ def ask(cases):
                 publish(repository, group, f"m{at}", "1", dependency)
             questions.append("collect " + ",".join(f"{group}:m{at}:1" for at in range(len(texts))))
         questions += [f"compare {one} {other}" for one, other in pairs]
+        for number, said in enumerate(POMS):
+            file = Path(folder) / f"{number}.xml"
+            file.write_text(pom("group", "mine", "1", said), encoding="utf-8")
+            questions.append(f"passed-on {file}")
         asked = Path(folder) / "questions"
         asked.write_text("\n".join(questions) + "\n", encoding="utf-8")
         command = ["java", "-cp", f"{LIB}/*", str(VERDICTS), str(repository), str(asked)]
         answers = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    orders = [[one, other, int(order)] for (one, other), order in zip(pairs, answers[len(cases) :], strict=True)]
-    return [answer == "found" for answer in answers[: len(cases)]], orders
+    of_cases, of_pairs, of_poms = (
+        answers[: len(cases)],
+        answers[len(cases) : -len(POMS)],
+        answers[-len(POMS) :],
+    )
+    orders = [[one, other, int(order)] for (one, other), order in zip(pairs, of_pairs, strict=True)]
+    poms = [
+        [pom("group", "mine", "1", said), answer[1:].split(";") if answer[1:] else []]
+        for said, answer in zip(POMS, of_poms, strict=True)
+    ]
+    return [answer == "found" for answer in of_cases], orders, poms
 
 
 def main():
     proposals = [(f"written {number}", texts) for number, texts in enumerate(BY_HAND)]
     proposals += [(f"drawn {number}", texts) for number, texts in enumerate(drawn(260))]
-    verdicts, orders = ask([texts for _, texts in proposals])
+    verdicts, orders, poms = ask([texts for _, texts in proposals])
     cases, kept = [], {True: 0, False: 0}
     for (name, texts), compatible in zip(proposals, verdicts, strict=True):
         if kept[compatible] < EACH:
@@ -164,8 +217,8 @@ def main():
             cases.append({"name": name, "requirements": texts, "compatible": compatible, "held_back": held_back})
     told = subprocess.run(["mvn", "--batch-mode", "--version"], capture_output=True, text=True, check=True).stdout
     tool = re.search(r"Apache Maven [0-9.]+", told)[0]
-    written = json.dumps({"tool": tool, "cases": cases, "order": orders}, separators=(",", ":"))
-    written = written.replace('{"name"', '\n{"name"').replace('"order":', '\n"order":')
+    written = json.dumps({"tool": tool, "cases": cases, "order": orders, "poms": poms}, separators=(",", ":"))
+    written = written.replace('{"name"', '\n{"name"').replace('"order":', '\n"order":').replace('"poms":', '\n"poms":')
     TARGET.write_text(written + "\n", encoding="utf-8")
     print(f"{len(cases)} cases, {kept[True]} of them compatible; {len(orders)} pairs of versions")
 

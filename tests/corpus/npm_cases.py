@@ -41,6 +41,11 @@ def overrides(value, key="foo"):
     return {"overrides": {key: value}}
 
 
+def with_plugin(value):
+    """A root that has a package and the one whose peer it is."""
+    return {"package.json": root(dependencies={"pa": "1", "foo": "^2"}, overrides=value)}
+
+
 BY_HAND = [
     ({"package.json": root(**asks("^1"))}, {}),
     ({"package.json": root(**asks(">2 <1"))}, {}),
@@ -104,6 +109,25 @@ BY_HAND = [
     ({"package.json": root(dependencies={"pa": "1"}, **peer("^2"))}, {"pa": peer("^1")}),
     ({"package.json": root(dependencies={"pa": "1", "foo": "^2"})}, {"pa": optional_peer("^1")}),
     ({"package.json": root(dependencies={"pa": "1", "foo": "^2"})}, {"pa": asks("^1")}),
+    ({"package.json": root(**asks("^1"), **overrides("*"))}, {}),
+    ({"package.json": root(**asks("^1"), **overrides(""))}, {}),
+    ({"package.json": root(**peer("^1"), **overrides("*"))}, {}),
+    ({"package.json": root(**asks("^1"), overrides={"foo@^1": "^1", "foo": "2"})}, {}),
+    ({"package.json": root(**asks("^1"), overrides={"foo": "^1", "foo@^1": "2"})}, {}),
+    ({"package.json": root(**asks("^1"), overrides={"foo@^2": "^1", "foo@^1": "1.0.0"})}, {}),
+    ({"package.json": root(**asks("latest"), overrides={"foo@^1": "1.0.0"})}, {}),
+    ({"package.json": root(**asks("^1"), overrides={"foo": {"bar": "1"}})}, {}),
+    (with_plugin({"pa": {"foo": "$foo"}}), {"pa": peer("^1")}),
+    (with_plugin({"pa": {"foo": "^2"}}), {"pa": peer("^1")}),
+    (with_plugin({"pa": {"foo": "^1"}}), {"pa": peer("^2")}),
+    (with_plugin({"pa": {"foo": "*"}}), {"pa": peer("^1")}),
+    (with_plugin({"pb": {"foo": "^2"}}), {"pa": peer("^1")}),
+    (with_plugin({"pa@2": {"foo": "^2"}}), {"pa": peer("^1")}),
+    (with_plugin({"foo": "$foo"}), {"pa": peer("^1")}),
+    (with_plugin({"pa": {"foo": "^2"}, "foo@^1": "^1"}), {"pa": peer("^1")}),
+    ({"package.json": root(dependencies={"pa": "1", "foo": "npm:bar@1"})}, {"pa": peer("^2")}),
+    ({"package.json": root(dependencies={"pa": "1", "foo": "npm:bar@1"})}, {"pa": peer("^1")}),
+    ({"package.json": root(dependencies={"pa": "1", "old": "npm:foo@1", "foo": "^2"})}, {"pa": peer("^2")}),
 ]
 
 RANGES = [

@@ -1,5 +1,8 @@
 """Paths, ownership and the judgement of one declaration among many."""
 
+import time
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +14,7 @@ from metaqore_governance_core.psmp.conflicts.judge import conflicts_of
 from metaqore_governance_core.psmp.conflicts.model import Choice, ConflictType, Party, Severity
 from metaqore_governance_core.psmp.conflicts.npm_manifests import package_json
 from metaqore_governance_core.psmp.conflicts.ownership import TaskHold, ownership_conflicts
-from metaqore_governance_core.psmp.conflicts.paths import checked_path, path_claims
+from metaqore_governance_core.psmp.conflicts.paths import checked_path, path_claims, path_key
 from metaqore_governance_core.psmp.conflicts.python_requirements import python_requirement
 
 
@@ -58,6 +61,12 @@ def judged(declaration, *standing):
             writes("a", "src/a.py"), writes("b", "src/a\u200b.py"), ConflictType.PATH_UNICODE, id="an unseen character"
         ),
         pytest.param(writes("a", "a.py"), writes("b", "a.py. "), ConflictType.PATH_UNICODE, id="an unseen end"),
+        pytest.param(
+            writes("a", "src/a"),
+            writes("b", "src/a.\u200b"),
+            ConflictType.PATH_UNICODE,
+            id="an unseen character at the end",
+        ),
         pytest.param(writes("a", "src/a.py"), writes("b", "src /A.py"), ConflictType.PATH_CASE, id="case and an end"),
         pytest.param(
             writes("a", renames=[("x", "y")]), writes("b", "x"), ConflictType.PATH_RENAME, id="renamed away and written"
@@ -80,6 +89,21 @@ def test_paths_that_clash(standing, incoming, type_):
     assert {party.by for party in found.clashing} == {"agent-a", "agent-b"}
     assert all(party.by in found.explanation for party in found.clashing)
     assert judged(standing, incoming)[0].id == found.id
+
+
+@given(st.lists(st.sampled_from("aI\u0130\u00df\u00e9\u0301\ufb01. /\u200b\u00ad\u0345"), max_size=8).map("".join))
+def test_what_paths_share_is_one_of_them(path):
+    assert path_key(path_key(path)) == path_key(path)
+    assert {path_key(unicodedata.normalize(form, path)) for form in ("NFC", "NFD")} == {path_key(path)}
+
+
+@pytest.mark.parametrize("filler", [" ", ".", " .", "\u200b", "\u200b "])
+def test_a_path_of_many_spaces_or_dots_is_read_at_once(filler):
+    path = filler * (1000 // len(filler)) + "a"
+    began = time.process_time()
+    for _ in range(2000):
+        path_key(path)
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
 """The rules against what the real tools said. Scripts beside the corpus made it; this needs none of the tools."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts
+from metaqore_governance_core.errors import MetaQoreError
+from metaqore_governance_core.psmp.conflicts.cargo_manifests import cargo_toml
+from metaqore_governance_core.psmp.conflicts.cargo_requirements import CargoRequirement, cargo_conflicts, cargo_range
 from metaqore_governance_core.psmp.conflicts.go_manifests import go_mod, go_work
 from metaqore_governance_core.psmp.conflicts.go_requirements import go_conflicts
+from metaqore_governance_core.psmp.conflicts.maven_manifests import pom_xml
 from metaqore_governance_core.psmp.conflicts.maven_requirements import MavenRequirement, maven_conflicts
 from metaqore_governance_core.psmp.conflicts.maven_versions import maven_version
 from metaqore_governance_core.psmp.conflicts.model import Party
@@ -120,3 +124,25 @@ def test_versions_of_maven_are_in_its_order(one, other, order):
     this, that = maven_version(one), maven_version(other)
     assert (this > that) - (this < that) == order
     assert (this == that) is (order == 0)
+
+
+@pytest.mark.parametrize(("text", "read"), CARGO["read"].items(), ids=lambda value: str(value)[:30])
+def test_a_text_is_a_requirement_where_cargo_reads_it(text, read):
+    with nullcontext() if read else pytest.raises(MetaQoreError, match="This is no requirement of Cargo"):
+        cargo_range(text)
+
+
+@pytest.mark.parametrize("way", CARGO["ways"], ids=lambda way: way["members"][0])
+def test_dependencies_meet_as_cargo_has_it(way):
+    entries = [
+        entry
+        for number, text in enumerate(way["members"])
+        for entry in cargo_toml(Party(f"m{number}", 1, f"agent-{number}", ""), text).entries
+    ]
+    foo = [one for one in entries if one.name == "foo"]
+    assert any(one.blocks for one in cargo_conflicts("cargo:foo", foo)) is not way["compatible"]
+
+
+@pytest.mark.parametrize(("pom", "passed_on"), MAVEN["poms"], ids=str)
+def test_a_pom_passes_on_what_maven_says(pom, passed_on):
+    assert [f"{one.name}@{one.text}" for one in pom_xml(Party("mine", 1, "ann", ""), pom).entries] == passed_on

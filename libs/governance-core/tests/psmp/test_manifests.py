@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,40 @@ def test_requirements_txt():
     assert manifest.unread == ("-r other.txt", "--index-url https://example.org/simple")
 
 
+@pytest.mark.parametrize(
+    ("text", "read", "unread"),
+    [
+        pytest.param("a>=1, \\\n<2\n", ["a>=1, <2"], [], id="a line goes on"),
+        pytest.param("nu\\\r\nmpy>=1\r\n", ["numpy>=1"], [], id="within a name"),
+        pytest.param("# of old: \\\na<2\nb", ["a<2", "b"], [], id="a comment does not go on"),
+        pytest.param("a<2 \\\n# why\nb", ["a<2", "b"], [], id="a comment ends what goes on"),
+        pytest.param("a<2 \\", ["a<2"], [], id="nothing follows"),
+        pytest.param(
+            "https://x.org/a-1.0-py3-none-any.whl",
+            ["a @ https://x.org/a-1.0-py3-none-any.whl"],
+            [],
+            id="a wheel's address",
+        ),
+        pytest.param(
+            "git+https://x.org/a.git@v1#egg=a&subdirectory=b ; os_name == 'nt'",
+            ["a @ git+https://x.org/a.git@v1#egg=a&subdirectory=b ; os_name == 'nt'"],
+            [],
+            id="a repository's with the name",
+        ),
+        pytest.param("git+https://x.org/a.git", [], ["git+https://x.org/a.git"], id="a repository's without"),
+        pytest.param("./wheels/a-1.0+cpu-py3-none-any.whl", ["a==1.0+cpu"], [], id="a file"),
+        pytest.param("sdists/a-1.0.tar.gz; os_name == 'nt'", ["a==1.0 ; os_name == 'nt'"], [], id="an archive"),
+        pytest.param("a-1.0-py3-none-any.whl", ["a==1.0"], [], id="a file in the same folder"),
+        pytest.param("./libs/a\n.\n../b[c]", [], ["./libs/a", ".", "../b[c]"], id="folders"),
+        pytest.param("a @ ./a-1.0.tar.gz", ["a @ ./a-1.0.tar.gz"], [], id="a name at a place"),
+    ],
+)
+def test_lines_are_those_that_pip_reads(text, read, unread):
+    manifest = requirements_txt(PARTY, text)
+    assert [one.text for one in manifest.entries] == read
+    assert list(manifest.unread) == unread
+
+
 def test_pyproject_toml():
     text = """
     [project]
@@ -51,10 +86,10 @@ def test_pyproject_toml():
     assert scopes == {
         ("numpy", ""),
         ("old", ""),
-        ("numpy", "extra fast of manifest"),
-        ("pytest", "group base of manifest"),
-        ("pytest", "group dev of manifest"),
-        ("ruff", "group dev of manifest"),
+        ("numpy", "extra fast"),
+        ("pytest", "group base"),
+        ("pytest", "group dev"),
+        ("ruff", "group dev"),
         ("python", ""),
     }
     assert manifest.environment == "service"
@@ -77,26 +112,49 @@ def test_extras_clash_with_what_is_always_there_and_only_warn_among_themselves()
     assert found.severity is Severity.BLOCKING
 
 
+def test_groups_of_two_projects_only_warn_whatever_they_are_called():
+    def group(name, text):
+        (read,) = pyproject_toml(PARTY, f'[dependency-groups]\ndev = ["n{text}"]').entries
+        return replace(read, party=Party(name, 1, "ann", text))
+
+    (found,) = python_conflicts("python:n", [group("one", "<2"), group("other", ">=2")])
+    assert found.severity is Severity.WARNING
+    (found,) = python_conflicts("python:n", [group("one", "<2"), group("one", ">=2")])
+    assert found.severity is Severity.BLOCKING
+
+
 def test_package_json():
     document = {
         "dependencies": {"react": "^18"},
         "peerDependencies": {"vue": "^3", "sass": "*"},
         "peerDependenciesMeta": {"sass": {"optional": True}},
-        "overrides": {"@scope/foo@^1": "1.0.0", "react": "$react", "bar": {".": "2", "foo": "3"}},
+        "overrides": {
+            "@scope/foo@^1": "1.0.0",
+            "react": "$react",
+            "bar": {".": "2", "foo": "3", "react": "$react", "old@1": "2", "deep": {"er": "1"}},
+            "baz": "",
+            "qux@1": {"foo": "3"},
+        },
         "metaqore": {"environment": "web"},
     }
     manifest = package_json(PARTY, json.dumps(document), "web/package.json")
-    assert {(one.name, one.kind, one.text, one.selector) for one in manifest.entries} == {
+    assert {(one.name, one.kind, one.text, one.selector) for one in manifest.entries if not one.via} == {
         ("react", NpmKind.DEPENDENCY, "^18", ""),
         ("vue", NpmKind.PEER, "^3", ""),
         ("sass", NpmKind.OPTIONAL_PEER, "*", ""),
         ("@scope/foo", NpmKind.OVERRIDE, "1.0.0", "^1"),
         ("react", NpmKind.OVERRIDE, "^18", ""),
         ("bar", NpmKind.OVERRIDE, "2", ""),
+        ("baz", NpmKind.OVERRIDE, "*", ""),
     }
+    assert [(one.via, one.name, one.text) for one in manifest.entries if one.via] == [
+        ("bar", "foo", "3"),
+        ("bar", "react", "^18"),
+        ("bar", "old", "2"),
+    ]
     assert not any(one.root for one in manifest.entries)
     assert manifest.environment == "web"
-    assert manifest.unread == ("overrides below bar",)
+    assert manifest.unread == ("overrides below bar", "overrides below qux@1")
 
 
 def test_a_lock_file_tells_the_peers_at_the_top():
@@ -161,6 +219,14 @@ def test_cargo_toml():
     assert [(one.crate, one.library) for one in manifest.entries if isinstance(one, CargoLink)] == [("mine", "ssl")]
     assert manifest.environment == "native"
     assert manifest.unread == ("dependencies local",)
+
+
+@pytest.mark.parametrize(
+    "inherited", ["5", "[]", "{ path = '../foo', version = '1' }", "{ git = 'https://example.org' }"]
+)
+def test_what_cargo_inherits_from_elsewhere_is_not_read(inherited):
+    text = f"[workspace.dependencies]\nfoo = {inherited}\n[dependencies]\nfoo.workspace = true"
+    assert cargo_toml(PARTY, text).unread == ("dependencies foo",)
 
 
 def test_two_crates_do_not_link_one_library():

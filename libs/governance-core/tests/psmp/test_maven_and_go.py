@@ -119,10 +119,9 @@ class TestMaven:
     def test_properties_that_name_each_other_end(self):
         grown = "".join(f"<p{at}>{f'${{p{at + 1}}}' * 8}</p{at}>" for at in range(30))
         text = f"<project><properties>{grown}<a>${{a}}</a></properties><dependencies>"
-        for version in ("${p0}", "${a}"):
-            text += (
-                f"<dependency><groupId>g</groupId><artifactId>x</artifactId><version>{version}</version></dependency>"
-            )
+        for name, version in (("x", "${p0}"), ("y", "${a}")):
+            named = f"<groupId>g</groupId><artifactId>{name}</artifactId>"
+            text += f"<dependency>{named}<version>{version}</version></dependency>"
         assert len(pom_xml(ANN, f"{text}</dependencies></project>").unread) == 2
 
 
@@ -231,6 +230,36 @@ class TestGo:
             ("example.com/bar/v2", "v2.0.0-rc.1", "replace", "example.com/fork/v2 v2.0.1"),
         ]
         assert (manifest.environment, manifest.unread) == ("tools", ("unheard of",))
+
+    @pytest.mark.parametrize(
+        ("module", "version", "taken"),
+        [
+            ("foo.com/a", "v0.1.0", True),
+            ("foo.com/a", "v2.0.0", False),
+            ("foo.com/a", "v2.0.0+incompatible", True),
+            ("foo.com/a", "v2.0.0-20200101000000-abcdefabcdef", False),
+            ("foo.com/a/v2", "v2.0.0", True),
+            ("foo.com/a/v2", "v1.0.0", False),
+            ("foo.com/a/v2", "v0.0.0-20200101000000-abcdefabcdef", False),
+            ("foo.com/a/v10", "v10.0.0", True),
+            ("foo.com/a.v2", "v2.0.0", False),
+            ("gopkg.in/a.v2", "v2.0.0", True),
+            ("gopkg.in/a.v2", "v1.0.0", False),
+            ("gopkg.in/a.v2-unstable", "v2.0.0", True),
+            ("gopkg.in/a.v1", "v0.1.0", False),
+            ("gopkg.in/a.v1", "v0.0.0-20200101000000-abcdefabcdef", True),
+        ],
+    )
+    @pytest.mark.parametrize(("verb", "rest"), [("require", ""), ("exclude", ""), ("replace", "=> ./here")])
+    def test_the_path_of_a_module_names_its_major_as_go_1_27_has_it(self, verb, rest, module, version, taken):
+        text = f"module example.com/one\n{verb} {module} {version} {rest}//why"
+        if taken:
+            (entry,) = go_mod(ANN, text).entries
+            assert (entry.name, entry.text) == (module, version)
+            return
+        with pytest.raises(MetaQoreError) as error:
+            go_mod(ANN, text)
+        assert error.value.code == "requirement_invalid"
 
     def test_a_go_work_is_read(self):
         manifest = go_work(ANN, "go 1.22\nuse (\n./a\n./b\n)\nreplace example.com/foo => ./foo\n", "src/go.work")

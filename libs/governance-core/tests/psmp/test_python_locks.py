@@ -39,6 +39,42 @@ version = "2.1.0"
 name = "numpy"
 version = "1.26.0"
 """
+POETRY = """
+[[package]]
+name = "colorama"
+version = "0.4.6"
+groups = ["main", "dev"]
+markers = "sys_platform == \\"win32\\""
+[[package]]
+name = "numpy"
+version = "1.26.0"
+groups = ["main", "dev"]
+markers = {main = "python_version < \\"3.9\\"", dev = "os_name == \\"nt\\""}
+[[package]]
+name = "numpy"
+version = "2.1.0"
+groups = ["main", "dev"]
+markers = {main = "python_version >= \\"3.9\\""}
+[[package]]
+name = "odd"
+version = "1.0"
+groups = ["main"]
+markers = "python_version ~ \\"3\\""
+"""
+FORKED = """
+version = 1
+[[package]]
+name = "pkg"
+version = "1.0"
+resolution-markers = ["python_full_version < '3.11'"]
+[[package]]
+name = "pkg"
+version = "2.0"
+resolution-markers = [
+    "python_full_version >= '3.11' and os_name == 'nt'",
+    "python_full_version >= '3.13'",
+]
+"""
 
 
 @pytest.mark.parametrize(
@@ -47,6 +83,24 @@ version = "1.26.0"
         ("pylock.toml", PYLOCK, ["attrs==25.1.0", "colorama==0.4.6 ; sys_platform == 'win32'"], []),
         ("uv.lock", UV, ["numpy==2.1.0"], []),
         ("poetry.lock", TWICE, [], ["numpy==2.1.0", "numpy==1.26.0"]),
+        (
+            "poetry.lock",
+            POETRY,
+            [
+                'colorama==0.4.6 ; sys_platform == "win32"',
+                'numpy==1.26.0 ; (python_version < "3.9") or (os_name == "nt")',
+            ],
+            ["numpy==2.1.0", 'odd==1.0 ; python_version ~ "3"'],
+        ),
+        (
+            "uv.lock",
+            FORKED,
+            [
+                "pkg==1.0 ; python_full_version < '3.11'",
+                "pkg==2.0 ; (python_full_version >= '3.11' and os_name == 'nt') or (python_full_version >= '3.13')",
+            ],
+            [],
+        ),
     ],
 )
 def test_what_is_pinned(name, text, pinned, unread):

@@ -1,9 +1,13 @@
 """Three texts made into one."""
 
+import random
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metaqore_ai_gateway.service.psmp.matching_lines import matching_lines
 from metaqore_ai_gateway.service.psmp.merge_texts import merged_text
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError
 
@@ -53,3 +57,38 @@ def test_sides_are_alike(base, left, right):
             return None
 
     assert attempt(left, right) == attempt(right, left)
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1d", "\x85", "\u2028", "\r"], ids=ascii)
+def test_only_a_line_feed_ends_a_line(end):
+    base, left, right = (f"{one}{end}same{end}{other}\n".encode() for one, other in ["ab", "Ab", "aB"])
+    with pytest.raises(PsmpRefusedError):
+        merged_text(base, left, right)
+
+
+@pytest.mark.parametrize("line", ["{}\n", "same\n"])
+def test_texts_of_one_line_again_and_again_are_merged_at_once(line):
+    base = line.encode() * 20_000
+    began = time.process_time()
+    assert merged_text(base, b"first\n" + base, base + b"last\n") == b"first\n" + base + b"last\n"
+    assert time.process_time() - began < 3
+
+
+def test_texts_that_have_little_in_common_are_told_apart_at_once():
+    chance = random.Random(1)  # noqa: S311 - no secret
+    base, left, right = ("".join(chance.choices(["a\n", "b\n", "c\n"], k=6_000)).encode() for _ in range(3))
+    began = time.process_time()
+    assert merged_text(base, base, right) == right
+    with pytest.raises(PsmpRefusedError):
+        merged_text(base, left, right)
+    assert time.process_time() - began < 5
+
+
+@given(*[st.lists(st.sampled_from("abcde"), max_size=12)] * 2)
+def test_blocks_hold_the_same_lines_in_order(one, other):
+    at = place = 0
+    for from_, from_other, size in matching_lines(one, other):
+        assert from_ >= at
+        assert from_other >= place
+        assert one[from_ : from_ + size] == other[from_other : from_other + size]
+        at, place = from_ + size, from_other + size

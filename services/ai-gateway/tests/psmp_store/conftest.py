@@ -207,7 +207,10 @@ def content(*, body="d", paths=(), needs=(), task="", environment="", inputs=(),
     return Content(
         Body(body * 64, "key-1", "text/plain", 3),
         paths=tuple(paths),
-        dependencies=tuple(Dependency("python", text.partition("=")[0].rstrip("<>~!"), text) for text in needs),
+        dependencies=tuple(
+            one if isinstance(one, Dependency) else Dependency("python", one.partition("=")[0].rstrip("<>~!"), one)
+            for one in needs
+        ),
         environment=environment,
         provenance=Provenance(task=task, inputs=tuple(inputs), parents=tuple(parents)),
     )

@@ -95,3 +95,20 @@ def test_what_is_declared_comes_back_as_another_partys_too(entry):
     assert decode_entries("two", 3, encode_entries([other])[1]) == (other,)
     assert encode_entries([other])[0] == form, "the form is without by whom"
     assert canonical(msgspec.json.decode(body)) == body
+
+
+@pytest.mark.parametrize(
+    ("kind", "root", "alike"),
+    [
+        pytest.param(NpmKind.PEER, False, True, id="a member's peer"),
+        pytest.param(NpmKind.DEPENDENCY, False, True, id="a member's dependency"),
+        pytest.param(NpmKind.OVERRIDE, False, False, id="an override counts in its own folder alone"),
+        pytest.param(NpmKind.WORKSPACES, False, False, id="so do workspaces"),
+        pytest.param(NpmKind.PEER, True, False, id="the root is told apart"),
+    ],
+)
+def test_what_members_of_a_tree_ask_for_is_alike_in_each_folder(kind, root, alike):
+    def form(folder):
+        return encode_entries([NpmRequirement(party("one"), "react", "^18", kind, f"{folder}/package.json", root)])[0]
+
+    assert (form("a") == form("b")) is alike

@@ -2,7 +2,8 @@
 
 import pytest
 
-from metaqore_ai_gateway.adapters.psmp import index_memory, project_reads
+from metaqore_ai_gateway.adapters.psmp import index_memory, project_reads, project_writes
+from metaqore_ai_gateway.adapters.psmp.entry_codec import encode_entries, former_form
 from metaqore_ai_gateway.adapters.psmp.index_memory import IndexMemory, RememberedIndex
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Ref
@@ -10,11 +11,17 @@ from metaqore_ai_gateway.service.psmp.project_queues import ProjectQueues
 from metaqore_ai_gateway.service.psmp.standing import Found, Holder
 from metaqore_ai_gateway.service.psmp.transact import _Shared
 from metaqore_governance_core.psmp import artifact_commands as c
-from metaqore_governance_core.psmp.artifact_state import Phase
+from metaqore_governance_core.psmp.artifact_state import Dependency, Phase
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, KeyKind
 
 OF = ("acme", "garden")
 NUMPY = ConflictKey(*OF, KeyKind.PYTHON, "", "numpy")
+REACT = ConflictKey(*OF, KeyKind.NPM, "", "react")
+
+
+def member(name, text="^18", kind="peerDependencies"):
+    """What the manifest in a folder of its own asks for."""
+    return [Dependency("npm", "react", text, kind=kind, manifest=f"{name}/package.json")]
 
 
 @pytest.fixture
@@ -39,6 +46,29 @@ async def test_a_package_that_others_name_is_read_once(team, read):
     outcome = await team.propose("six", needs=["numpy<2"])
     assert team.phase(outcome, "six") is Phase.BLOCKED
     assert read.count(NUMPY) == 3
+
+
+async def test_a_package_that_members_of_a_tree_name_is_read_once(team, read):
+    for name in ("one", "two", "three", "four", "five"):
+        await team.propose(name, needs=member(name))
+    assert read.count(REACT) == 3
+    outcome = await team.propose("six", needs=member("six", "^17"))
+    assert team.phase(outcome, "six") is Phase.BLOCKED
+    assert read.count(REACT) == 3
+
+
+async def test_what_was_kept_by_its_folder_still_leaves(team, store, monkeypatch):
+    def by_folder(entries):
+        return former_form(entries), encode_entries(entries)[1]
+
+    with monkeypatch.context() as before:
+        before.setattr(project_writes, "encode_entries", by_folder)
+        await team.propose("one", needs=member("one"))
+    await team.propose("two", needs=member("two"))
+    for name in ("one", "two"):
+        await team.do(team.ask(name, c.Reject, "no", by=team.bob))
+    async with store.open(*OF) as opened:
+        assert not (await opened.complete([REACT]))[REACT]
 
 
 async def test_a_new_form_is_seen_by_the_next(team):

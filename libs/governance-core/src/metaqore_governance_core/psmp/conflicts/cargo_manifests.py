@@ -13,7 +13,12 @@ from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest
 from metaqore_governance_core.psmp.conflicts.model import Party
 
-_SECTIONS: Final = ("dependencies", "dev-dependencies", "build-dependencies")
+_SECTIONS: Final = (
+    *("dependencies", "dev-dependencies", "build-dependencies"),
+    *("dev_dependencies", "build_dependencies"),  # until the edition of 2024
+)
+_ELSEWHERE: Final = frozenset({"path", "git", "registry", "registry-index"})
+"""What comes from there is another package than the registry's of the same name."""
 
 
 def cargo_toml(party: Party, text: str) -> Manifest:
@@ -29,12 +34,11 @@ def cargo_toml(party: Party, text: str) -> Manifest:
     unread: list[str] = []
     for section, alias, value in _dependencies(document):
         spend(8)
-        table = {"version": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
+        table = _spelled_out(value)
         if table.get("workspace") is True:
-            inherited = shared.get(alias, {})
-            table = {"version": inherited} if isinstance(inherited, str) else inherited
+            table = _spelled_out(shared.get(alias))
         version, name = table.get("version"), table.get("package", alias)
-        if not isinstance(version, str) or "registry" in table:
+        if not isinstance(version, str) or not isinstance(name, str) or _ELSEWHERE & table.keys():
             unread.append(f"{section} {alias}")
             continue
         cargo_range(version)
@@ -53,6 +57,12 @@ def _dependencies(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]
         for section in _SECTIONS:
             for alias, value in sorted(_table(table, section).items()):
                 yield section, alias, value
+
+
+def _spelled_out(dependency: Any) -> Mapping[str, Any]:
+    return (
+        {"version": dependency} if isinstance(dependency, str) else dependency if isinstance(dependency, dict) else {}
+    )
 
 
 def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

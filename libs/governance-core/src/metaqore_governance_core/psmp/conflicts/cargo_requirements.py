@@ -31,12 +31,16 @@ from metaqore_governance_core.psmp.conflicts.npm_ranges import NpmRange, Triple,
 from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_requirement
 
 MAX_STEPS: Final = 2_000
-_BARE: Final = re.compile(r"\d[\w.+-]*", re.ASCII)
-_WILD: Final = re.compile(r"\d+(?:\.\d+)?\.[*xX](?:\.[*xX])?", re.ASCII)
+MAX_COMPARATORS: Final = 32
+"""Of one requirement; Cargo's own parser reads no more."""
+_NUMBER: Final = r"(?:0|[1-9]\d{0,18})"
+_IDENTIFIER: Final = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
 _COMPARATOR: Final = re.compile(
-    r"(?:\^|~|=|>=|<=|>|<)?\s*\d+(?:\.\d+(?:\.\d+(?:-[0-9A-Za-z.-]+)?)?)?(?:\+[0-9A-Za-z.-]+)?",
+    rf"(?P<operator>\^|~|=|>=|<=|>|<|)\s*(?P<version>{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}"
+    rf"(?:-{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?)?)?)(?P<wild>(?:\.[*xX])*)",
     re.ASCII,
 )
+_PARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +56,25 @@ class CargoRequirement:
 def cargo_range(text: str) -> NpmRange:
     """The set that a requirement spells. Raises `MetaQoreError` `requirement_invalid` or `requirement_too_complex`.
 
-    The grammar is node-semver's but for three things: a comma joins, a bare version means `^`, and nothing is loose.
+    The grammar is node-semver's but for four things: a comma joins, a bare version means `^`, `>=1.*` is `>=1`, and
+    nothing is loose. Source: the `semver` crate.
     """
     check_requirement(text)
-    comparators: list[str] = []
-    for raw in text.split(","):
-        one = raw.strip()
-        if one == "*" or _WILD.fullmatch(one):
-            comparators.append(one)
-        elif _COMPARATOR.fullmatch(one):
-            comparators.append(f"^{one}" if _BARE.fullmatch(one) else one)
-        else:
-            raise _invalid(text)
-    allowed = npm_range(" ".join(comparators))
+    listed = [one.strip() for one in text.split(",")]
+    if len(listed) > MAX_COMPARATORS:
+        raise _invalid(text)
+    spelled = "*" if listed in (["*"], ["x"], ["X"]) else " ".join(_comparator(one, text) for one in listed)
+    allowed = npm_range(spelled)
     if allowed is None:
         raise _invalid(text)
     return allowed
+
+
+def _comparator(one: str, text: str) -> str:
+    match = _COMPARATOR.fullmatch(one)
+    if match is None or (match["wild"] and match[0].count(".") >= _PARTS):
+        raise _invalid(text)
+    return f"{match['operator'] or ('=' if match['wild'] else '^')}{match['version']}"
 
 
 def _invalid(text: str) -> MetaQoreError:
@@ -101,25 +108,29 @@ def _clash(requirements: Sequence[CargoRequirement]) -> bool:
     ranges = list(dict.fromkeys(cargo_range(one.text) for one in requirements))
     shares = [_shares(allowed, len(ranges)) for allowed in ranges]
     bounded = sorted((share for share in shares if share is not None), key=len)
-    return not _served(bounded, {}, [0])
+    return not _served(bounded)
 
 
-def _served(shares: Sequence[Mapping[Triple, NpmRange]], taken: Mapping[Triple, NpmRange], steps: list[int]) -> bool:
-    """Whether each of `shares` finds a version in one of its classes, beside what is `taken` of each class so far."""
-    steps[0] += 1
-    spend(10 + len(taken))
-    if steps[0] > MAX_STEPS:
-        raise MetaQoreError(
-            "requirements_too_complex",
-            "These requirements can be served in too many ways to try. Bound them to one major each.",
-            kind=ErrorKind.UNPROCESSABLE,
-        )
-    if not shares:
-        return True
-    for class_, allowed in shares[0].items():
-        both = allowed.meet(taken[class_]) if class_ in taken else allowed
-        if not both.is_empty and _served(shares[1:], {**taken, class_: both}, steps):
+def _served(shares: Sequence[dict[Triple, NpmRange]]) -> bool:
+    """Whether each of `shares` can have a version in one of its classes, beside what the others take of it."""
+    steps = 0
+    untried: list[tuple[int, Mapping[Triple, NpmRange]]] = [(0, {})]
+    while untried:
+        at, taken = untried.pop()
+        if at == len(shares):
             return True
+        steps += 1
+        spend(10 + len(taken))
+        if steps > MAX_STEPS:
+            raise MetaQoreError(
+                "requirements_too_complex",
+                "These requirements can be served in too many ways to try. Bound them to one major each.",
+                kind=ErrorKind.UNPROCESSABLE,
+            )
+        for class_, allowed in reversed(shares[at].items()):
+            both = allowed.meet(taken[class_]) if class_ in taken else allowed
+            if not both.is_empty:
+                untried.append((at + 1, {**taken, class_: both}))
     return False
 
 

@@ -6,13 +6,26 @@ two parties that clash among n it asks about log n times, where leaving out one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from metaqore_governance_core.psmp.conflicts.effort import spend
 
 T = TypeVar("T")
 _Clash = Callable[[Sequence[int]], bool]
+
+
+def first_of_each(parts: Iterable[T], alike: Callable[[T], Hashable]) -> list[T]:
+    """The first of those that are alike, in order: more of them ask for nothing new, however many they are."""
+    found: dict[Hashable, T] = {}
+    for one in parts:
+        found.setdefault(alike(one), one)
+    return list(found.values())
+
+
+def last_of_each(parts: Sequence[T], alike: Callable[[T], Hashable]) -> list[T]:
+    """The last of those that are alike, in order: whom `smallest_clash` would keep of them."""
+    return first_of_each(reversed(parts), alike)[::-1]
 
 
 def smallest_clash(parts: Sequence[T], clash: Callable[[Sequence[T]], bool]) -> list[T]:

@@ -11,12 +11,12 @@ from typing import Final
 from metaqore_governance_core.psmp.conflicts.documents import check_size
 from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.go_requirements import GO, GoKind, GoRequirement
-from metaqore_governance_core.psmp.conflicts.go_versions import go_version, module_version
+from metaqore_governance_core.psmp.conflicts.go_versions import check_major, go_version, module_version
 from metaqore_governance_core.psmp.conflicts.manifest import Manifest, manifest_invalid
 from metaqore_governance_core.psmp.conflicts.model import Party
 
 _TOKEN: Final = re.compile(
-    r"""\s*(?:(?P<comment>//.*)|"(?P<quoted>[^"]*)"|`(?P<raw>[^`]*)`|(?P<bare>=>|[()]|[^\s"`()]+))"""
+    r"""\s*(?:(?P<comment>//.*)|"(?P<quoted>[^"]*)"|`(?P<raw>[^`]*)`|(?P<bare>=>|[()]|(?:(?!//)[^\s"`()])+))"""
 )
 _ENVIRONMENT: Final = re.compile(r"//\s*metaqore:\s*environment\s*=\s*(\S+)")
 _READ: Final = frozenset({"require", "exclude", "replace", "go"})
@@ -96,7 +96,7 @@ def _entry(verb: str, words: list[str], path: str, *, in_work: bool) -> GoRequir
             go_version(version)
             return GoRequirement(nobody, GO, version, GoKind.WORK_GO if in_work else GoKind.GO)
         case "require" | "exclude", [module, version] if not in_work:
-            module_version(version)
+            check_major(module, version)
             return GoRequirement(nobody, module, version, GoKind(verb))
         case "replace", _ if "=>" in words:
             at = words.index("=>")
@@ -110,7 +110,7 @@ def _replacement(replaced: list[str], by: list[str], path: str, *, in_work: bool
         return None
     version = replaced[1] if len(replaced) > 1 else ""
     if version:
-        module_version(version)
+        check_major(replaced[0], version)
     is_folder = by[0].startswith(_RELATIVE) or by[0] in {".", ".."}
     if is_folder is (len(by) > 1):
         return None

@@ -18,6 +18,8 @@ _MODULE: Final = re.compile(
     re.ASCII,
 )
 _GO: Final = re.compile(r"(\d+)(?:\.(\d+)(?:\.(\d+)|((?:alpha|beta|rc)\d+))?)?", re.ASCII)
+_MAJOR: Final = re.compile(r"/v([2-9]|[1-9]\d+)\Z", re.ASCII)
+_MAJOR_OF_GOPKG: Final = re.compile(r"\.v(0|[1-9]\d*)(?:-unstable)?\Z", re.ASCII)
 _FIRST_WITH_RELEASES: Final = (1, 21)
 """Before this, 1.20 meant its first release; from here on it means the language alone."""
 
@@ -36,6 +38,21 @@ def module_version(text: str) -> GoOrder:
         return (*numbers, 1)
     parts = tuple((0, int(one), "") if one.isdecimal() else (1, 0, one) for one in match[4].split("."))
     return (*numbers, 0, parts)
+
+
+def check_major(module: str, text: str) -> None:
+    """Refuse a version whose major the module's path does not name: `/v2`, and `.v1` of gopkg.in.
+
+    Raises `MetaQoreError` `requirement_invalid`. Source: `CheckPathMajor` of golang.org/x/mod/module.
+    """
+    major = module_version(text)[0]
+    named = _MAJOR_OF_GOPKG.search(module) if module.startswith("gopkg.in/") else _MAJOR.search(module)
+    if named is None:
+        fits = major in {0, 1} or text.endswith("+incompatible")
+    else:
+        fits = major == int(named[1]) or (named[1] == "1" and text.startswith("v0.0.0-"))
+    if not fits:
+        raise MetaQoreError("requirement_invalid", f"The path of the Go module {module!r} is not that of {text}.")
 
 
 @lru_cache(maxsize=1024)

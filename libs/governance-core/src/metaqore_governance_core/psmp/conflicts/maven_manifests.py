@@ -43,18 +43,20 @@ def pom_xml(party: Party, text: str) -> Manifest:
     if root.tag != "project":
         raise manifest_invalid("pom.xml", "its root is not <project>")
     properties = _properties(root)
-    managed = {
-        _name(one, properties): _told(one, "version", properties)
-        for one in root.findall("dependencyManagement/dependencies/dependency")
-        if _told(one, "scope", properties) != "import"
-    }
+    managed: dict[str, tuple[str, str]] = {}
+    for one in root.findall("dependencyManagement/dependencies/dependency"):
+        if _told(one, "scope", properties) != "import":
+            told = _told(one, "version", properties), _told(one, "scope", properties)
+            managed.setdefault(_name(one, properties), told)
     entries: list[MavenRequirement] = []
     unread: list[str] = []
-    for one in root.findall("dependencies/dependency"):
-        if _told(one, "scope", properties) not in _PASSED_ON or _told(one, "optional", properties) == "true":
+    # Of two that name the same, Maven takes the last with a warning; of two that are managed, the first.
+    for name, one in {_name(one, properties): one for one in root.findall("dependencies/dependency")}.items():
+        managed_version, managed_scope = managed.get(name, ("", ""))
+        scope = _told(one, "scope", properties) or managed_scope
+        if scope not in _PASSED_ON or _told(one, "optional", properties).lower() == "true":
             continue
-        name = _name(one, properties)
-        version = _told(one, "version", properties) or managed.get(name, "")
+        version = _told(one, "version", properties) or managed_version
         if not version or "${" in name + version:
             unread.append(f"dependency {name}")
             continue

@@ -18,8 +18,8 @@ from metaqore_governance_core.psmp.conflicts.requirement_bounds import check_req
 def package_json(party: Party, text: str, path: str = "package.json") -> Manifest:
     """What a `package.json` asks for. The one without a folder above it is the root of its tree.
 
-    `"metaqore": {"environment": "name"}` gives it an environment of its own. Overrides below another package are not
-    read, since they change nothing that a manifest declares. Raises `MetaQoreError` `manifest_invalid`.
+    `"metaqore": {"environment": "name"}` gives it an environment of its own. Overrides below another package are read
+    where they are for all versions of it, and go no deeper. Raises `MetaQoreError` `manifest_invalid`.
     """
     document = json_document(text, "package.json")
     entries: list[NpmRequirement] = []
@@ -39,15 +39,13 @@ def package_json(party: Party, text: str, path: str = "package.json") -> Manifes
             declares = f"{kind.value} {name} {spec}".rstrip()
             entries.append(NpmRequirement(replace(party, declares=declares), name, spec, chosen, path, root))
             direct[name] = spec
-    for key, spec in _overrides(_table(document, NpmKind.OVERRIDE), unread):
+    for via, key, spec in _overrides(_table(document, NpmKind.OVERRIDE), unread):
         name, selector = _selected(key)
         check_requirement(spec, f"overrides {key[:100]}")
         check_requirement(selector, f"overrides {key[:100]}")
-        text_ = direct.get(spec[1:], spec) if spec.startswith("$") else spec
-        declares = f"overrides {key} with {spec}"
-        entries.append(
-            NpmRequirement(replace(party, declares=declares), name, text_, NpmKind.OVERRIDE, path, root, "", selector)
-        )
+        text_ = direct.get(spec[1:], spec) if spec.startswith("$") else spec or "*"
+        declared = replace(party, declares=f"overrides {f'{via} > ' if via else ''}{key} with {spec}")
+        entries.append(NpmRequirement(declared, name, text_, NpmKind.OVERRIDE, path, root, via, selector))
     for pattern in patterns_of(document):
         spend(5)
         check_requirement(pattern, "workspaces")
@@ -76,13 +74,18 @@ def package_lock_peers(party: Party, text: str) -> Manifest:
     return Manifest(tuple(entries))
 
 
-def _overrides(table: Mapping[str, Any], unread: list[str]) -> Iterator[tuple[str, str]]:
-    for key, value in sorted(table.items()):
+def _overrides(table: Mapping[str, Any], unread: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Each with the package below which it holds, in the manifest's order: npm takes the first that selects."""
+    for key, value in table.items():
         chosen = value.get(".") if isinstance(value, dict) else value
         if isinstance(chosen, str):
-            yield key, chosen
-        if isinstance(value, dict) and set(value) - {"."}:
-            unread.append(f"overrides below {key}")
+            yield "", key, chosen
+        below = {name: spec for name, spec in value.items() if name != "."} if isinstance(value, dict) else {}
+        for name, spec in below.items():
+            if isinstance(spec, str) and not _selected(key)[1]:
+                yield key, name, spec
+            else:
+                unread.append(f"overrides below {key}")
 
 
 def _selected(key: str) -> tuple[str, str]:

@@ -76,6 +76,9 @@ class NpmRange:
         return NpmRange(last)
 
 
+_ANY: Final = NpmRange(Intervals((Interval(_ZERO),)))
+
+
 @lru_cache(maxsize=8192)
 def npm_range(text: str) -> NpmRange | None:
     """The set that `text` spells; None where it is no range but a tag, an address or an alias.
@@ -85,12 +88,13 @@ def npm_range(text: str) -> NpmRange | None:
     check_requirement(text)
     spend(4 + 12 * clauses_of(text))
     alternatives: list[NpmRange] = []
-    for alternative in text.strip().split("||"):
+    for alternative in text.split("||"):
         comparators = _comparators(alternative.strip())
-        if comparators is None:
-            return None
-        alternatives.append(_all_of(comparators))
-    return NpmRange.of(alternatives)
+        if comparators is not None:
+            alternatives.append(_all_of(comparators))
+    if _ANY in alternatives:
+        return _ANY  # as node-semver has it: the others' pre-releases do not count beside it
+    return NpmRange.of(alternatives) if alternatives else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +154,17 @@ def _all_of(bounds: list[_Bound]) -> NpmRange:
 
 
 def _comparators(text: str) -> list[_Bound] | None:
+    """The bounds of an alternative, without the words in it that are none; None where all of it are such words."""
     hyphen = _HYPHEN.fullmatch(text)
     if hyphen is not None:
         low, high = (_COMPARATOR.fullmatch(one) for one in hyphen.groups())
-        if low is None or high is None or low["operator"] or high["operator"]:
-            return None
-        return [*_desugared(">=", low), *_desugared("<=", high)]
-    bounds: list[_Bound] = []
-    for one in _SPACED_OPERATOR.sub(r"\1", text).split():
-        match = _COMPARATOR.fullmatch(one)
-        if match is None:
-            return None
-        bounds.extend(_desugared(match["operator"] or "=", match))
-    return bounds
+        if low is not None and high is not None and {low["operator"], high["operator"]} <= {None, "="}:
+            return [*_desugared(">=", low), *_desugared("<=", high)]
+    words = _SPACED_OPERATOR.sub(r"\1", text).split()
+    read = [match for word in words if (match := _COMPARATOR.fullmatch(word)) is not None]
+    if words and not read:
+        return None
+    return [bound for match in read for bound in _desugared(match["operator"] or "=", match)]
 
 
 def _desugared(operator: str, match: re.Match[str]) -> Iterator[_Bound]:

@@ -8,12 +8,13 @@ be empty. Source: npm's Arborist (`lib/node.js`, `lib/place-dep.js`, `lib/overri
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
+from metaqore_governance_core.psmp.conflicts.cores import first_of_each, last_of_each, smallest_clash
 from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.model import (
     Choice,
@@ -41,13 +42,17 @@ class NpmKind(StrEnum):
     WORKSPACES = "workspaces"
 
 
+_ALIAS: Final = re.compile(r"\Anpm:(?:@[^/@]+/)?[^/@]+@")
+
+
 @dataclass(frozen=True, slots=True)
 class NpmRequirement:
     """What one manifest asks of one package. `text` is the range as it stands there.
 
-    `root` is for the manifest at the top of the tree. `via` names the package whose peer it is, where a lock tells.
-    `selector` is the range after the name in an override's key: the override holds for requests that overlap it. Where
-    `kind` says that its manifest has workspaces, `name` is `TREE` and `text` a pattern of their folders.
+    `root` is for the manifest at the top of the tree. `via` names the package whose peer it is, where a lock tells, or
+    below which an override holds. `selector` is the range after the name in an override's key: the override holds for
+    requests that overlap it. Where `kind` says that its manifest has workspaces, `name` is `TREE` and `text` a pattern
+    of their folders.
     """
 
     party: Party
@@ -79,8 +84,9 @@ def npm_conflicts(key: str, requirements: Sequence[NpmRequirement]) -> list[Conf
     """The conflicts among all requirements on one package of one tree, each with a smallest clashing part."""
     parties = tuple(one.party for one in requirements)
     overrides = [one for one in requirements if one.kind is NpmKind.OVERRIDE and one.root]
+    of_all = [one for one in overrides if not one.via]
     asked = _effective(one for one in requirements if one.kind is not NpmKind.OVERRIDE)
-    found = [_override_conflict(key, parties, *pair) for pair in _overridden_directly(asked, overrides)]
+    found = [_override_conflict(key, parties, *pair) for pair in _overridden_directly(asked, of_all)]
     asked = [_overridden(one, overrides) for one in asked]
     found += [_empty_conflict(key, parties, one) for one in asked if _is_empty(one)]
     peers = _smallest_peer_clash(asked)
@@ -100,7 +106,7 @@ def lone_override_conflicts(
     """
     above = [(one.manifest, one.text) for one in trees]
     lone = [replace(one, root=True) for one in mine if not one.root and not is_member(one.manifest, above)]
-    overrides = [one for one in lone if one.kind is NpmKind.OVERRIDE]
+    overrides = [one for one in lone if one.kind is NpmKind.OVERRIDE and not one.via]
     asked = _effective(one for one in lone if one.kind is not NpmKind.OVERRIDE) if overrides else []
     parties = tuple(one.party for one in lone)
     return [_override_conflict(key, parties, *pair) for pair in _overridden_directly(asked, overrides)]
@@ -115,7 +121,8 @@ def _effective(requirements: Iterable[NpmRequirement]) -> list[NpmRequirement]:
 
 
 def _range(one: NpmRequirement) -> NpmRange | None:
-    return npm_range(one.text)
+    """What it asks for of the copy with its name: of an alias, too, whichever package that is."""
+    return npm_range(_ALIAS.sub("", one.text))
 
 
 def _is_empty(one: NpmRequirement) -> bool:
@@ -124,36 +131,48 @@ def _is_empty(one: NpmRequirement) -> bool:
 
 
 def _selects(override: NpmRequirement, one: NpmRequirement) -> bool:
+    """Whether it is for this request. One that is no range, such as a tag, every range selects."""
     if not override.selector:
         return True
     spend(4)
     selected, asked = npm_range(override.selector), _range(one)
-    return selected is not None and asked is not None and not selected.meet(asked).is_empty
+    return selected is not None and (asked is None or not selected.meet(asked).is_empty)
+
+
+def _first_for(one: NpmRequirement, overrides: Iterable[NpmRequirement]) -> NpmRequirement | None:
+    """The override that npm takes; None where it changes nothing, as `*` does."""
+    chosen = next((override for override in overrides if _selects(override, one)), None)
+    return None if chosen is None or chosen.text == "*" else chosen
 
 
 def _overridden_directly(
     asked: Sequence[NpmRequirement], overrides: Sequence[NpmRequirement]
 ) -> list[tuple[NpmRequirement, NpmRequirement]]:
-    return [
-        (one, override)
-        for one in asked
-        if one.root and not one.via
-        for override in overrides
-        if override.manifest == one.manifest and _selects(override, one) and override.text != one.text
-    ]
+    found: list[tuple[NpmRequirement, NpmRequirement]] = []
+    for one in asked:
+        if one.root and not one.via:
+            override = _first_for(one, (other for other in overrides if other.manifest == one.manifest))
+            if override is not None and override.text != one.text:
+                found.append((one, override))
+    return found
 
 
 def _overridden(one: NpmRequirement, overrides: Sequence[NpmRequirement]) -> NpmRequirement:
-    chosen = next((override for override in overrides if _selects(override, one)), None)
-    return one if chosen is None or (one.root and not one.via) else replace(one, text=chosen.text)
+    """What is asked for in its place: by an override below its own package, else by one for all."""
+    if one.root and not one.via:
+        return one
+    below = [override for override in overrides if override.via and override.via == one.via]
+    chosen = _first_for(one, [*below, *(override for override in overrides if not override.via)])
+    return one if chosen is None else replace(one, text=chosen.text)
 
 
 def _smallest_peer_clash(asked: Sequence[NpmRequirement]) -> list[NpmRequirement]:
     """The smallest part of what one copy must satisfy and npm finds no version for."""
-    at_root = sorted(
+    in_order = sorted(
         (one for one in asked if _range(one) is not None and not _is_empty(one)),
         key=lambda one: (not one.root, one.via, one.manifest),
     )
+    at_root = first_of_each(in_order, lambda one: (one.text, one.kind, one.root, bool(one.via)))
     if not any(one.is_peer for one in at_root) or not _refused(at_root):
         return []
     return smallest_clash(at_root, _refused)
@@ -235,6 +254,7 @@ def _nested_conflicts(key: str, parties: tuple[Party, ...], requirements: Sequen
         for one in requirements
         if one.kind is not NpmKind.OVERRIDE and _range(one) is not None and not _is_empty(one)
     ]
+    asked = last_of_each(asked, lambda one: one.text)
     if len(asked) < 2 or not _disjoint(asked):  # noqa: PLR2004
         return []
     clashing = tuple(one.party for one in smallest_clash(asked, _disjoint))

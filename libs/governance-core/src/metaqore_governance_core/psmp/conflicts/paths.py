@@ -31,7 +31,7 @@ from metaqore_governance_core.unseen import DEFAULT_IGNORABLE
 MAX_PATH_BYTES: Final = 4096
 _OUTSIDE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|(?:\A|/)\.{0,2}(?:/|\Z)")
 """Control characters (Unicode's Cc), backslashes, and parts that are empty, `.` or `..`."""
-_UNSEEN: Final = re.compile(rf"[{DEFAULT_IGNORABLE}]|[ .]+(?=/|\Z)")
+_UNSEEN: Final = re.compile(rf"(?<![ .{DEFAULT_IGNORABLE}])[ .{DEFAULT_IGNORABLE}]++(?=/|\Z)|[{DEFAULT_IGNORABLE}]")
 """What nothing is drawn for, and spaces and dots at a name's end."""
 
 

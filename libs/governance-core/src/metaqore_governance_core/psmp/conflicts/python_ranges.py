@@ -103,21 +103,22 @@ ANY: Final = ranges_of("")
 
 
 def _at_url(name: str, region: Region, url: str) -> Allowed:
-    known = _version_in(url)
-    if known is None:
+    file = file_named(url)
+    if file is None:
         return Allowed(name, region, ANY, _same_url(url), version_known=False)
+    known = file[1]
     stable, any_version = (VersionRange.singleton(known, prereleases=pre) for pre in (False, True))
     return Allowed(name, region, Ranges(stable, any_version, known.is_prerelease), _same_url(url))
 
 
-def _version_in(url: str) -> Version | None:
-    """The version that a wheel's or a source archive's file name holds."""
-    file = _QUERY.sub("", url).rpartition("/")[2].replace("%2B", "+").replace("%2b", "+")
+def file_named(address: str) -> tuple[str, Version] | None:
+    """The package and the version that a wheel's or a source archive's file name holds."""
+    file = _QUERY.sub("", address).rpartition("/")[2].replace("%2B", "+").replace("%2b", "+")
     try:
         if file.endswith(".whl"):
-            return parse_wheel_filename(file)[1]
+            return parse_wheel_filename(file)[:2]
         if file.endswith((".tar.gz", ".zip")):
-            return parse_sdist_filename(file)[1]
+            return parse_sdist_filename(file)
     except (InvalidWheelFilename, InvalidSdistFilename):
         pass
     return None

@@ -14,7 +14,7 @@ from typing import Final
 from packaging.ranges import VersionRange
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.psmp.conflicts.cores import smallest_clash
+from metaqore_governance_core.psmp.conflicts.cores import first_of_each, smallest_clash
 from metaqore_governance_core.psmp.conflicts.effort import spend
 from metaqore_governance_core.psmp.conflicts.markers import Region, both, region_of
 from metaqore_governance_core.psmp.conflicts.model import (
@@ -35,8 +35,8 @@ MAX_CELLS: Final = 1024
 class PythonRequirement:
     """One requirement of one party, ready to be compared.
 
-    `scope` is empty for what is always installed, and names the extra or group otherwise. `environment` is the marker
-    that bounds where its manifest is used.
+    `scope` is empty for what is always installed, and names the extra or group of its artifact otherwise. `environment`
+    is the marker that bounds where its manifest is used.
     """
 
     party: Party
@@ -76,13 +76,23 @@ def python_conflicts(key: str, requirements: Sequence[PythonRequirement]) -> lis
     found = _judge(key, always, Severity.BLOCKING)
     if any(one.blocks for one in found):
         return found
-    scopes = sorted({one.scope for one in requirements if one.scope})
-    for scope in scopes:
-        in_scope = [one for one in requirements if one.scope in {"", scope}]
-        found += _judge(key, in_scope, Severity.BLOCKING)
+    scopes: dict[tuple[str, str], list[PythonRequirement]] = {}
+    for one in requirements:
+        if one.scope:
+            scopes.setdefault(_scope(one), []).append(one)
+    distinct = first_of_each(always, lambda one: one.allowed)
+    for scope in sorted(scopes):
+        if not suit_all([*distinct, *scopes[scope]]):
+            in_scope = [one for one in requirements if not one.scope or _scope(one) == scope]
+            found += _judge(key, in_scope, Severity.BLOCKING)
     if not any(one.blocks for one in found) and len(scopes) > 1:
         found += _judge(key, requirements, Severity.WARNING)
     return list({one.id: one for one in found}.values())
+
+
+def _scope(one: PythonRequirement) -> tuple[str, str]:
+    """Whose extra or group: each project has its own `dev`."""
+    return one.party.artifact, one.scope
 
 
 def _judge(key: str, requirements: Sequence[PythonRequirement], severity: Severity) -> list[Conflict]:
@@ -134,9 +144,8 @@ def _no_version(
 
 def _unknown(key: str, parties: tuple[Party, ...], requirements: Sequence[PythonRequirement]) -> list[Conflict]:
     """Whether a version that only its source knows has to satisfy somebody's range."""
-    for one in requirements:
-        if one.allowed.version_known:
-            continue
+    unknown = [one for one in requirements if not one.allowed.version_known]
+    for one in first_of_each(unknown, lambda requirement: requirement.region):
         spend(len(requirements))
         others = [other for other in requirements if _bounds(other.allowed) and both(one.region, other.region)]
         if others:
@@ -199,7 +208,12 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
     if _some_stable_version_is_in(frozenset([one.allowed.ranges for one in requirements])):
         return []
     cells: dict[Region, _Cell] = {region_of(NO_EXTRA): _Cell()}
+    newest: dict[tuple[Ranges, Region], PythonRequirement] = {}
     for one in requirements:
+        known = newest.pop(_alike(one), None)
+        newest[_alike(one)] = one
+        if known is not None:
+            continue
         spend(2 * len(cells))
         for region, cell in list(cells.items()):
             shared = both(region, one.region)
@@ -207,7 +221,9 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
                 continue
             cells[shared] = cells.get(shared, cell).with_((*cell.members, one))
             if cells[shared].is_empty:
-                return smallest_clash(cells[shared].members, lambda part: _Cell().with_(part).is_empty)
+                forms = {_alike(member) for member in cells[shared].members}
+                members = [member for form, member in newest.items() if form in forms]
+                return smallest_clash(members, lambda part: _Cell().with_(part).is_empty)
         if len(cells) > MAX_CELLS:
             raise MetaQoreError(
                 "requirements_too_complex",
@@ -215,6 +231,11 @@ def smallest_python_clash(requirements: Sequence[PythonRequirement]) -> list[Pyt
                 kind=ErrorKind.UNPROCESSABLE,
             )
     return []
+
+
+def _alike(one: PythonRequirement) -> tuple[Ranges, Region]:
+    """What tells apart those that make different clashes."""
+    return one.allowed.ranges, one.region
 
 
 @lru_cache(maxsize=4096)
@@ -228,7 +249,9 @@ def _some_stable_version_is_in(all_ranges: frozenset[Ranges]) -> bool:
 
 
 def _two_urls(requirements: Sequence[PythonRequirement]) -> tuple[PythonRequirement, PythonRequirement] | None:
-    with_url = [one for one in requirements if one.allowed.url is not None]
+    with_url = first_of_each(
+        (one for one in requirements if one.allowed.url is not None), lambda one: (one.allowed.url, one.region)
+    )
     for at, one in enumerate(with_url):
         spend(len(with_url) - at)
         for other in with_url[at + 1 :]:

@@ -26,13 +26,21 @@ from metaqore_governance_core.psmp.conflicts.python_requirements import PythonRe
 
 DIGEST_BYTES: Final = 16
 _REMEMBERED: Final = 65_536
+_BOUND_TO_A_FOLDER: Final = frozenset({NpmKind.OVERRIDE, NpmKind.WORKSPACES})
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def encode_entries(entries: Sequence[Entry]) -> tuple[bytes, bytes]:
     """The form of the entries, a digest that whoever declares the same shares; and all of them."""
-    forms = _encode([_form(entry) for entry in entries])
-    return digest_of(forms), b"[%b,%b]" % (_encode(entries[0].party.by), forms)
+    forms = [_form(entry) for entry in entries]
+    encoded = _encode(forms)
+    alike = _encode([_anywhere(form) for form in forms]) if isinstance(entries[0], NpmRequirement) else encoded
+    return digest_of(alike), b"[%b,%b]" % (_encode(entries[0].party.by), encoded)
+
+
+def former_form(entries: Sequence[Entry]) -> bytes:
+    """The form that entries were kept with when a manifest of npm was told apart by its folder."""
+    return digest_of(_encode([_form(entry) for entry in entries]))
 
 
 def decode_entries(party: str, number: int, body: bytes) -> tuple[Entry, ...]:
@@ -68,6 +76,15 @@ def _form(entry: Entry) -> list[Any]:  # noqa: PLR0911 - one return a kind, here
             return ["hold", declares, entry.task, entry.agent, entry.from_us, entry.until_us]
         case _:
             assert_never(entry)
+
+
+def _anywhere(form: list[Any]) -> list[Any]:
+    """Without the folder of its manifest, for what is the same in each folder: what a member of a tree asks for."""
+    match form:
+        case ["npm", declares, name, text, NpmKind() as kind, _, False, *rest] if kind not in _BOUND_TO_A_FOLDER:
+            return ["npm", declares, name, text, kind, "", False, *rest]
+        case _:
+            return form
 
 
 def _owned(prototype: Entry, party: Party) -> Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import codecs
 import mimetypes
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +40,8 @@ _MEDIA_TYPE: Final = re.compile(
     r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}(\s*;[\x20-\x7e]{0,256})?", re.IGNORECASE
 )
 _SOURCE: Final = re.compile(r"[^@\s]{1,256}@[1-9][0-9]{0,8}")
+_XML_ENCODING: Final = re.compile(rb"<\?xml[^>]{1,200}?encoding\s*=\s*[\"']([\w.-]+)")
+_OF_ONE_BYTE: Final = frozenset({b"us-ascii", b"iso-8859-1", b"iso-8859-15", b"windows-1252"})
 _REQUIREMENTS: Final = re.compile(r"requirements([-_.][\w.-]+)?\.txt|constraints([-_.][\w.-]+)?\.txt")
 
 _Reader = Callable[[Party, str, str], Manifest]
@@ -195,9 +198,23 @@ def _read(path: str, raw: bytes) -> Manifest:
     assert reader is not None  # noqa: S101 - it was chosen for having one
     try:
         with bounded_effort():
-            return reader(_NOBODY, raw.decode("utf-8"), path)
+            return reader(_NOBODY, raw.decode(_encoding(path, raw)), path)
     except UnicodeDecodeError as error:
-        raise manifest_invalid(path, "it is no UTF-8") from error
+        raise manifest_invalid(path, f"it is no {error.encoding.upper()}") from error
+
+
+def _encoding(path: str, raw: bytes) -> str:
+    """How its tool reads it: in UTF-8, with a mark or (Go) without; pip and Maven take others that the text names."""
+    name = path.rpartition("/")[2]
+    if name in {"go.mod", "go.work"}:
+        return "utf-8"
+    if name == "pom.xml" or _REQUIREMENTS.fullmatch(name):
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        declared_in = _XML_ENCODING.match(raw)
+        if declared_in is not None and declared_in[1].lower() in _OF_ONE_BYTE:
+            return declared_in[1].decode("ascii")
+    return "utf-8-sig"
 
 
 def _with(content: Content, manifest: Manifest) -> Content:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from io import StringIO
 
+from metaqore_ai_gateway.service.psmp.matching_lines import matching_lines
 from metaqore_governance_core.psmp.refusal import conflict as refused
 
 
 def merged_text(base: bytes, standing: bytes, incoming: bytes) -> bytes:
-    """What both sides made of `base`. Raises `merge_impossible` where they changed the same lines differently."""
+    """What both sides made of `base`. Raises `merge_impossible` where they changed the same lines differently.
+
+    It waits for nothing, and takes some seconds for texts of megabytes.
+    """
     try:
-        texts = [one.decode("utf-8").splitlines(keepends=True) for one in (base, standing, incoming)]
+        texts = [_lines(one.decode("utf-8")) for one in (base, standing, incoming)]
     except UnicodeDecodeError as error:
         raise refused("merge_impossible", "Only texts can be merged. Upload the merged body.") from error
     merged: list[str] = []
@@ -30,6 +34,11 @@ def merged_text(base: bytes, standing: bytes, incoming: bytes) -> bytes:
             "upload the result, and resolve with its digest.",
         )
     return "".join(merged).encode("utf-8")
+
+
+def _lines(text: str) -> list[str]:
+    """Its lines with their ends. Only a line feed ends one, as for git and diff3."""
+    return StringIO(text, newline="\n").readlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ def _chunks(base: Sequence[str], left: Sequence[str], right: Sequence[str]) -> I
 
 def _agreements(base: Sequence[str], left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
     """Where all three agree, in order: the first line in each of them, and how many there are."""
-    lefts, rights = _matching(base, left), _matching(base, right)
+    lefts, rights = matching_lines(base, left), matching_lines(base, right)
     at_left = at_right = 0
     while at_left < len(lefts) and at_right < len(rights):
         from_base, from_left, size_left = lefts[at_left]
@@ -70,8 +79,3 @@ def _agreements(base: Sequence[str], left: Sequence[str], right: Sequence[str]) 
             at_left += 1
         else:
             at_right += 1
-
-
-def _matching(base: Sequence[str], other: Sequence[str]) -> list[tuple[int, int, int]]:
-    blocks = SequenceMatcher(None, base, other, autojunk=False).get_matching_blocks()
-    return [(block.a, block.b, block.size) for block in blocks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -107,7 +108,7 @@ class PlanResolution:
             return await self._kept(who.organization, command.content_digest)
         base = _ancestor(incoming, standing, states, who)
         texts = [await self._text(who.organization, one) for one in (base, standing, incoming)]
-        merged = merged_text(texts[0], texts[1], texts[2])
+        merged = await asyncio.to_thread(merged_text, texts[0], texts[1], texts[2])
         sensitivity = max(_sensitivities(standing.content, incoming.content))
         return await self.bodies.keep(who.organization, merged, sensitivity)
 
