@@ -2,8 +2,7 @@
 
 import pytest
 
-from metaqore_ai_gateway.adapters.psmp import index_memory, project_reads, project_writes
-from metaqore_ai_gateway.adapters.psmp.entry_codec import encode_entries, former_form
+from metaqore_ai_gateway.adapters.psmp import index_memory, project_reads
 from metaqore_ai_gateway.adapters.psmp.index_memory import IndexMemory, RememberedIndex
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Ref
@@ -55,20 +54,6 @@ async def test_a_package_that_members_of_a_tree_name_is_read_once(team, read):
     outcome = await team.propose("six", needs=member("six", "^17"))
     assert team.phase(outcome, "six") is Phase.BLOCKED
     assert read.count(REACT) == 3
-
-
-async def test_what_was_kept_by_its_folder_still_leaves(team, store, monkeypatch):
-    def by_folder(entries):
-        return former_form(entries), encode_entries(entries)[1]
-
-    with monkeypatch.context() as before:
-        before.setattr(project_writes, "encode_entries", by_folder)
-        await team.propose("one", needs=member("one"))
-    await team.propose("two", needs=member("two"))
-    for name in ("one", "two"):
-        await team.do(team.ask(name, c.Reject, "no", by=team.bob))
-    async with store.open(*OF) as opened:
-        assert not (await opened.complete([REACT]))[REACT]
 
 
 async def test_a_new_form_is_seen_by_the_next(team):

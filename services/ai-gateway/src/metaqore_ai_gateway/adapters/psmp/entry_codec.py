@@ -38,11 +38,6 @@ def encode_entries(entries: Sequence[Entry]) -> tuple[bytes, bytes]:
     return digest_of(alike), b"[%b,%b]" % (_encode(entries[0].party.by), encoded)
 
 
-def former_form(entries: Sequence[Entry]) -> bytes:
-    """The form that entries were kept with when a manifest of npm was told apart by its folder."""
-    return digest_of(_encode([_form(entry) for entry in entries]))
-
-
 def decode_entries(party: str, number: int, body: bytes) -> tuple[Entry, ...]:
     """The entries of this party."""
     by, prototypes = _read(body)

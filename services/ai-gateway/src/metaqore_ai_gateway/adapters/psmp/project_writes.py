@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from metaqore_ai_gateway.adapters.psmp.changed_rows import artifact_in, columns_of, touched
 from metaqore_ai_gateway.adapters.psmp.conflict_writes import ConflictWrites
-from metaqore_ai_gateway.adapters.psmp.entry_codec import encode_entries, former_form
+from metaqore_ai_gateway.adapters.psmp.entry_codec import encode_entries
 from metaqore_ai_gateway.adapters.psmp.history_sql import SNAPSHOT_EVERY
 from metaqore_ai_gateway.adapters.psmp.project_reads import columns
 from metaqore_ai_gateway.adapters.psmp.provenance_writes import ProvenanceWrites
@@ -23,7 +23,6 @@ from metaqore_ai_gateway.service.psmp.known import id_of
 from metaqore_ai_gateway.service.psmp.ports import Answered, Changes, Recorded
 from metaqore_ai_gateway.service.psmp.standing import Holder, Rows
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.psmp.conflicts.npm_tree import NpmRequirement
 from metaqore_governance_core.psmp.project import Project
 from metaqore_governance_core.psmp.work import Work
 
@@ -126,7 +125,7 @@ class ProjectWrites:
             if changes.answers:
                 await self._run(_ANSWERS, *columns_of(_answers(changes.answers)))
             return None
-        gone = [row for holder, rows in changes.removed for row in _gone(holder, rows)]
+        gone = [row[:6] for holder, rows in changes.removed for row in _index_rows(holder, rows)]
         come = [row for holder, rows in changes.placed.items() for row in _index_rows(holder, rows)]
         together = Together(self.organization, self.project)
         self._advance(together, changes, version)
@@ -226,13 +225,6 @@ def _index_rows(holder: Holder, rows: Rows) -> Iterator[tuple[Any, ...]]:
     for key, (kind, environment, digest) in zip(rows, zip(*columns(rows), strict=True), strict=True):
         form, body = encode_entries(rows[key])
         yield kind, environment, digest, form, holder.party, holder.number, body
-
-
-def _gone(holder: Holder, rows: Rows) -> Iterator[tuple[Any, ...]]:
-    for row, entries in zip(_index_rows(holder, rows), rows.values(), strict=True):
-        yield row[:6]
-        if isinstance(entries[0], NpmRequirement) and (former := former_form(entries)) != row[3]:
-            yield *row[:3], former, *row[4:6]
 
 
 def _count(events: Iterable[Recorded]) -> Counter[Ref]:
