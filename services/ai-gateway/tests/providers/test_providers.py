@@ -87,7 +87,7 @@ class ProviderContract:
         provider, upstream = pair
         upstream.behaviour = "too long"
         error = await failure(provider, call())
-        assert (error.code, "context_length_exceeded" in error.reasons) == ("provider_refused", True)
+        assert (error.code, error.kind, error.retryable) == ("context_length_exceeded", ErrorKind.INVALID, False)
         assert "Shorten it" in error.message
 
     @pytest.mark.parametrize("behaviour", ["cut off", "error midway"])
