@@ -61,6 +61,12 @@ class EngineContract:
             pytest.param({"messages": "x"}, "engine_refused", id="messages that are no array"),
             pytest.param(ask("x", max_tokens="many"), "engine_refused", id="a wrong type"),
             pytest.param({"messages": [{"role": "user"}]}, "engine_refused", id="no content"),
+            pytest.param(ask("x", tools=[{"type": "function"}]), "engine_refused", id="a tool without a function"),
+            pytest.param(
+                ask([{"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}]),
+                "engine_refused",
+                id="an image for a model that reads text",
+            ),
             pytest.param(ask("word " * 9000), "context_length_exceeded", id="a prompt longer than the context"),
         ],
     )

@@ -89,7 +89,8 @@ class XllamacppEngine:
         def run() -> None:
             try:
                 self._server.handle_chat_completions(self._asked(request), take)
-            except ValueError as error:  # what llama.cpp's own parser refuses
+            # What llama.cpp's own parser refuses; its faults while it works come as chunks.
+            except (ValueError, RuntimeError) as error:
                 take({"error": {"code": 400, "message": str(error)}})
             finally:
                 loop.call_soon_threadsafe(chunks.put_nowait, _END)
