@@ -55,6 +55,18 @@ class EngineContract:
         assert time.monotonic() - started < max(1.0, 2 * a_tenth_s)
         assert await answer(engine, ask("Hi", max_tokens=2))
 
+    async def test_all_choices_are_counted_once_at_the_end(self, engine):
+        *chunks, last = await answer(engine, ask("Count to five.", max_tokens=4, n=2))
+        assert not [chunk for chunk in chunks if "usage" in chunk]
+        alone = usage_of(await answer(engine, ask("Count to five.", max_tokens=4)))
+        assert (last["usage"]["prompt_tokens"], last["usage"]["completion_tokens"]) == (alone.prompt_tokens, 8)
+        assert last["usage"]["total_tokens"] == alone.prompt_tokens + 8
+
+    async def test_every_chunk_tells_the_same_time(self, engine):
+        chunks = await answer(engine, ask("Tell me a long story.", max_tokens=80))
+        assert chunks[-1]["usage"]["completion_tokens"] == 80
+        assert len({(chunk["id"], chunk["created"]) for chunk in chunks}) == 1
+
     @pytest.mark.parametrize(
         ("request_", "code"),
         [

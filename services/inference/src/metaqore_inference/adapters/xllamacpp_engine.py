@@ -96,13 +96,19 @@ class XllamacppEngine:
                 loop.call_soon_threadsafe(chunks.put_nowait, _END)
 
         working = loop.run_in_executor(self._threads, run)
+        created: int | None = None
+        counted: dict[str, Any] | None = None
         try:
             while (chunk := await chunks.get()) is not _END:
                 if "error" in chunk:
                     raise _refusal(chunk["error"])
                 chunk["model"] = self._model.id
+                chunk["created"] = created = created or chunk["created"]  # llama.cpp writes the time of each
                 chunk.pop("timings", None)
-                yield chunk
+                if chunk.get("usage"):
+                    counted = _counted_together(counted, chunk)
+                else:
+                    yield chunk
         finally:
             left.set()
             await asyncio.shield(working)
@@ -110,6 +116,8 @@ class XllamacppEngine:
             raise MetaQoreError(
                 "engine_stopped", "The engine was stopped. Try again.", kind=ErrorKind.UNAVAILABLE, retryable=True
             )
+        if counted is not None:
+            yield counted
 
     def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
         """`request` as this engine is to run it.
@@ -133,6 +141,15 @@ class XllamacppEngine:
         self._stopping.set()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
         del self._server
+
+
+def _counted_together(before: dict[str, Any] | None, chunk: dict[str, Any]) -> dict[str, Any]:
+    """The last chunk of an answer: llama.cpp counts each of its choices by itself, and the prompt with each."""
+    if before is not None:
+        usage = chunk["usage"]
+        usage["completion_tokens"] += before["usage"]["completion_tokens"]
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+    return chunk
 
 
 def _refusal(error: dict[str, Any]) -> MetaQoreError:
