@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_inference.adapters.control_tokens import ControlTokens, control_tokens_of
 from metaqore_inference.service.ports import EngineModel
 
 _END: Final[dict[str, Any]] = {}
@@ -24,9 +25,12 @@ class XllamacppEngine:
     key that never leaves this process, so another process is refused (all but its `/health`).
     """
 
-    def __init__(self, model: EngineModel, server: Any, slots: int, default_max_tokens: int) -> None:
+    def __init__(
+        self, model: EngineModel, server: Any, controls: ControlTokens, *, slots: int, default_max_tokens: int
+    ) -> None:
         self._model = model
         self._server = server
+        self._controls = controls
         self._slots = slots
         self._default_max_tokens = default_max_tokens
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="engine")
@@ -59,7 +63,8 @@ class XllamacppEngine:
         params.endpoint_props = False
         params.verbosity = -1
         model = EngineModel(name, "xllamacpp", context_tokens)
-        return cls(model, xllamacpp.Server(params), slots, default_max_tokens)
+        controls = control_tokens_of(file)
+        return cls(model, xllamacpp.Server(params), controls, slots=slots, default_max_tokens=default_max_tokens)
 
     @property
     def model(self) -> EngineModel:
@@ -123,13 +128,17 @@ class XllamacppEngine:
         """`request` as this engine is to run it.
 
         The prompt cache is off: it is shared between slots, and the time that a hit saves would tell one organization
-        what another has asked.
+        what another has asked. What goes into the prompt is text, whatever the model's control tokens look like.
         """
         asked = {"max_tokens": self._default_max_tokens, **request}
         if asked["max_tokens"] is None:
             asked["max_tokens"] = request.get("max_completion_tokens") or self._default_max_tokens
+        told: dict[str, Any] = {
+            name: self._controls.as_text(asked[name]) for name in ("messages", "tools") if name in asked
+        }
         return {
             **asked,
+            **told,
             "model": self._model.id,
             "stream": True,
             "stream_options": {"include_usage": True},
