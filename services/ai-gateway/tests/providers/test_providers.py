@@ -88,6 +88,7 @@ class ProviderContract:
         upstream.behaviour = "too long"
         error = await failure(provider, call())
         assert (error.code, error.kind, error.retryable) == ("context_length_exceeded", ErrorKind.INVALID, False)
+        assert "is longer than the model's context length" in error.message  # what LiteLLM's client looks for
         assert "Shorten it" in error.message
 
     @pytest.mark.parametrize("behaviour", ["cut off", "error midway"])

@@ -33,7 +33,7 @@ def overloaded() -> MetaQoreError:
 def refused(*reasons: str) -> MetaQoreError:
     """It does not take this request."""
     if TOO_LONG in reasons:  # clients of OpenAI know this code, and shorten the chat
-        message = "The prompt is longer than this model takes. Shorten it, or name a model with a longer context."
+        message = "The prompt is longer than the model's context length. Shorten it, or name a model with a longer one."
         return MetaQoreError(TOO_LONG, message, kind=ErrorKind.INVALID, reasons=reasons)
     message = "The provider of this model refuses this request. Check its parameters against the model's limits."
     return MetaQoreError("provider_refused", message, kind=ErrorKind.INVALID, reasons=reasons)
