@@ -188,6 +188,18 @@ class TestOpenAIProvider(ProviderContract):
         upstream.behaviour = behaviour
         assert (await failure(provider, call())).code == "provider_failed"
 
+    async def test_a_stream_that_ends_behind_its_finish_reason_is_whole(self, pair):
+        provider, upstream = pair
+        upstream.behaviour = "no done"
+        *chunks, usage = await gathered(provider, call(stream=True))
+        assert [json.loads(chunk) for chunk in chunks] == upstream.chunks()
+        assert usage == Usage("stop", 7, 3)
+
+    async def test_one_that_ends_before_it_is_cut_off(self, pair):
+        provider, upstream = pair
+        upstream.behaviour = "ends midway"
+        assert (await failure(provider, call(stream=True))).reasons == ("stream_cut_off",)
+
     async def test_the_reason_of_a_refusal_is_a_code(self, pair):
         provider, upstream = pair
         upstream.behaviour = "refused"
