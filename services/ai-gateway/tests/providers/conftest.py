@@ -96,6 +96,9 @@ class HttpUpstream(Upstream):
         for number, each in enumerate(self.chunks()):
             if number == 2 and self.behaviour == "cut off":
                 return False
+            if number == 2 and self.behaviour == "ends midway":
+                await self.send(writer, "0\r\n\r\n", b"")
+                return True
             if number == 2 and self.behaviour == "hang midway":
                 await reader.read()
                 self.left.set()
@@ -105,7 +108,8 @@ class HttpUpstream(Upstream):
             else:
                 await self.frame(writer, json.dumps(each))
         await self.frame(writer, json.dumps(USAGE_CHUNK))
-        await self.frame(writer, "[DONE]")
+        if self.behaviour != "no done":
+            await self.frame(writer, "[DONE]")
         await self.send(writer, "0\r\n\r\n", b"")
         return True
 

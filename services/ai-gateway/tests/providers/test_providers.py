@@ -87,7 +87,8 @@ class ProviderContract:
         provider, upstream = pair
         upstream.behaviour = "too long"
         error = await failure(provider, call())
-        assert (error.code, "context_length_exceeded" in error.reasons) == ("provider_refused", True)
+        assert (error.code, error.kind, error.retryable) == ("context_length_exceeded", ErrorKind.INVALID, False)
+        assert "is longer than the model's context length" in error.message  # what LiteLLM's client looks for
         assert "Shorten it" in error.message
 
     @pytest.mark.parametrize("behaviour", ["cut off", "error midway"])
@@ -186,6 +187,18 @@ class TestOpenAIProvider(ProviderContract):
         provider, upstream = pair
         upstream.behaviour = behaviour
         assert (await failure(provider, call())).code == "provider_failed"
+
+    async def test_a_stream_that_ends_behind_its_finish_reason_is_whole(self, pair):
+        provider, upstream = pair
+        upstream.behaviour = "no done"
+        *chunks, usage = await gathered(provider, call(stream=True))
+        assert [json.loads(chunk) for chunk in chunks] == upstream.chunks()
+        assert usage == Usage("stop", 7, 3)
+
+    async def test_one_that_ends_before_it_is_cut_off(self, pair):
+        provider, upstream = pair
+        upstream.behaviour = "ends midway"
+        assert (await failure(provider, call(stream=True))).reasons == ("stream_cut_off",)
 
     async def test_the_reason_of_a_refusal_is_a_code(self, pair):
         provider, upstream = pair

@@ -19,6 +19,7 @@ from metaqore_ai_gateway.adapters.sse import MAX_EVENT_BYTES, EventReader, Event
         pytest.param(b": ping\n\ndata: a\n\n", [b"a"], id="comment"),
         pytest.param(b"event: x\nid: 1\ndata: a\nretry: 5\n\n", [b"a"], id="other fields"),
         pytest.param(b"event: ping\n\ndata: a\n\n", [b"a"], id="event without data"),
+        pytest.param(b"data:\n\ndata: \n\ndata: a\n\n", [b"a"], id="event with empty data"),
         pytest.param(b"\n\n\ndata: a\n\n\n\n", [b"a"], id="empty lines"),
         pytest.param(b"data: a\r\n\r\ndata: b\r\n\r\n", [b"a", b"b"], id="CR LF"),
         pytest.param(b"data: a\r\rdata: b\r\r\n", [b"a", b"b"], id="CR"),

@@ -11,6 +11,7 @@ from metaqore_ai_gateway.domain.outcome import Usage
 
 
 class _Choice(msgspec.Struct):
+    index: int = 0
     finish_reason: str | None = None
 
 
@@ -55,18 +56,28 @@ def asks_for_usage(body: dict[str, Any]) -> bool:
 class UsageTally:
     """Gathers the usage of one answer from its chunks, of which each may bring a part."""
 
-    __slots__ = ("_finish_reason", "_tokens")
+    __slots__ = ("_finish_reason", "_open", "_tokens")
 
     def __init__(self) -> None:
+        self._open: set[int] = set()
         self._finish_reason: str | None = None
         self._tokens = _Tokens()
 
     def add(self, completion: Completion) -> None:
         """Take in a chunk, or the whole."""
         for choice in completion.choices or ():
-            self._finish_reason = choice.finish_reason or self._finish_reason
+            if choice.finish_reason:
+                self._finish_reason = choice.finish_reason
+                self._open.discard(choice.index)
+            else:
+                self._open.add(choice.index)
         if completion.usage is not None:
             self._tokens = completion.usage
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice that began has said why it ended."""
+        return self._finish_reason is not None and not self._open
 
     @property
     def usage(self) -> Usage:

@@ -8,6 +8,7 @@ from typing import Final
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
+TOO_LONG: Final = "context_length_exceeded"
 _SAFE_CODE: Final = re.compile(r"[a-z0-9_.\[\]]{1,64}")
 
 
@@ -31,9 +32,10 @@ def overloaded() -> MetaQoreError:
 
 def refused(*reasons: str) -> MetaQoreError:
     """It does not take this request."""
+    if TOO_LONG in reasons:  # clients of OpenAI know this code, and shorten the chat
+        message = "The prompt is longer than the model's context length. Shorten it, or name a model with a longer one."
+        return MetaQoreError(TOO_LONG, message, kind=ErrorKind.INVALID, reasons=reasons)
     message = "The provider of this model refuses this request. Check its parameters against the model's limits."
-    if "context_length_exceeded" in reasons:
-        message = "The prompt is longer than this model takes. Shorten it, or name a model with a longer context."
     return MetaQoreError("provider_refused", message, kind=ErrorKind.INVALID, reasons=reasons)
 
 

@@ -18,7 +18,7 @@ class EventReader:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The data of the events that `data` completes; events without data are left out."""
+        """The data of the events that `data` completes; events without data, or with empty data, are left out."""
         text = self._rest + data if self._rest else data
         if b"\r" in text:
             text, held = (text[:-1], b"\r") if text.endswith(b"\r") else (text, b"")
@@ -35,6 +35,6 @@ class EventReader:
 def _data(event: bytes) -> bytes | None:
     event = event.lstrip(b"\n")
     if event.startswith(b"data: ") and b"\n" not in event:
-        return event[6:]
+        return event[6:] or None
     lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
-    return b"\n".join(lines) if lines else None
+    return b"\n".join(lines) or None

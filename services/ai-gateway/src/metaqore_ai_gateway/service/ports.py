@@ -118,8 +118,8 @@ class Provider(Protocol):
           there only where the body asks for it. A stream that breaks off before its end is an error, not an end.
         - Closing the generator, or cancelling the task that waits on it, ends the upstream call at once.
         - It raises `MetaQoreError` alone: `deadline_exceeded` once the deadline is past, `provider_unreachable` where
-          no connection could be made, `provider_overloaded`, `provider_refused`, `provider_failed`. Those that may be
-          tried elsewhere are retryable. None of them quotes what the provider said.
+          no connection could be made, `provider_overloaded`, `provider_refused`, `context_length_exceeded`,
+          `provider_failed`. Those that may be tried elsewhere are retryable. None quotes what the provider said.
         - What is read is bounded; a larger answer is `provider_failed`.
         """
         ...

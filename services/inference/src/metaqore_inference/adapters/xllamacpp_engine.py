@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_inference.adapters.control_tokens import ControlTokens, control_tokens_of
 from metaqore_inference.service.ports import EngineModel
 
 _END: Final[dict[str, Any]] = {}
@@ -24,9 +25,12 @@ class XllamacppEngine:
     key that never leaves this process, so another process is refused (all but its `/health`).
     """
 
-    def __init__(self, model: EngineModel, server: Any, slots: int, default_max_tokens: int) -> None:
+    def __init__(
+        self, model: EngineModel, server: Any, controls: ControlTokens, *, slots: int, default_max_tokens: int
+    ) -> None:
         self._model = model
         self._server = server
+        self._controls = controls
         self._slots = slots
         self._default_max_tokens = default_max_tokens
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="engine")
@@ -59,7 +63,8 @@ class XllamacppEngine:
         params.endpoint_props = False
         params.verbosity = -1
         model = EngineModel(name, "xllamacpp", context_tokens)
-        return cls(model, xllamacpp.Server(params), slots, default_max_tokens)
+        controls = control_tokens_of(file)
+        return cls(model, xllamacpp.Server(params), controls, slots=slots, default_max_tokens=default_max_tokens)
 
     @property
     def model(self) -> EngineModel:
@@ -89,19 +94,26 @@ class XllamacppEngine:
         def run() -> None:
             try:
                 self._server.handle_chat_completions(self._asked(request), take)
-            except ValueError as error:  # what llama.cpp's own parser refuses
+            # What llama.cpp's own parser refuses; its faults while it works come as chunks.
+            except (ValueError, RuntimeError) as error:
                 take({"error": {"code": 400, "message": str(error)}})
             finally:
                 loop.call_soon_threadsafe(chunks.put_nowait, _END)
 
         working = loop.run_in_executor(self._threads, run)
+        created: int | None = None
+        counted: dict[str, Any] | None = None
         try:
             while (chunk := await chunks.get()) is not _END:
                 if "error" in chunk:
                     raise _refusal(chunk["error"])
                 chunk["model"] = self._model.id
+                chunk["created"] = created = created or chunk["created"]  # llama.cpp writes the time of each
                 chunk.pop("timings", None)
-                yield chunk
+                if chunk.get("usage"):
+                    counted = _counted_together(counted, chunk)
+                else:
+                    yield chunk
         finally:
             left.set()
             await asyncio.shield(working)
@@ -109,18 +121,24 @@ class XllamacppEngine:
             raise MetaQoreError(
                 "engine_stopped", "The engine was stopped. Try again.", kind=ErrorKind.UNAVAILABLE, retryable=True
             )
+        if counted is not None:
+            yield counted
 
     def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
         """`request` as this engine is to run it.
 
         The prompt cache is off: it is shared between slots, and the time that a hit saves would tell one organization
-        what another has asked.
+        what another has asked. What goes into the prompt is text, whatever the model's control tokens look like.
         """
         asked = {"max_tokens": self._default_max_tokens, **request}
         if asked["max_tokens"] is None:
             asked["max_tokens"] = request.get("max_completion_tokens") or self._default_max_tokens
+        told: dict[str, Any] = {
+            name: self._controls.as_text(asked[name]) for name in ("messages", "tools") if name in asked
+        }
         return {
             **asked,
+            **told,
             "model": self._model.id,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -132,6 +150,15 @@ class XllamacppEngine:
         self._stopping.set()
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
         del self._server
+
+
+def _counted_together(before: dict[str, Any] | None, chunk: dict[str, Any]) -> dict[str, Any]:
+    """The last chunk of an answer: llama.cpp counts each of its choices by itself, and the prompt with each."""
+    if before is not None:
+        usage = chunk["usage"]
+        usage["completion_tokens"] += before["usage"]["completion_tokens"]
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+    return chunk
 
 
 def _refusal(error: dict[str, Any]) -> MetaQoreError:

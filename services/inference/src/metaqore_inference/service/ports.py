@@ -24,6 +24,7 @@ class Engine(Protocol):
     - Closing the generator stops the engine's work on it within moments.
     - A request that the engine refuses is a `MetaQoreError` of kind invalid with a sentence that says why; the chunks
       before it, if any, stand.
+    - What a message says stays text: none ends its own turn, or begins another's, with a control token of the model.
     - `slots` requests run side by side; what runs for one is never seen by another.
     - `close` stops the engine; what runs ends with `engine_stopped`, kind unavailable.
     """
