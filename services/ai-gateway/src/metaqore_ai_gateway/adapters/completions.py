@@ -11,7 +11,7 @@ from metaqore_ai_gateway.domain.outcome import Usage
 
 
 class _Choice(msgspec.Struct):
-    index: int = 0
+    index: int | float | str | None = 0
     finish_reason: str | None = None
 
 
@@ -59,7 +59,7 @@ class UsageTally:
     __slots__ = ("_finish_reason", "_open", "_tokens")
 
     def __init__(self) -> None:
-        self._open: set[int] = set()
+        self._open: set[int | float | str | None] = set()
         self._finish_reason: str | None = None
         self._tokens = _Tokens()
 
