@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import asyncpg
@@ -87,11 +88,26 @@ async def test_a_server_that_ends_the_connection_is_unavailable_and_the_pool_rec
         assert await connection.fetchval("select 1") == 1
 
 
-async def test_a_session_that_the_server_ended_a_moment_ago_is_unavailable_and_the_pool_recovers(pool):
+def end_session(database_url, pid):
+    """Blocks until the server has ended it, so that the caller's loop hears nothing meanwhile."""
+
+    async def end():
+        connection = await asyncpg.connect(database_url)
+        await connection.execute("select pg_terminate_backend($1)", pid)
+        while await connection.fetchval("select count(*) from pg_stat_activity where pid = $1", pid):
+            await asyncio.sleep(0.01)
+        await connection.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(end(),))
+    thread.start()
+    thread.join()
+    time.sleep(0.1)  # until its last words have come
+
+
+async def test_a_session_that_the_server_ended_a_moment_ago_is_unavailable_and_the_pool_recovers(pool, database_url):
     async def ask_a_moment_later():
-        async with pool.acquire() as connection, pool.acquire() as other:
-            await other.execute("select pg_terminate_backend($1)", connection.get_server_pid())
-            time.sleep(0.2)  # until its last words have come  # noqa: ASYNC251
+        async with pool.acquire() as connection:
+            end_session(database_url, connection.get_server_pid())
             for _ in range(2):  # they are heard, and the end of the stream is not
                 await asyncio.sleep(0)
             with database_errors():
