@@ -23,7 +23,6 @@ from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.govern_task import GovernTask
 from metaqore_ai_gateway.service.interrupt_open import InterruptOpen
 from metaqore_ai_gateway.service.ports import AuditSpool, Idempotency, Keys, ProjectNames, Provider
-from metaqore_ai_gateway.service.project_names import NoNames
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.route_call import RouteCall
@@ -76,15 +75,12 @@ class Core:
         govern = replace(self.govern, record_decision=RecordDecision(spool, now_us), record_outcome=record_outcome)
         return replace(self, records=spool, govern=govern, record_outcome=record_outcome)
 
-    def naming(self, names: ProjectNames) -> Core:
-        """The same, with the projects of tasks known by `names`, too."""
-        return replace(self, govern=replace(self.govern, project_names=names))
-
     @property
     def governing(self) -> Governing:
         """What governs commands as it governs tasks."""
         policy = self.rulebook.policy
-        return Governing(policy, self.scanner, self.digests, self.records, self.admission, now_us, new_id)
+        names = self.govern.project_names
+        return Governing(policy, self.scanner, self.digests, self.records, names, self.admission, now_us, new_id)
 
     async def drain(self, group: GatewayGroup) -> None:
         """Take no more tasks, and finish those that run, within bounds."""
@@ -107,6 +103,7 @@ class Core:
 @asynccontextmanager
 async def open_core(
     settings: GatewaySettings,
+    project_names: ProjectNames,
     *,
     holders: tuple[str, ...] = (SEALED,),
     scanner: Scanner | None = None,
@@ -155,7 +152,7 @@ async def open_core(
             route_call=RouteCall(providers),
             admission=admission,
             observer=TracedObserver(TelemetryObserver()) if enabled() else TelemetryObserver(),
-            project_names=NoNames(),
+            project_names=project_names,
             now_us=now_us,
             new_id=new_id,
         )

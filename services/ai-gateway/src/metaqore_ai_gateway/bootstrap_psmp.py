@@ -23,7 +23,6 @@ from metaqore_ai_gateway.adapters.psmp.forget import ForgetOld
 from metaqore_ai_gateway.adapters.psmp.history import PostgresHistory
 from metaqore_ai_gateway.adapters.psmp.kept_bodies import PostgresKeptBodies
 from metaqore_ai_gateway.adapters.psmp.places import PostgresPlaces
-from metaqore_ai_gateway.adapters.psmp.project_names import PostgresProjectNames
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_ai_gateway.adapters.psmp.provenance import PostgresProvenance
 from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
@@ -39,7 +38,7 @@ from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.adapters.webhook_post import WebhookPost
 from metaqore_ai_gateway.adapters.webhook_signing import WrappedSecrets, signed
 from metaqore_ai_gateway.service.admission import Admission
-from metaqore_ai_gateway.service.ports import AuditSpool, Idempotency
+from metaqore_ai_gateway.service.ports import AuditSpool, Idempotency, ProjectNames
 from metaqore_ai_gateway.service.psmp.carry_out import CarryOut
 from metaqore_ai_gateway.service.psmp.decide_command import DecideCommand
 from metaqore_ai_gateway.service.psmp.default_project import DefaultProject
@@ -79,6 +78,7 @@ class Governing:
     scanner: Scanner
     digests: DigestKeys
     spool: AuditSpool
+    project_names: ProjectNames
     admission: Admission
     now_us: Callable[[], int]
     new_id: Callable[[], str]
@@ -124,9 +124,8 @@ async def open_psmp(
     bodies = ObjectBodyStore(sealed, rows, governing.digests)
     history, checkpoints, places = PostgresHistory(pool), PostgresCheckpoints(pool), PostgresPlaces(pool)
     queues = ProjectQueues(PostgresProjectStore(pool))
-    names = PostgresProjectNames(pool)
     decide = DecideCommand(
-        governing.policy, governing.scanner, governing.digests, governing.spool, names, now_us, new_id
+        governing.policy, governing.scanner, governing.digests, governing.spool, governing.project_names, now_us, new_id
     )
     default_project = DefaultProject(queues, new_id, now_us)
     tasks = CheckTasks(places, PostgresTaskStore(pool))

@@ -10,6 +10,7 @@ from itertools import count
 from types import SimpleNamespace
 
 import pytest
+from no_names import NoNames
 
 from metaqore_ai_gateway.domain.claim import ClaimState, Origin, Standing
 from metaqore_ai_gateway.domain.outcome import Outcome, Usage
@@ -20,7 +21,6 @@ from metaqore_ai_gateway.service.admission import Admission
 from metaqore_ai_gateway.service.claim_ports import TaskHistory
 from metaqore_ai_gateway.service.govern_task import GovernTask
 from metaqore_ai_gateway.service.outcome_gate import OutcomeGate
-from metaqore_ai_gateway.service.project_names import NoNames
 from metaqore_ai_gateway.service.record_decision import RecordDecision
 from metaqore_ai_gateway.service.record_outcome import RecordOutcome
 from metaqore_ai_gateway.service.resume_claim import ResumeClaim

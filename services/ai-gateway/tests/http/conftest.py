@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from no_names import NoNames
 from nothing_here import nothing_here
 
 from kept_answers import MemoryIdempotency
@@ -141,7 +142,7 @@ def settings_in(directory, **group):
 async def running(directory, scanner, **group):
     settings = settings_in(directory, **group)
     provider, idempotency, disk = Scripted(), MemoryIdempotency(), FailingDisk()
-    async with open_core(settings, scanner=scanner, providers={"local": provider}, disk=disk) as core:
+    async with open_core(settings, NoNames(), scanner=scanner, providers={"local": provider}, disk=disk) as core:
         door = http_door(core, core.govern, settings.gateway, FixedKeys(), idempotency, nothing_here)
         async with (
             serve_http(door, "127.0.0.1", 0, connections=settings.gateway.rest_connections) as port,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
+from metaqore_ai_gateway.adapters.psmp.project_names import PostgresProjectNames
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.bootstrap_core import open_core
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
@@ -135,7 +136,7 @@ class Place:
         settings = GatewaySettings(run_dir=self.run, config=self.config, gateway=GatewayGroup(spool_gather_s=0))
         async with (
             open_pool(self.url, name="test", size=4) as pool,
-            open_core(settings, scanner=HyperscanScanner(), providers={}) as core,
+            open_core(settings, PostgresProjectNames(pool), scanner=HyperscanScanner(), providers={}) as core,
         ):
             run = RunDirectory(settings.run_dir)
             stores = Stores(self.url, pool, run, ObjectSettings())

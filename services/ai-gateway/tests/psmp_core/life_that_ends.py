@@ -15,6 +15,7 @@ from pathlib import Path
 from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
 from metaqore_ai_gateway.adapters.psmp.body_store import SealedText
 from metaqore_ai_gateway.adapters.psmp.kept_bodies import PostgresKeptBodies
+from metaqore_ai_gateway.adapters.psmp.project_names import PostgresProjectNames
 from metaqore_ai_gateway.adapters.psmp.project_writes import ProjectWrites
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.bootstrap_core import open_core
@@ -82,7 +83,7 @@ async def live(life):
     settings = GatewaySettings(run_dir=life["run"], config=life["config"], gateway=GatewayGroup(spool_gather_s=0))
     async with (
         open_pool(life["url"], name="test", size=4) as pool,
-        open_core(settings, scanner=HyperscanScanner(), providers={}) as core,
+        open_core(settings, PostgresProjectNames(pool), scanner=HyperscanScanner(), providers={}) as core,
     ):
         stores = Stores(life["url"], pool, RunDirectory(settings.run_dir), ObjectSettings())
         idempotency = PostgresIdempotencyStore(pool, core.spool.writer)

@@ -6,13 +6,6 @@ from metaqore_ai_gateway.service.ports import ProjectNames
 from metaqore_governance_core.decision import Policy
 
 
-class NoNames:
-    """The port `ProjectNames` where nothing is known of projects."""
-
-    async def name_of(self, organization: str, project: str) -> None:
-        """Nobody knows it."""
-
-
 async def name_for(policy: Policy, names: ProjectNames, organization: str, project: str | None) -> str | None:
     """The project's name. None where it has none, or no label stands on any. Raises as the port."""
     if project is None or not policy.project_labels:

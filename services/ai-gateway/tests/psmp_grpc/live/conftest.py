@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from metaqore.psmp import v1
 from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
+from metaqore_ai_gateway.adapters.psmp.project_names import PostgresProjectNames
 from metaqore_ai_gateway.bootstrap_core import open_core
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
 from metaqore_ai_gateway.entrypoints.psmp_grpc.services import psmp_services
@@ -96,7 +97,7 @@ async def opened(url, directory, *, works=True):
     settings = GatewaySettings(run_dir=directory, gateway=GatewayGroup(spool_gather_s=0))
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(url, name="test", size=8))
-        core = await stack.enter_async_context(open_core(settings, providers={}))
+        core = await stack.enter_async_context(open_core(settings, PostgresProjectNames(pool), providers={}))
         stores = Stores(url, pool, RunDirectory(directory), ObjectSettings())
         idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
         psmp = await open_psmp(stores, core.governing, idempotency, nobody_listens, "test")

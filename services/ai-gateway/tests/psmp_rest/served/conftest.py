@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
+from metaqore_ai_gateway.adapters.psmp.project_names import PostgresProjectNames
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.adapters.tasks_store import PostgresTaskStore
 from metaqore_ai_gateway.bootstrap_core import open_core
@@ -67,7 +68,7 @@ async def serving(postgres_url, directory):
     settings = GatewaySettings(run_dir=directory, gateway=GatewayGroup(spool_gather_s=0))
     async with (
         open_pool(url, name="test", size=8) as pool,
-        open_core(settings, scanner=HyperscanScanner(), providers={}) as core,
+        open_core(settings, PostgresProjectNames(pool), scanner=HyperscanScanner(), providers={}) as core,
     ):
         stores = Stores(url, pool, RunDirectory(directory), ObjectSettings())
         idempotency = PostgresIdempotencyStore(pool, core.spool.writer)

@@ -60,9 +60,9 @@ def _dependencies(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]
 
 
 def _spelled_out(dependency: Any) -> Mapping[str, Any]:
-    return (
-        {"version": dependency} if isinstance(dependency, str) else dependency if isinstance(dependency, dict) else {}
-    )
+    if isinstance(dependency, str):
+        return {"version": dependency}
+    return dependency if isinstance(dependency, dict) else {}
 
 
 def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
