@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from metaqore_ai_gateway.adapters.http1_connection import ExchangeError
-from metaqore_ai_gateway.adapters.http1_pool import Http1Pool
+from metaqore_ai_gateway.adapters.http1_pool import MAX_IDLE_S, Http1Pool
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -106,3 +106,15 @@ async def test_a_trailer_is_no_header():
         assert await connection.read_all(1000) == b"AA"
         assert b"x-late" not in connection.headers
         connection.abort()
+
+
+async def test_what_a_burst_opened_is_used_again_and_closed_once_nobody_needs_it():
+    async with server(*[HEAD + b"AA"] * 50) as pool:
+        await asyncio.gather(*(exchanged(pool) for _ in range(20)))
+        again = await asyncio.gather(*(exchanged(pool) for _ in range(20)))
+        assert [reused for _, _, reused in again] == [True] * 20
+        *others, _ = pool._idle
+        for connection in others:
+            connection.idle_since -= MAX_IDLE_S
+        assert (await exchanged(pool))[2]
+        assert len(pool._idle) == 1
