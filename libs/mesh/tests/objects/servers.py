@@ -45,7 +45,7 @@ def seaweedfs(directory):
     command = [
         *(str(WEED), f"-logdir={directory}", "server", f"-dir={directory}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *(f"-master.port={master}", f"-master.port.grpc={master_grpc}", "-master.telemetry=false"),
-        *(f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}", "-volume.max=8"),
+        *(f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}", "-volume.max=100"),
         *("-master.volumeSizeLimitMB=64", "-filer", f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}"),
         *("-s3", f"-s3.port={s3}", f"-s3.port.grpc={s3_grpc}", f"-s3.config={config}", "-s3.iam=false"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=true"),
