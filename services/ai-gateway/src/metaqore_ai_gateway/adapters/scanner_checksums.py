@@ -14,7 +14,9 @@ class TooManyCandidatesError(Exception):
     """The text holds more card-like or IBAN-like numbers than are checked."""
 
 
-_DIGIT_GROUPS: Final = re.compile(rb"(?<![0-9A-Za-z])(?<![0-9]\.)[0-9]++(?:[ -][0-9]++)*+")
+# Patterns begin with what they are about and look behind from there: so the engine skips to the next digit, and need
+# not look behind every character. A quarter of the time.
+_DIGIT_GROUPS: Final = re.compile(rb"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9]\.[0-9])[0-9]*+(?:[ -][0-9]++)*+")
 _GOES_ON: Final = re.compile(rb"[A-Za-z]|\.[0-9]")
 _SHORTEST_CARD: Final = 13
 _LONGEST_CARD: Final = 19
@@ -98,7 +100,10 @@ _IBAN_LENGTHS: Final = {
     }.items()
     for code in codes.split()
 }
-_IBAN_START: Final = re.compile(rb"(?<![A-Za-z0-9])([A-Za-z]{2})[0-9]{2}(?=[ -]?[A-Za-z0-9])")
+_IBAN_CHECK_DIGITS: Final = re.compile(
+    rb"[0-9](?<=[A-Za-z]{2}[0-9])(?<![A-Za-z0-9][A-Za-z]{2}[0-9])[0-9](?=[ -]?[A-Za-z0-9])"
+)
+_IBAN_COUNTRY: Final = 2
 _IBAN_REST: Final = {
     length: re.compile(rb"(?:[ -]?[A-Za-z0-9]){%d}(?![A-Za-z0-9])" % (length - 4)) for length in _IBAN_LENGTHS.values()
 }
@@ -113,15 +118,16 @@ def mod97_holds(iban: str) -> bool:
 def count_ibans(text: bytes) -> int:
     """How many IBANs stand in `text`, with or without separators. Raises `TooManyCandidatesError`."""
     found = checked = end = 0
-    for start in _IBAN_START.finditer(text):
-        length = _IBAN_LENGTHS.get(start[1].upper())
-        rest = length and _IBAN_REST[length].match(text, start.end())
-        if not rest or start.start() < end:
+    for check in _IBAN_CHECK_DIGITS.finditer(text):
+        begin = check.start() - _IBAN_COUNTRY
+        length = _IBAN_LENGTHS.get(text[begin : check.start()].upper())
+        rest = length and _IBAN_REST[length].match(text, check.end())
+        if not rest or begin < end:
             continue
         checked += 1
         if checked > MAX_CANDIDATES:
             raise TooManyCandidatesError
-        if mod97_holds(text[start.start() : rest.end()].translate(None, _SEPARATORS).decode("ascii")):
+        if mod97_holds(text[begin : rest.end()].translate(None, _SEPARATORS).decode("ascii")):
             found += 1
             end = rest.end()
     return found
