@@ -118,8 +118,16 @@ def _check(body: dict[str, Any]) -> None:
     for index, message in enumerate(messages):
         _check_message(message, index)
     for name, value in body.items():
-        if value is not None and (option := _OPTIONS.get(name)) and type(value) not in option[0]:
-            raise _mistyped(name, option[1])
+        if value is not None and (option := _OPTIONS.get(name)):
+            _check_option(name, value, option)
+
+
+def _check_option(name: str, value: Any, option: _Option) -> None:
+    if type(value) not in option.types:
+        raise _mistyped(name, option.wanted)
+    if type(value) in _NUMBERS and not option.least <= value <= option.most:
+        bounds = f"at least {option.least:g}" if option.most == math.inf else f"{option.least:g} to {option.most:g}"
+        raise InvalidChatError("option_out_of_range", f"`{name}` must be {option.wanted}, {bounds}.", name)
 
 
 def _joined_parts(body: dict[str, Any]) -> list[str]:
@@ -148,21 +156,35 @@ def _mistyped(param: str, wanted: str) -> InvalidChatError:
 
 
 _CONTENT: Final = (str, list, type(None))
-_INTEGER: Final = ((int,), "an integer")
-_NUMBER: Final = ((int, float), "a number")
+_NUMBERS: Final = (int, float)
 
-_OPTIONS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
-    "stream": ((bool,), "true or false"),
-    "stream_options": ((dict,), "an object"),
-    "max_tokens": _INTEGER,
-    "max_completion_tokens": _INTEGER,
-    "n": _INTEGER,
-    "seed": _INTEGER,
-    "temperature": _NUMBER,
-    "top_p": _NUMBER,
-    "frequency_penalty": _NUMBER,
-    "presence_penalty": _NUMBER,
-    "stop": ((str, list), "a string or a list of strings"),
-    "tools": ((list,), "a list"),
-    "user": ((str,), "a string"),
+
+@value_object
+class _Option:
+    """What a field of a request may be: its types, what they are called, and a number's bounds."""
+
+    types: tuple[type, ...]
+    wanted: str
+    least: float = -math.inf
+    most: float = math.inf
+
+
+_COUNT: Final = _Option((int,), "an integer", least=1)
+_PENALTY: Final = _Option((int, float), "a number", least=-2, most=2)
+
+# The bounds are OpenAI's, and those of the contract `TaskSubmitted`: one request means the same through every door.
+_OPTIONS: Final = {
+    "stream": _Option((bool,), "true or false"),
+    "stream_options": _Option((dict,), "an object"),
+    "max_tokens": _COUNT,
+    "max_completion_tokens": _COUNT,
+    "n": _COUNT,
+    "seed": _Option((int,), "an integer"),
+    "temperature": _Option((int, float), "a number", least=0, most=2),
+    "top_p": _Option((int, float), "a number", least=0, most=1),
+    "frequency_penalty": _PENALTY,
+    "presence_penalty": _PENALTY,
+    "stop": _Option((str, list), "a string or a list of strings"),
+    "tools": _Option((list,), "a list"),
+    "user": _Option((str,), "a string"),
 }

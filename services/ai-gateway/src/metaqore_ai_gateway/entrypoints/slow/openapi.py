@@ -72,8 +72,8 @@ _PATHS: Final[dict[str, Any]] = {
                                 "model": {"type": "string"},
                                 "messages": {"type": "array", "minItems": 1, "items": _OBJECT},
                                 "stream": {"type": "boolean"},
-                                "max_tokens": {"type": "integer"},
-                                "temperature": {"type": "number"},
+                                "max_tokens": {"type": "integer", "minimum": 1},
+                                "temperature": {"type": "number", "minimum": 0, "maximum": 2},
                             },
                             "additionalProperties": True,
                         }
