@@ -314,7 +314,8 @@ async def test_elsewhere_there_is_no_websocket(serve):
         with pytest.raises(InvalidStatus) as refused:
             async with watch(url.replace("/api/v1/events/stream", path)):
                 pass
-        assert refused.value.response.status_code in {403, 404}
+        answer = refused.value.response
+        assert (answer.status_code, json.loads(answer.body)["code"]) == (404, "path_not_found")
 
 
 async def test_plain_http_is_told_how_to_ask_and_what_it_is_is_described(serve):
