@@ -28,6 +28,8 @@ ALL = (
     "libs/mesh/src",
 )
 
+CODE = r"[a-z0-9]+(?:_[a-z0-9]+)*"
+
 RAISES = {
     "InvalidChatError", "InvalidJsonError", "MetaQoreError", "PsmpRefusedError", "_invalid", "_missing", "conflict",
     "failed", "forbidden", "refused",
@@ -59,18 +61,22 @@ def raised(text):
         if (
             name in RAISES
             and isinstance(first, ast.Constant)
-            and re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", str(first.value))
+            and re.fullmatch(CODE if name == "MetaQoreError" else r"[a-z0-9]+(_[a-z0-9]+)+", str(first.value))
         ):
             yield first.value
 
 
 def test_every_code_that_a_client_may_get_is_listed_and_every_listed_one_is_there():
-    listed = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)+|internal)`", DOCS["codes.md"].partition("## The request")[2]))
+    listed = set(re.findall(f"`({CODE})`", DOCS["codes.md"].partition("## The request")[2]))
     named = set(re.findall(r"^\| `([a-z_]+)` \|", DOCS["policies.md"], re.MULTILINE))
     codes = set(chain.from_iterable(map(raised, sources(*GATEWAY).values())))
     assert codes - NO_CLIENT_S - named - listed == set()
     texts = "".join(sources(*ALL).values())
     assert {code for code in listed if f'"{code}"' not in texts and not code.endswith("_not_found")} == set()
+    spool = sources("libs/mesh/src/metaqore_mesh/spool")[ROOT / "libs/mesh/src/metaqore_mesh/spool/errors.py"]
+    untried = set(re.findall(r'"(spool_[a-z]+)",[^)]*ErrorKind.UNAVAILABLE', spool))
+    assert untried
+    assert untried <= listed
 
 
 @pytest.mark.parametrize("page", DOCS)

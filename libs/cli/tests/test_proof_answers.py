@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from metaqore.audit.v1 import audit_pb2 as audit
-from metaqore_cli.audit_commands import _as_name, _line, _proof_of, _report, fetch_proof
+from metaqore_cli.audit_commands import _as_name, _line, _proof_of, _report, fetch_proof, promised
 from metaqore_cli.verification import Verified
 from metaqore_governance_core.errors import MetaQoreError
 from task_records import command, raw
@@ -66,3 +66,17 @@ def test_a_receipt_that_is_a_path_names_no_file(receipt):
 def test_a_file_that_is_not_there_is_told_as_that():
     with pytest.raises(MetaQoreError, match="nor a file"):
         _proof_of("prof.json", None, 0)
+
+
+def test_a_file_may_have_a_path_as_long_as_a_token(tmp_path):
+    folder = tmp_path / ("d" * 120) / ("e" * 120)
+    folder.mkdir(parents=True)
+    file = folder / "proof.json"
+    file.write_bytes(b"{}")
+    assert promised(str(file)) is None
+    with pytest.raises(MetaQoreError) as refused:
+        _proof_of(str(file), None, 0)
+    assert refused.value.code == "proof_invalid"
+    with pytest.raises(MetaQoreError) as refused:
+        promised("e" * 700)
+    assert refused.value.code == "receipt_invalid"

@@ -111,3 +111,20 @@ def test_other_bytes_are_no_proof(raw):
     with pytest.raises(MetaQoreError) as refused:
         from_json(raw)
     assert refused.value.code == "proof_invalid"
+
+
+@pytest.mark.parametrize("place", ["", "decision", "outcome"])
+def test_a_proof_that_two_readers_could_read_differently_is_none(place):
+    proof = to_json(PROOF)
+    at = proof.index(b"{", proof.index(b'"%b"' % place.encode()) if place else 0) + 1
+    key = b"index" if place else b"receipt"
+    with pytest.raises(MetaQoreError) as refused:
+        from_json(proof[:at] + b'"%b":0,' % key + proof[at:])
+    assert refused.value.code == "proof_invalid"
+
+
+@pytest.mark.parametrize("version", [b"true", b"1.0", b"2", b'"1"'])
+def test_only_a_version_that_is_known_is_read(version):
+    with pytest.raises(MetaQoreError) as refused:
+        from_json(to_json(PROOF).replace(b'"version":1}', b'"version":%b}' % version))
+    assert refused.value.code == "proof_invalid"

@@ -135,8 +135,16 @@ def verify(
 
 
 def promised(receipt: str) -> Receipt | None:
-    """The receipt in a token; None for a bare id or a file."""
-    return parse_token(receipt) if len(receipt) > 200 else None  # noqa: PLR2004 - far above an id or a file's name
+    """The receipt in a token; None for a bare id or a file, whose path may be as long as a token."""
+    return parse_token(receipt) if len(receipt) > 200 and not _is_file(receipt) else None  # noqa: PLR2004 - above an id
+
+
+def _is_file(receipt: str) -> bool:
+    """Whether a file is there. A token is longer than a file's name may be, which the machine refuses to look for."""
+    try:
+        return Path(receipt).is_file()
+    except OSError:
+        return False
 
 
 def fetch_proof(client: Client, receipt_id: str, wait_s: float) -> ReceiptProof:
@@ -171,7 +179,7 @@ def _is_command(record: bytes) -> bool:
 
 
 def _proof_of(receipt: str, promise: Receipt | None, wait_s: float) -> ReceiptProof:
-    if promise is None and Path(receipt).is_file():
+    if promise is None and _is_file(receipt):
         return from_json(Path(receipt).read_bytes())
     if promise is None and not is_uuid(receipt):
         message = f"{receipt!r} is neither a receipt's id or token, nor a file that is there."

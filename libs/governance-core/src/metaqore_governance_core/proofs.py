@@ -94,17 +94,27 @@ def to_json(proof: ReceiptProof) -> bytes:
 
 
 def from_json(raw: bytes) -> ReceiptProof:
-    """The proof that `to_json` wrote, not yet verified. Raises `MetaQoreError` `proof_invalid`."""
+    """The proof that `to_json` wrote, not yet verified. Raises `MetaQoreError` `proof_invalid`.
+
+    A repeated key is refused (RFC 8259 section 4): another reader could show its other value as what was verified.
+    """
     try:
-        fields = json.loads(raw)
+        fields = json.loads(raw, object_pairs_hook=_each_once)
         receipt, version = fields["receipt"], fields["version"]
         decision = _record_proof(fields["decision"])
         outcome = None if fields["outcome"] is None else _record_proof(fields["outcome"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MetaQoreError("proof_invalid", "This is not a receipt proof.") from error
-    if version != PROOF_VERSION or not isinstance(receipt, str):
+    if type(version) is not int or version != PROOF_VERSION or not isinstance(receipt, str):
         raise MetaQoreError("proof_invalid", f"This reads receipt proofs of version {PROOF_VERSION}.")
     return ReceiptProof(receipt, decision, outcome)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("the same key twice")
+    return fields
 
 
 def _fields(proof: RecordProof) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from metaqore_governance_core.group import parse_group, verify_group
 from metaqore_governance_core.receipts import parse_token, token, verify, verify_record
 from metaqore_governance_core.writer_state import RecordOutOfOrderError
 from metaqore_mesh.spool import (
+    SEALED,
     BrokerSpool,
     RecordTooLarge,
     Shipper,
@@ -145,6 +146,25 @@ class SpoolContract:
         for n, appended in enumerate(decided):
             await spool.append("org_a", make.outcome(n, appended.leaf_hash))
         assert spool.disk_bytes <= SMALL["disk_bytes"]
+
+    @pytest.mark.parametrize("kind", ["decision", "command"])
+    async def test_one_that_refuses_says_that_it_is_full_until_there_is_room(self, make, kind):
+        spool = await make.spool(limits=SMALL)
+
+        async def fill():
+            for n in range(200):
+                await spool.append("org_a", getattr(make, kind)(n))
+
+        assert spool.readiness() is None
+        with pytest.raises(SpoolFull):
+            await fill()
+        assert spool.readiness() == "the spool is full"
+        if kind == "command":
+            spool.release(SEALED, spool.durable_through)
+            async with asyncio.timeout(10):
+                while spool.readiness() is not None:
+                    await asyncio.sleep(0.01)
+            await spool.append("org_a", make.command("again"))
 
     async def test_what_all_holders_released_makes_room(self, make):
         spool = await make.spool(limits=SMALL, holders=("sealed", "projected"))

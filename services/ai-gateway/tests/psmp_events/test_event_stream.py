@@ -226,12 +226,12 @@ async def test_who_reads_nothing_loses_the_connection(serve, mesh, relayed, monk
     del reader
 
 
-async def raw(url, behind=b"", head=b""):
+async def raw(url, behind=b"", head=b"", key=b"key-ann"):
     """A connection that has asked, and reads nothing by itself."""
     port = int(url.rpartition(":")[2].partition("/")[0])
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
     writer.write(
-        b"GET /api/v1/events/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key-ann\r\n"
+        b"GET /api/v1/events/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer " + key + b"\r\n"
         b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
         b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + head + b"\r\n" + behind
     )
@@ -246,6 +246,34 @@ async def test_what_comes_behind_the_handshake_is_not_lost(serve, mesh):
     assert told.startswith(b"HTTP/1.1 101 ")
     writer.close()
     await unwatched(mesh)
+
+
+@pytest.mark.parametrize("key", [b"key-ann", b"wrong"])
+@pytest.mark.parametrize(
+    "behind",
+    [b"\x89\x81\0\0\0\0p", b"\x88\x80\0\0\0\0", b"\xff" * 50, b"\x81\xfe\x27\x10" + bytes(10_004)],
+    ids=["a ping", "a close frame", "no frame", "a frame that is too large"],
+)
+async def test_a_handshake_is_answered_before_what_comes_behind_it(serve, mesh, caplog, key, behind):
+    reader, writer = await raw(await serve(), behind, key=key)
+    told = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert told.startswith(b"HTTP/1.1 101 " if key == b"key-ann" else b"HTTP/1.1 401 ")
+    writer.close()
+    await unwatched(mesh)
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"\x01\x80\0\0\0\0" + b"\0\x80\0\0\0\0" * 1000, b"\x81\x81\0\0\0\0\xff"],
+    ids=["fragments without end", "no UTF-8"],
+)
+async def test_who_talks_is_not_waited_for_and_is_no_fault_of_ours(serve, mesh, caplog, said):
+    reader, writer = await raw(await serve(), said)
+    await asyncio.wait_for(reader.readuntil(b"unexpected_message"), 10)
+    writer.close()
+    await unwatched(mesh)
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +342,8 @@ async def test_elsewhere_there_is_no_websocket(serve):
         with pytest.raises(InvalidStatus) as refused:
             async with watch(url.replace("/api/v1/events/stream", path)):
                 pass
-        assert refused.value.response.status_code in {403, 404}
+        answer = refused.value.response
+        assert (answer.status_code, json.loads(answer.body)["code"]) == (404, "path_not_found")
 
 
 async def test_plain_http_is_told_how_to_ask_and_what_it_is_is_described(serve):

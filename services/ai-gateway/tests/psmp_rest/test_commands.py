@@ -176,6 +176,14 @@ async def test_a_version_that_is_named_is_not_looked_for(client, readings):
     assert readings.asked == []
 
 
+async def test_nothing_is_read_for_who_may_not_resolve(client, gate, readings):
+    body, headers = {"choice": "manual", "why": "w"}, {"authorization": "Bearer reader"}
+    await client.post("/api/v1/governance/conflicts/conflict_1/resolve", json=body, headers=headers)
+    (given,) = gate.given  # where it is denied, on record
+    assert (given.caller.name, given.command.conflict) == ("reader", "conflict_1")
+    assert readings.asked == []
+
+
 async def test_a_resolution_tells_its_steps(client):
     body = {"choice": "take_incoming", "why": "w"}
     told = (await client.post("/api/v1/governance/conflicts/conflict_1/resolve", json=body)).json()

@@ -5,6 +5,8 @@ from base64 import b64encode
 
 import pytest
 
+from metaqore_ai_gateway.service.authenticate import missing_scope
+from metaqore_ai_gateway.service.psmp.governed import CommandRefusedError
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 
 ARTIFACT = artifact_id("org_1", "p1", "api")
@@ -51,6 +53,17 @@ async def test_the_next_version_is_made_with_a_body(client, gate):
     assert (given.command.name, given.project, given.command.expected_revision) == ("artifact.draft", "p1", 5)
     version = given.command.version
     assert (version.artifact_name, version.content_digest, version.media_type) == ("api", "f" * 64, "text/plain")
+
+
+async def test_nothing_is_read_for_who_may_not_upload(client, readings, uploads, monkeypatch):
+    async def deny(*_):
+        raise CommandRefusedError(missing_scope("psmp:write"), state="denied", receipt="r-1", receipt_token="token-1")
+
+    monkeypatch.setattr(uploads, "put", deny)
+    answer = await client.put(f"{AT}/3/content", content=b"new", headers={"authorization": "Bearer reader"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+    assert answer.headers["x-metaqore-receipt-id"] == "r-1"
+    assert readings.asked == []
 
 
 async def test_a_stale_tag_stops_it(client, gate):

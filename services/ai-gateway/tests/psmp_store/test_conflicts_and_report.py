@@ -131,6 +131,7 @@ class TestConflicts:
         conflicts, id_ = PostgresConflicts(pool), one.opened.conflict.id
         assert await conflicts.of_version("acme", id_, "garden", "two", 1) == one
         assert await conflicts.of_version("acme", id_, "garden", "three", 1) is None
+        assert await conflicts.of_version("acme", id_, "garden", "two", 2**53 - 1) is None
         assert await conflicts.of_version("other", id_, "garden", "two", 1) is None
         assert clashing
 

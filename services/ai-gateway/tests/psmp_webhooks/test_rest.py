@@ -205,6 +205,23 @@ async def test_pages_follow_one_another(client):
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_page_token")
 
 
+async def test_a_page_token_is_of_the_list_that_gave_it(client, store):
+    await made(client)
+    await made(client)
+    store.kept = [delivery(1), delivery(2)]
+    path = "/api/v1/webhooks/webhook_01/deliveries"
+    token = (await client.get("/api/v1/webhooks", params={"page_size": 1})).json()["next_page_token"]
+    sent = (await client.get(path, params={"page_size": 1})).json()["next_page_token"]
+    for asked, params, headers in (
+        ("/api/v1/webhooks", {"page_token": token}, key("eve")),
+        (path, {"page_token": token}, {}),
+        (path, {"page_token": sent, "state": "waiting"}, {}),
+        (path.replace("_01", "_02"), {"page_token": sent}, {}),
+    ):
+        answer = await client.get(asked, params=params, headers=headers)
+        assert (answer.status_code, answer.json().get("code")) == (400, "invalid_page_token"), (asked, params)
+
+
 async def test_a_deleted_one_is_gone(client):
     await made(client)
     assert (await client.delete("/api/v1/webhooks/webhook_01")).status_code == 204

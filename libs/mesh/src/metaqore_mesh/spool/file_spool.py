@@ -237,7 +237,8 @@ class FileSpool:
         since = self._committer.busy_since
         if since is not None and time.monotonic() - since > STALL_S:
             return f"the disk has not answered for {time.monotonic() - since:.0f} s"
-        if not self._room_bytes(len(self._state.open)) > 0:
+        # A task needs room for a decision, which is as large as an outcome, beside what is kept for its outcome.
+        if self._room_bytes(len(self._state.open) + 1) < self._limits.outcome_bytes + _FRAME_BYTES:
             return "the spool is full"
         return None
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidMessage
+from websockets.frames import Frame
 
 from metaqore_ai_gateway.entrypoints.http_refusal import headers_too_large, malformed, refusal
 from metaqore_ai_gateway.entrypoints.http_unread import UnreadWatch
@@ -27,7 +29,12 @@ _LOG.setLevel(logging.WARNING)
 
 
 class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
-    """Ends connections whose client takes nothing any more, and reads nothing from one that does not read."""
+    """Ends connections whose client takes nothing any more, and reads nothing from one that does not read.
+
+    Of what a client says only that it speaks is told: what nobody reads is neither gathered nor decoded.
+    """
+
+    _early = b""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,7 +67,16 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self._unread.begin(self.transport, UNREAD_S)
 
     def data_received(self, data: bytes) -> None:
-        """Uvicorn passes over a handshake that the library cannot read, and waits for ever."""
+        """Uvicorn passes over a handshake that the library cannot read, and waits for ever.
+
+        What comes before the handshake is answered waits for that, and no more is read: a client should wait as well
+        (RFC 6455 section 4.1), and the library would answer its pings before the handshake, or take the connection for
+        one that failed while it opens.
+        """
+        if self.handshake_initiated and not self.handshake_complete:
+            self._early += data
+            self.transport.pause_reading()
+            return
         if self.conn.handshake_exc is None:
             super().data_received(data)
         unread = self.conn.handshake_exc
@@ -69,3 +85,29 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(refusal(error))
             self.transport.close()
             self._unread.begin(self.transport, UNREAD_S)
+
+    async def send(self, message: Any) -> None:
+        """As uvicorn has it; a handshake that is refused is complete, too, which it would take for a fault."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
+        elif self._early and self.handshake_complete:
+            early, self._early = self._early, b""
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+                self.data_received(early)
+
+    def handle_text(self, event: Frame) -> None:
+        """That it speaks, at its first fragment: of empty ones there is no end."""
+        super().handle_text(_told(event))
+
+    def handle_bytes(self, event: Frame) -> None:
+        """As a text."""
+        super().handle_bytes(_told(event))
+
+    def handle_cont(self, event: Frame) -> None:
+        """It was told when it began."""
+
+
+def _told(frame: Frame) -> Frame:
+    return replace(frame, data=b"", fin=True)

@@ -52,11 +52,13 @@ select {_COLUMNS}, case when ended_version <= $13 then ended_us end as ended_us 
 _FIND: Final = f"""
 (
     select {_COLUMNS}, null::bigint as ended_us, 0 as turn from psmp_open_conflicts
-    where organization = $1 and conflict = $2 and ($3::text is null or (project, artifact, number) = ($3, $4, $5))
+    where organization = $1 and conflict = $2
+        and ($3::text is null or (project, artifact, number) = ($3, $4, $5::bigint))
     order by {_ORDER} limit 1
 ) union all (
     select {_COLUMNS}, ended_us, 1 from psmp_past_conflicts
-    where organization = $1 and conflict = $2 and ($3::text is null or (project, artifact, number) = ($3, $4, $5))
+    where organization = $1 and conflict = $2
+        and ($3::text is null or (project, artifact, number) = ($3, $4, $5::bigint))
     order by ended_us desc, {_ORDER} limit 1
 ) order by turn limit 1
 """  # noqa: S608

@@ -132,6 +132,8 @@ async def put_version_content(  # noqa: PLR0917 - see above
     answered with it, others are 409. The draft keeps paths, environment and sensitivity of the version before it; what
     a manifest requires is read from the body, and what else it is to require is said by PATCH.
     """
+    if not send.may_write:
+        await _stored(request, send.door, send.caller, (content_type, content_digest))  # raises the denial
     known, former = await send.door.readings.version(send.caller, artifact_id, 0)
     if number > len(known.artifact.versions) + 1:
         raise _not_next(known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -31,6 +31,9 @@ from metaqore_governance_core.psmp.blocking_report import Cause, StuckItem
 from metaqore_governance_core.psmp.conflicts.model import Severity
 
 router = strict_router("governance")
+
+_NOT_READ: Final = ("unknown", 1)
+"""The version that a conflict stops, for who is denied whatever it is."""
 
 CauseText = Literal["conflict", "warning", "veto", "approvals", "activation", "frozen", "lease", "interrupted"]
 
@@ -175,6 +178,8 @@ async def get_blocking_report(
 async def _version(send: Sender, conflict: str, body: Resolution) -> tuple[str, int]:
     if body.artifact_id is not None and body.version is not None:
         return body.artifact_id, body.version
+    if not send.may_write:
+        return _NOT_READ
     found = await send.door.readings.conflict(send.caller, conflict)
     return found.artifact_id, found.number
 

@@ -19,7 +19,7 @@ from metaqore_ai_gateway.service.psmp.governed import Answer, Given
 from metaqore_governance_core.contracts.event import MAX_EXACT_INTEGER
 from metaqore_governance_core.contracts.psmp_commands import Command
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_governance_core.identity import Caller
+from metaqore_governance_core.identity import Caller, Scope
 from metaqore_governance_core.identity import Door as DoorName
 from metaqore_governance_core.sensitivity import Sensitivity
 
@@ -89,6 +89,13 @@ class Sender:
     label: Sensitivity | None
     raw: bytes = field(repr=False)
     seen: int | None = None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether its key has the scope of every command. Who lacks it is denied on record, and nothing is read for it
+        before: that would be refused for want of another scope, and leave no record.
+        """
+        return Scope.PSMP_WRITE in self.caller.scopes
 
     async def __call__(
         self, command: Command, *, project: str = "", dry_run: bool = False, unsaid: IncEx | None = None

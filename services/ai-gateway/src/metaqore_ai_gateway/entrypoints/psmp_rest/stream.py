@@ -9,7 +9,13 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.routing import WebSocketRoute
 
-from metaqore_ai_gateway.entrypoints.psmp_rest.websocket import BEARER_PROTOCOL, PATH, PROTOCOL, EventStream
+from metaqore_ai_gateway.entrypoints.psmp_rest.websocket import (
+    BEARER_PROTOCOL,
+    PATH,
+    PROTOCOL,
+    EventStream,
+    NoStream,
+)
 from metaqore_ai_gateway.entrypoints.slow.caller import KnownCaller
 from metaqore_ai_gateway.entrypoints.slow.problem import PROBLEM, problem_answer
 from metaqore_ai_gateway.entrypoints.slow.refusals import refusals
@@ -35,8 +41,9 @@ At the end the close frame's reason is the error's code: with 1013 begin again b
 
 
 def with_event_stream(app: FastAPI, stream: EventStream) -> None:
-    """Serve the stream, and describe it."""
+    """Serve the stream, and describe it. The framework would tell a WebSocket to any other path 403, without a word."""
     app.router.routes.append(WebSocketRoute(PATH, stream))
+    app.router.routes.append(WebSocketRoute("/{path:path}", NoStream()))
     app.include_router(_router())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Final, cast
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -29,8 +28,8 @@ from metaqore_ai_gateway.entrypoints.slow.problem import receipt_headers
 from metaqore_ai_gateway.entrypoints.slow.refusals import RECEIPTS, refusals
 from metaqore_ai_gateway.service.ports import StoredAnswer
 from metaqore_ai_gateway.service.psmp.decide_command import Recorded
+from metaqore_ai_gateway.service.psmp.page_tokens import Question
 from metaqore_ai_gateway.service.psmp.webhooks import NewWebhook, Webhooks
-from metaqore_governance_core.errors import MetaQoreError
 
 router = strict_router("webhooks")
 
@@ -100,10 +99,11 @@ async def create_webhook(
 @router.get("/webhooks", responses=_READ)
 async def list_webhooks(door: Door, caller: KnownCaller, query: Annotated[PageQuery, Query()]) -> WebhookPage:
     """The organization's webhooks."""
-    (after,) = _read_token(query.page_token, 1) or ("",)
+    question = Question("webhooks", (caller.organization,))
+    (after,) = question.place(query.page_token, str) or ("",)
     found, more = cut(await door.page(caller, after, query.page_size + 1), query.page_size)
     return WebhookPage(
-        webhooks=[webhook_view(one) for one in found], next_page_token=_token(found[-1].id) if more else ""
+        webhooks=[webhook_view(one) for one in found], next_page_token=question.token(found[-1].id) if more else ""
     )
 
 
@@ -127,15 +127,16 @@ async def list_deliveries(
     door: Door, caller: KnownCaller, webhook_id: WebhookPath, query: Annotated[DeliveryQuery, Query()]
 ) -> DeliveryPage:
     """What was sent to it, is, or will be, newest first; those that have ended for 30 days."""
-    read = _read_token(query.page_token, 2)
-    before = (_microseconds(read[0]), read[1]) if read else None
+    question = Question("deliveries", (caller.organization, webhook_id, query.state))
+    read = question.place(query.page_token, int, str)
+    before = (read[0], read[1]) if read else None
     found, more = cut(
         await door.deliveries(caller, webhook_id, state=query.state, before=before, size=query.page_size + 1),
         query.page_size,
     )
     return DeliveryPage(
         deliveries=[delivery_view(one) for one in found],
-        next_page_token=_token(str(found[-1].created_us), found[-1].id) if more else "",
+        next_page_token=question.token(found[-1].created_us, found[-1].id) if more else "",
     )
 
 
@@ -177,30 +178,3 @@ def _response(answer: StoredAnswer, again: bool) -> Response:  # noqa: FBT001 - 
     """`again` marks what a repeat is told."""
     headers = {**answer.headers, **({"idempotent-replayed": "true"} if again else {})}
     return Response(answer.body, answer.status, headers, "application/json")
-
-
-def _token(*parts: str) -> str:
-    return urlsafe_b64encode("\n".join(parts).encode()).rstrip(b"=").decode("ascii")
-
-
-def _read_token(token: str, count: int) -> tuple[str, ...] | None:
-    """Its parts; None where there is none. Raises `invalid_page_token`."""
-    if not token:
-        return None
-    try:
-        parts = tuple(urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().split("\n"))
-    except ValueError:
-        parts = ()
-    if len(parts) != count or any("\x00" in part for part in parts):
-        raise _invalid_token()
-    return parts
-
-
-def _microseconds(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:  # noqa: PLR2004 - what a bigint holds
-        raise _invalid_token()
-    return int(text)
-
-
-def _invalid_token() -> MetaQoreError:
-    return MetaQoreError("invalid_page_token", "Take the page token from the page before, as it was given.")

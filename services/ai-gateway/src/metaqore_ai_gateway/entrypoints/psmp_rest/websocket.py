@@ -140,6 +140,17 @@ class EventStream:
         return authenticate(self.keys, authorization, text_of(headers, b"x-api-key"))
 
 
+class NoStream:
+    """An ASGI application for a WebSocket to any other path."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the handshake as plain HTTP is answered there."""
+        await receive()  # the handshake
+        error = MetaQoreError("path_not_found", f"The only WebSocket is {PATH}. See /docs.", kind=ErrorKind.NOT_FOUND)
+        count_refused(Door.REST, error)
+        await _deny(send, scope, error)
+
+
 def frame(event: PastEvent) -> str:
     """The event as it is sent: `ProjectChanged`, with the `event_id` to begin again behind."""
     return _ENCODER.encode({"event_id": event.id, **past_change(event)}).decode()
