@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from io import TextIOWrapper
-from typing import Any, Final, TextIO, TypeVar
+from typing import Any, BinaryIO, Final, TextIO, TypeVar
 
 import typer
 from google.protobuf.json_format import MessageToDict
@@ -98,6 +98,20 @@ def _plain(markup: str) -> str:
 def clean(text: str) -> str:
     """Text from elsewhere, to be put into markup: nothing in it is markup, or steers the terminal."""
     return escape("".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text))
+
+
+def standard_input() -> bytes:
+    """All of it. Raises `typer.BadParameter` where it was closed beforehand: it is None then."""
+    if sys.stdin is None:
+        raise typer.BadParameter("Standard input is closed. Name a file.")
+    return sys.stdin.buffer.read()
+
+
+def standard_output() -> BinaryIO:
+    """For bytes as they are. Raises `typer.BadParameter` where it was closed beforehand: it is None then."""
+    if sys.stdout is None:
+        raise typer.BadParameter("Standard output is closed. Give --out FILE.")
+    return sys.stdout.buffer
 
 
 def guarded(command: Callable[[], T]) -> T:

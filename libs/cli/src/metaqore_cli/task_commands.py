@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,7 +15,7 @@ from metaqore_cli.connection import connect
 from metaqore_cli.labels import Label
 from metaqore_cli.names import SENSITIVITIES, enum_names, sensitivity_name, sensitivity_value, state_name
 from metaqore_cli.options import Project
-from metaqore_cli.output import JSON_OPTION, WIDE, clean, notes, print_json, print_table, screen
+from metaqore_cli.output import JSON_OPTION, WIDE, clean, notes, print_json, print_table, screen, standard_input
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_tasks import list_tasks, tell_task
 from metaqore_cli.shown import asking
@@ -271,6 +270,6 @@ def _prompt(prompt: str | None, file: Path | None) -> str:
     if file is None:
         return prompt or ""
     try:
-        return (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode()
+        return (standard_input() if str(file) == "-" else file.read_bytes()).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"The prompt cannot be read from {file}: {error}") from error
