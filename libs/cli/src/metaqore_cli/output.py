@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any, BinaryIO, Final, TextIO, TypeVar
 
@@ -51,6 +52,27 @@ def print_json(value: Any) -> None:
     plain = MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # none where it is gathered in memory
     print(json.dumps(plain, ensure_ascii=encoding.lower() != "utf-8"))
+
+
+def error_dict(error: MetaQoreError) -> dict[str, Any]:
+    """An error as plain values."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "reasons": list(error.reasons),
+        "retryable": error.retryable,
+    }
+
+
+@contextmanager
+def errors_told(*, json: bool) -> Iterator[None]:
+    """With `json` an error that leaves the block is told as JSON, too: a program reads no sentences."""
+    try:
+        yield
+    except MetaQoreError as error:
+        if json:
+            print_json({"error": error_dict(error)})
+        raise
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
