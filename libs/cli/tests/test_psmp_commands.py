@@ -325,6 +325,11 @@ def test_a_shell_completes_names(monkeypatch, words, expected):
     assert expected in told.output
 
 
+def test_a_point_that_is_not_in_the_default_project_is_told_as_that(metaqore):
+    shown = " ".join(metaqore("artifact", "list", "--at", "nowhere").err.replace("│", " ").split())
+    assert "in the default project; name another by --project" in shown
+
+
 HOSTILE = projects.ListProjectsResponse(
     projects=[
         projects.Project(name="two words", description="\\$(id) `id` [/etc] it's\nlong " + "long " * 40),
