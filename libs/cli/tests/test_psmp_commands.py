@@ -342,20 +342,21 @@ HOSTILE = projects.ListProjectsResponse(
 @pytest.mark.parametrize(
     ("shell", "told"),
     [
-        pytest.param("bash", "'two words'", id="bash, which takes a name as it comes"),
+        pytest.param("bash", "two\\ words", id="bash, which takes a name as it comes"),
         pytest.param("zsh", '"two words":"(id) id (/etc) its long long', id="zsh, which evaluates what it is told"),
         pytest.param("fish", "two words\t(id) id (/etc) its long long", id="fish, where a line is an offer"),
     ],
 )
-def test_what_others_wrote_says_nothing_to_a_shell(mesh, shell, told):
+@pytest.mark.parametrize("typed", ["", "tw"])
+def test_what_others_wrote_says_nothing_to_a_shell(mesh, shell, told, typed):
     mesh.answers["ListProjects"] = HOSTILE
-    line = {"_TYPER_COMPLETE_ARGS": "metaqore project show ", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    bash = {"COMP_WORDS": "metaqore project show ", "COMP_CWORD": "3"}
+    line = {"_TYPER_COMPLETE_ARGS": f"metaqore project show {typed}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    bash = {"COMP_WORDS": f"metaqore project show {typed}", "COMP_CWORD": "3"}
     asked = {"_METAQORE_COMPLETE": f"complete_{shell}"}
     output = CliRunner().invoke(app, [], prog_name="metaqore", env=asked | line | bash).output
     assert told in output
     assert len(output.splitlines()) == 1
-    assert not set(output) & set("\\$`\x1b")
+    assert not set(output.replace("two\\ words", "")) & set("\\$`\x1b")
 
 
 def test_a_mesh_that_is_away_completes_nothing(monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -138,7 +138,9 @@ def _is_safe(name: str) -> bool:
 
 def _typed(name: str) -> str:
     """The name as it must stand on the line: bash takes it as it comes, the others quote it themselves."""
-    return shlex.quote(name) if os.environ.get("_METAQORE_COMPLETE") == "complete_bash" else name
+    if os.environ.get("_METAQORE_COMPLETE") != "complete_bash":
+        return name
+    return re.sub(r"[^\w@%+=:,./-]", r"\\\g<0>", name)  # no quotes: Typer drops what does not begin as was typed
 
 
 def _told(about: str) -> str:
