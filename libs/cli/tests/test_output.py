@@ -1,6 +1,8 @@
 """What a person sees keeps whole what they copy, and shows text as text."""
 
 import json
+import shlex
+import subprocess
 import sys
 from contextlib import redirect_stdout
 from importlib.metadata import version
@@ -110,3 +112,20 @@ def test_a_table_that_is_too_wide_for_whole_words_is_told_in_lines(monkeypatch, 
         told = capsys.readouterr().out
         assert told.startswith(begins)
         assert max(map(len, told.splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    ("words", "closed", "told"),
+    [
+        pytest.param(["task", "submit", "--file", "-"], "<&-", "Name a file.", id="a prompt"),
+        pytest.param(["artifact", "propose", "-", "--name", "a"], "<&-", "Name a file.", id="a body"),
+        pytest.param(["artifact", "content", "a"], ">&-", "Give --out FILE.", id="what is shown"),
+    ],
+)
+@pytest.mark.usefixtures("mesh")
+def test_a_stream_that_was_closed_beforehand_is_told(words, closed, told):
+    line = f"exec {shlex.join([sys.executable, '-m', 'metaqore_cli', *words])} {closed}"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

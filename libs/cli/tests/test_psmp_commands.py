@@ -325,6 +325,40 @@ def test_a_shell_completes_names(monkeypatch, words, expected):
     assert expected in told.output
 
 
+def test_a_point_that_is_not_in_the_default_project_is_told_as_that(metaqore):
+    shown = " ".join(metaqore("artifact", "list", "--at", "nowhere").err.replace("│", " ").split())
+    assert "in the default project; name another by --project" in shown
+
+
+HOSTILE = projects.ListProjectsResponse(
+    projects=[
+        projects.Project(name="two words", description="\\$(id) `id` [/etc] it's\nlong " + "long " * 40),
+        projects.Project(name="\\$(id)"),
+        projects.Project(name="green\x1b[2J"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("shell", "told"),
+    [
+        pytest.param("bash", "two\\ words", id="bash, which takes a name as it comes"),
+        pytest.param("zsh", '"two words":"(id) id (/etc) its long long', id="zsh, which evaluates what it is told"),
+        pytest.param("fish", "two words\t(id) id (/etc) its long long", id="fish, where a line is an offer"),
+    ],
+)
+@pytest.mark.parametrize("typed", ["", "tw"])
+def test_what_others_wrote_says_nothing_to_a_shell(mesh, shell, told, typed):
+    mesh.answers["ListProjects"] = HOSTILE
+    line = {"_TYPER_COMPLETE_ARGS": f"metaqore project show {typed}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    bash = {"COMP_WORDS": f"metaqore project show {typed}", "COMP_CWORD": "3"}
+    asked = {"_METAQORE_COMPLETE": f"complete_{shell}"}
+    output = CliRunner().invoke(app, [], prog_name="metaqore", env=asked | line | bash).output
+    assert told in output
+    assert len(output.splitlines()) == 1
+    assert not set(output.replace("two\\ words", "")) & set("\\$`\x1b")
+
+
 def test_a_mesh_that_is_away_completes_nothing(monkeypatch):
     monkeypatch.setenv("METAQORE_GATEWAY_ENDPOINT", "127.0.0.1:1")
     assert completion.projects("") == []

@@ -1,5 +1,7 @@
 """What is asked of `metaqore task`, before and after the mesh is."""
 
+import json
+
 import pytest
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
@@ -37,3 +39,29 @@ def test_what_is_not_known_of_a_task_is_left_empty(metaqore, mesh, monkeypatch):
     [row] = [line for line in metaqore("task", "list").out.splitlines() if "019a" in line]
     assert "0 + 0" not in row
     assert "0.00" not in row
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["task", "submit", "Hello"], id="task submit"),
+        pytest.param(["task", "list"], id="task list"),
+        pytest.param(["task", "show", "019a"], id="task show"),
+        pytest.param(["key", "create", "ann"], id="key create"),
+        pytest.param(["key", "list"], id="key list"),
+        pytest.param(["key", "revoke", "key_1"], id="key revoke"),
+        pytest.param(["audit", "tail"], id="audit tail"),
+        pytest.param(["audit", "proof", "019a"], id="audit proof"),
+        pytest.param(["audit", "verify", "019a"], id="audit verify"),
+        pytest.param(["audit", "verify", "--all"], id="audit verify --all"),
+        pytest.param(["down"], id="down"),
+    ],
+)
+def test_an_error_is_told_as_json_to_who_asked_for_json(metaqore, mesh, monkeypatch, tmp_path, words):
+    mesh.answers["SubmitTask"] = lambda _: 1 / 0  # an answer without a receipt in its head: nothing was decided
+    monkeypatch.setenv("METAQORE_RUN_DIR", str(tmp_path))
+    for stands in (True, False):
+        if not stands:
+            monkeypatch.delenv("METAQORE_GATEWAY_ENDPOINT")
+        done = metaqore(*words, "--json")
+        assert json.loads(done.out)["error"]["code"] == done.error.code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from metaqore_cli.artifact_shown import artifact_rows, size, tell_artifact, tell
 from metaqore_cli.labels import Label, label_list
 from metaqore_cli.names import enum_names, enum_value
 from metaqore_cli.options import At, Json, Limit, Project, Reference
-from metaqore_cli.output import clean, print_json, print_table, screen
+from metaqore_cli.output import clean, print_json, print_table, screen, standard_output
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_client import paged
 from metaqore_cli.shown import asking, note, phase_markup
@@ -106,7 +105,7 @@ def content(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it into this file.")] = None,
 ) -> None:
     """The bytes of a version: the one that is named, else the one that counts, else the newest."""
-    if out is None and sys.stdout.isatty():
+    if out is None and standard_output().isatty():
         note("to keep it in a file: --out FILE")
     with asking(json=False) as client:
         found = finding.artifact(client, finding.project_id(client, project), reference)
@@ -114,8 +113,8 @@ def content(
         parts = client.bodies.DownloadContent(ask)
         if out is None:
             for part in parts:
-                sys.stdout.buffer.write(part.chunk)
-            sys.stdout.buffer.flush()
+                standard_output().write(part.chunk)
+            standard_output().flush()
             return
         written = _write(out, parts)
     note(f"{clean(str(out))}: {size(written)}, version {found.counting}")

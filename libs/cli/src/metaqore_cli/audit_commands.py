@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.console import Console
 
 from metaqore.audit.v1 import audit_pb2 as audit
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect, run_directory
 from metaqore_cli.finding import is_uuid
-from metaqore_cli.output import JSON_OPTION, clean, notes, print_json, screen
+from metaqore_cli.output import JSON_OPTION, clean, errors_told, notes, print_json, screen
 from metaqore_cli.seen import SeenLogs
-from metaqore_cli.trust import trusted
+from metaqore_cli.trust import Trust, trusted
 from metaqore_cli.verification import Verified, verify_all, verify_receipt
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.proofs import ReceiptProof, RecordProof, from_json, to_json
@@ -42,7 +44,7 @@ def tail(
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """The last records of your organization's log."""
-    with Client(connect()) as client:
+    with errors_told(json=json_), Client(connect()) as client:
         for entry in client.records(audit.ListRecordsRequest(tail=count, follow=follow)):
             record = json.loads(entry.record)
             if json_:
@@ -64,7 +66,7 @@ def proof(
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """What receipts stand for, with the proof that the log holds it."""
-    with Client(connect()) as client:
+    with errors_told(json=json_), Client(connect()) as client:
         for receipt in receipts:
             promise = promised(receipt)
             found = fetch_proof(client, promise.id if promise else receipt, wait)
@@ -120,18 +122,23 @@ def verify(
     """Check that records are in the log, by a key pinned beforehand, never by one that came with the proof."""
     if all_ == bool(receipts):
         raise typer.BadParameter("Give receipts, or --all.")
-    trust = trusted(key)
-    if all_:
+    with errors_told(json=json_):
+        result = _verified(receipts or [], trusted(key), wait, None if json_ else notes)
+    _report(result, json_=json_)
+
+
+def _verified(receipts: Sequence[str], trust: Trust, wait_s: float, progress: Console | None) -> Verified:
+    """What holds of these receipts; without any, of the whole log."""
+    if not receipts:
         connection = connect()
         seen = SeenLogs.read(run_directory().seen, connection.api_key)
         with Client(connection) as client:
-            result = verify_all(client, trust, seen, None if json_ else notes)
-    else:
-        result = Verified()
-        for receipt in receipts or []:
-            promise = promised(receipt)
-            verify_receipt(_proof_of(receipt, promise, wait), trust, promise, result)
-    _report(result, json_=json_)
+            return verify_all(client, trust, seen, progress)
+    result = Verified()
+    for receipt in receipts:
+        promise = promised(receipt)
+        verify_receipt(_proof_of(receipt, promise, wait_s), trust, promise, result)
+    return result
 
 
 def promised(receipt: str) -> Receipt | None:

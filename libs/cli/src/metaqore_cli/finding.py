@@ -66,8 +66,11 @@ def artifact(client: PsmpClient, project: str, reference: str, at: common.Point 
     found = _artifact(client, project, reference, at)
     if found is not None:
         return Found(found, None)
-    of = f" in the project {project}" if project else " in the default project; name another by --project"
-    raise _missing("artifact", f"There is no artifact {reference!r}{of}. See: metaqore artifact list")
+    raise _missing("artifact", f"There is no artifact {reference!r}{_where(project)}. See: metaqore artifact list")
+
+
+def _where(project: str) -> str:
+    return f" in the project {project}" if project else " in the default project; name another by --project"
 
 
 def versioned_id(text: str) -> tuple[str, int] | None:
@@ -134,8 +137,8 @@ def point(client: PsmpClient, project: str, text: str | None) -> common.Point | 
         if error.kind is not ErrorKind.NOT_FOUND:
             raise
         raise typer.BadParameter(
-            f"{text!r} is no point of the past: give a version such as 41, a time such as 2026-10-03T14:00 or "
-            "'2h ago', or a checkpoint."
+            f"{text!r} is no point of the past{_where(project)}. A point is a version such as 41, a time such as "
+            "2026-10-03T14:00 or '2h ago', or a checkpoint; see: metaqore checkpoint list"
         ) from error
 
 

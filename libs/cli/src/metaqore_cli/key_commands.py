@@ -9,7 +9,7 @@ import typer
 from metaqore.gateway.v1 import gateway_pb2 as gateway
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
-from metaqore_cli.output import JSON_OPTION, clean, notes, print_json, print_table
+from metaqore_cli.output import JSON_OPTION, clean, errors_told, notes, print_json, print_table
 
 SCOPES = [
     *("tasks:submit", "tasks:read", "audit:read", "psmp:read", "psmp:write"),
@@ -40,7 +40,7 @@ def create(
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Make a key. Its secret is shown this once; the mesh keeps only its SHA-256."""
-    with Client(connect()) as client:
+    with errors_told(json=json_), Client(connect()) as client:
         made = client.create_key(caller, scope or [], organization)
     if json_:
         print_json(key_dict(made.key) | {"secret": made.secret})
@@ -56,7 +56,7 @@ def create(
 @app.command("list", epilog="Example: metaqore key list")
 def list_(json_: Annotated[bool, JSON_OPTION] = False) -> None:
     """Every key of your organization, the revoked ones too."""
-    with Client(connect()) as client:
+    with errors_told(json=json_), Client(connect()) as client:
         keys = client.list_keys()
     if json_:
         print_json([key_dict(key) for key in keys])
@@ -82,7 +82,7 @@ def revoke(
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """End a key. It is refused within about a second."""
-    with Client(connect()) as client:
+    with errors_told(json=json_), Client(connect()) as client:
         key = client.revoke_key(key_id)
     if json_:
         print_json(key_dict(key))

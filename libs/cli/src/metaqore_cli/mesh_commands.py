@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from metaqore_cli.connection import run_directory
-from metaqore_cli.output import JSON_OPTION, clean, notes, print_json, print_table, screen
+from metaqore_cli.output import JSON_OPTION, clean, errors_told, notes, print_json, print_table, screen
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.control import MeshStatus, PartStatus, status, stop
 from metaqore_mesh.embedded.mesh_file import MeshState, read_mesh
@@ -50,7 +50,8 @@ def up(
     for name, meant in misspelt(os.environ, UpSettings, ELSEWHERE).items():
         notes.print(f"[yellow]{clean(name)} is set, and nothing reads it. Do you mean {meant}?[/]", highlight=False)
     if detach:
-        _up_in_background(settings)
+        with errors_told(json=json_):
+            _up_in_background(settings)
         _tell_ready(json_=json_)
     else:
         # Its Kafka and database parts take a second to import, which no other command should wait for.
@@ -65,7 +66,8 @@ def up(
 
 def show_status(json_: Annotated[bool, JSON_OPTION] = False) -> None:
     """Every part's health, and where the doors are. The exit code is 0 only when all is well."""
-    found = asyncio.run(status(run_directory().path))
+    with errors_told(json=json_):
+        found = asyncio.run(status(run_directory().path))
     if json_:
         print_json(_status_dict(found))
     else:
@@ -79,7 +81,7 @@ def down(
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Stop the mesh: no more tasks are taken, those that run are finished, every record is sealed."""
-    with notes.status("finishing what runs, sealing the records ..."):
+    with errors_told(json=json_), notes.status("finishing what runs, sealing the records ..."):
         asyncio.run(stop(run_directory().path, timeout))
     if json_:
         print_json({"state": "stopped", "run_dir": str(run_directory().path)})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import Any, Final, TextIO, TypeVar
+from typing import Any, BinaryIO, Final, TextIO, TypeVar
 
 import typer
 from google.protobuf.json_format import MessageToDict
@@ -51,6 +52,27 @@ def print_json(value: Any) -> None:
     plain = MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # none where it is gathered in memory
     print(json.dumps(plain, ensure_ascii=encoding.lower() != "utf-8"))
+
+
+def error_dict(error: MetaQoreError) -> dict[str, Any]:
+    """An error as plain values."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "reasons": list(error.reasons),
+        "retryable": error.retryable,
+    }
+
+
+@contextmanager
+def errors_told(*, json: bool) -> Iterator[None]:
+    """With `json` an error that leaves the block is told as JSON, too: a program reads no sentences."""
+    try:
+        yield
+    except MetaQoreError as error:
+        if json:
+            print_json({"error": error_dict(error)})
+        raise
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
@@ -98,6 +120,20 @@ def _plain(markup: str) -> str:
 def clean(text: str) -> str:
     """Text from elsewhere, to be put into markup: nothing in it is markup, or steers the terminal."""
     return escape("".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text))
+
+
+def standard_input() -> bytes:
+    """All of it. Raises `typer.BadParameter` where it was closed beforehand: it is None then."""
+    if sys.stdin is None:
+        raise typer.BadParameter("Standard input is closed. Name a file.")
+    return sys.stdin.buffer.read()
+
+
+def standard_output() -> BinaryIO:
+    """For bytes as they are. Raises `typer.BadParameter` where it was closed beforehand: it is None then."""
+    if sys.stdout is None:
+        raise typer.BadParameter("Standard output is closed. Give --out FILE.")
+    return sys.stdout.buffer
 
 
 def guarded(command: Callable[[], T]) -> T:

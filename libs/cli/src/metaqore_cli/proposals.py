@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from mimetypes import MimeTypes
@@ -14,6 +13,7 @@ from typing import Any, Final
 import typer
 
 from metaqore.psmp.v1 import artifact_pb2 as pb
+from metaqore_cli.output import standard_input
 from metaqore_cli.psmp_client import PsmpClient
 
 MAX_FILES: Final = 1000
@@ -76,7 +76,7 @@ class Bodies:
         """The fields of `NewVersion` that say what its bytes are. Raises `typer.BadParameter`."""
         try:
             if one.file is None:
-                return self._given(sys.stdin.buffer.read(), one)
+                return self._given(standard_input(), one)
             if one.file.stat().st_size <= min(INLINE_BYTES, self._left):
                 return self._given(one.file.read_bytes(), one)
             return self._uploaded(one.file.stat().st_size, _chunks(one.file), _sha256(one.file), one)

@@ -18,7 +18,7 @@ from metaqore_cli.connection import connect
 from metaqore_cli.moments import ago
 from metaqore_cli.names import enum_name
 from metaqore_cli.options import Making
-from metaqore_cli.output import clean, notes, print_json, screen
+from metaqore_cli.output import clean, error_dict, notes, print_json, screen
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_client import PsmpClient
 from metaqore_cli.refusals import RefusedError
@@ -175,14 +175,7 @@ def _tell_refused(error: RefusedError) -> None:
 
 
 def _error(error: MetaQoreError) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "error": {
-            "code": error.code,
-            "message": error.message,
-            "reasons": list(error.reasons),
-            "retryable": error.retryable,
-        }
-    }
+    told: dict[str, Any] = {"error": error_dict(error)}
     if isinstance(error, RefusedError):
         refusal = plain(error.refusal)
         told |= {"state": refusal["state"], "receipt": refusal["receipt_id"], "receipt_token": error.receipt_token}

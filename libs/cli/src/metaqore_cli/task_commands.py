@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,7 +15,18 @@ from metaqore_cli.connection import connect
 from metaqore_cli.labels import Label
 from metaqore_cli.names import SENSITIVITIES, enum_names, sensitivity_name, sensitivity_value, state_name
 from metaqore_cli.options import Project
-from metaqore_cli.output import JSON_OPTION, WIDE, clean, notes, print_json, print_table, screen
+from metaqore_cli.output import (
+    JSON_OPTION,
+    WIDE,
+    clean,
+    error_dict,
+    errors_told,
+    notes,
+    print_json,
+    print_table,
+    screen,
+    standard_input,
+)
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_tasks import list_tasks, tell_task
 from metaqore_cli.shown import asking
@@ -63,7 +73,9 @@ def submit(
         propose_files=propose_files,
     )
     accepted, outcome, answer = gateway.Accepted(), gateway.Outcome(), []
-    with Client(connect()) as client:
+    with errors_told(json=json_):
+        connection = connect()
+    with Client(connection) as client:
         submitted = client.submit_task(request)
         try:
             for response in submitted:
@@ -95,8 +107,10 @@ def submit(
 
 
 def _tell_refused(error: MetaQoreError, token: str | None, *, json_: bool) -> None:
-    """Shows the receipt of a task that was decided and got no answer; nothing where nothing was decided."""
+    """Shows the receipt of a task that was decided and got no answer; where nothing was decided, the error alone."""
     if token is None:
+        if json_:
+            print_json({"error": error_dict(error)})
         return
     receipt = parse_token(token)
     state = "denied" if error.kind is ErrorKind.FORBIDDEN else None
@@ -108,7 +122,7 @@ def _tell_refused(error: MetaQoreError, token: str | None, *, json_: bool) -> No
                 "receipt": receipt.id,
                 "receipt_token": token,
                 "answer": None,
-                "error": {"code": error.code, "message": error.message, "reasons": list(error.reasons)},
+                "error": error_dict(error),
             }
         )
     else:
@@ -162,7 +176,7 @@ def list_(
     if project is not None or state is not None or label:
         list_tasks(project or "", state, label, limit, json=json_)
         return
-    with Client(connect()) as client:
+    with errors_told(json=json_), Client(connect()) as client:
         tasks = client.list_tasks(limit)
     if json_:
         print_json([task_dict(task) for task in tasks])
@@ -207,7 +221,8 @@ def show(
             found = client.get_task(task_id)
     except MetaQoreError as error:
         if error.kind is not ErrorKind.NOT_FOUND:
-            raise
+            with errors_told(json=json_):
+                raise
         _show_waiting(task, project, json_=json_)
         return
     shown = task_dict(found)
@@ -271,6 +286,6 @@ def _prompt(prompt: str | None, file: Path | None) -> str:
     if file is None:
         return prompt or ""
     try:
-        return (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode()
+        return (standard_input() if str(file) == "-" else file.read_bytes()).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"The prompt cannot be read from {file}: {error}") from error

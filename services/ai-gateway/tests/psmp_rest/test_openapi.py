@@ -1,5 +1,6 @@
 """The description is complete: whoever reads nothing else can call everything."""
 
+import jsonschema
 import pytest
 
 READS = {"400", "401", "403", "404", "500", "503"}
@@ -62,6 +63,15 @@ async def test_every_body_is_shown_by_an_example_or_may_be_left_out(document):
             required = operation["requestBody"].get("required", False)
             assert not required or schemas[reference].get("examples"), name
             assert not required or schemas[reference]["additionalProperties"] is False, name
+
+
+async def test_every_example_holds_to_its_schema(document):
+    within = {"components": document["components"]}
+    shown = {name: one for name, one in document["components"]["schemas"].items() if "examples" in one}
+    for name, schema in shown.items():
+        for example in schema["examples"]:
+            wrong = [error.message for error in jsonschema.Draft202012Validator(schema | within).iter_errors(example)]
+            assert wrong == [], name
 
 
 async def test_every_reference_leads_somewhere(document):

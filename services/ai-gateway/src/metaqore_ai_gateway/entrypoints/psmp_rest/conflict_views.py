@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict
@@ -27,32 +27,39 @@ class Party(BaseModel):
     declares: str
 
 
+_FOUND: Final[dict[str, JsonValue]] = {
+    "id": "conflict_3f0c1d2e4b5a69788796a5b4",
+    "type": "python_versions",
+    "severity": "blocking",
+    "key": "python:numpy",
+    "parties": [
+        {"artifact": "api", "version": 1, "by": "alice", "declares": "numpy<2"},
+        {"artifact": "model", "version": 1, "by": "bob", "declares": "numpy>=2"},
+    ],
+    "clashing": [
+        {"artifact": "api", "version": 1, "by": "alice", "declares": "numpy<2"},
+        {"artifact": "model", "version": 1, "by": "bob", "declares": "numpy>=2"},
+    ],
+    "suggestion": "keep_existing",
+    "choices": ["keep_existing", "take_incoming", "manual", "supersede"],
+    "explanation": "No version of numpy satisfies both.",
+}
+_STANDS: Final[dict[str, JsonValue]] = {**_FOUND, "since_us": 1_790_000_000_000_000, "chosen": "manual"}
+"""What may be null has a value here: FastAPI drops nulls from examples."""
+_LISTED: Final[dict[str, JsonValue]] = {
+    **_STANDS,
+    "project_id": "default",
+    "artifact_id": "artifact_3f0c1d2e4b5a69788796a5b4c3",
+    "artifact": "model",
+    "version": 1,
+    "ended_us": 1_790_000_600_000_000,
+}
+
+
 class Conflict(BaseModel):
     """What cannot stand together. The same clash, found again, has the same id."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "conflict_3f0c1d2e4b5a69788796a5b4",
-                    "type": "python_versions",
-                    "severity": "blocking",
-                    "key": "python:numpy",
-                    "parties": [
-                        {"artifact": "api", "version": 1, "by": "alice", "declares": "numpy<2"},
-                        {"artifact": "model", "version": 1, "by": "bob", "declares": "numpy>=2"},
-                    ],
-                    "clashing": [
-                        {"artifact": "api", "version": 1, "by": "alice", "declares": "numpy<2"},
-                        {"artifact": "model", "version": 1, "by": "bob", "declares": "numpy>=2"},
-                    ],
-                    "suggestion": "keep_existing",
-                    "choices": ["keep_existing", "take_incoming", "manual", "supersede"],
-                    "explanation": "No version of numpy satisfies both.",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_FOUND]})
 
     id: str
     type: str = Field(description="Stable, such as `path_same` or `npm_peers`; new ones are added.")
@@ -68,12 +75,16 @@ class Conflict(BaseModel):
 class StandingConflict(Conflict):
     """A conflict that a version stands in."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_STANDS]})
+
     since_us: int
     chosen: ChoiceText | None = Field(description="What was chosen to end it; null while nothing was.")
 
 
 class ListedConflict(StandingConflict):
     """A conflict with the version that it stops or warns."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_LISTED]})
 
     project_id: str
     artifact_id: str
