@@ -83,8 +83,11 @@ def show(spool: list[SpoolFigures], stream: WayFigures, flood: WayFigures, verif
     )
 
 
-def main() -> None:
-    """Measure, show, and end with one line of JSON. Wall-clock marks mean something on an otherwise idle machine."""
+def main() -> int:
+    """Measure, show, and end with one line of JSON; the status is 1 where a mark is missed.
+
+    Wall-clock marks mean something on an otherwise idle machine.
+    """
     with tempfile.TemporaryDirectory(prefix="metaqore-bench-") as directory:
         spool = [measure_spool(Path(directory) / f"spool-{n}", n, DURABLE_RECORDS // 64 * n) for n in (1, 16, 64)]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -98,7 +101,11 @@ def main() -> None:
         "auditor_cpu_us_per_record": round(flood.auditor_cpu_us_per_record, 1),
     }
     print(json.dumps(figures))
+    met = (
+        figures["durable_records_per_s"] >= MARK_RECORDS_PER_S and figures["checkpoint_p99_s"] <= MARK_CHECKPOINT_P99_S
+    )
+    return 0 if met else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

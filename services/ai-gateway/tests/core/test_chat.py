@@ -29,6 +29,7 @@ def parse(**changes):
         ({"messages": {}}, "messages_empty", "messages"),
         ({"messages": ["hi"]}, "invalid_type", "messages[0]"),
         ({"messages": [{"content": "hi"}]}, "invalid_type", "messages[0].role"),
+        ({"messages": [{"role": "wizard", "content": "hi"}]}, "invalid_type", "messages[0].role"),
         ({"messages": [{"role": "user", "content": 7}]}, "invalid_type", "messages[0].content"),
         ({"messages": [*CHAT["messages"], {"role": 1}]}, "invalid_type", "messages[1].role"),
         ({"stream": "yes"}, "invalid_type", "stream"),

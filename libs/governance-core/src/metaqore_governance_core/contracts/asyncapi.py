@@ -15,6 +15,7 @@ from metaqore_governance_core.contracts.tasks import TaskCompleted, TaskSubmitte
 from metaqore_governance_core.contracts.topics import dead_letter_topic
 
 ASYNCAPI_VERSION: Final = "3.0.0"
+_FROM_ANYBODY: Final[frozenset[type[Event]]] = frozenset({TaskSubmitted, CommandSubmitted})
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_ /#$.-]*[A-Za-z0-9]|[A-Za-z]")
 _RESERVED: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -40,7 +41,7 @@ def document(service: str) -> dict[str, Any]:
         "channels": channels,
         "operations": _operations(service, part),
         "components": {
-            "messages": {event.__name__: _message(event) for event in events} | {"DeadLetter": _dead_letter()},
+            "messages": {event.__name__: _message(event) for event in events} | {"DeadLetter": _dead_letter(part)},
             "schemas": schemas,
         },
     }
@@ -77,7 +78,7 @@ def _message(event: type[Event]) -> dict[str, Any]:
         "ce_id": {"type": "string", "minLength": 1},
     }
     required = list(properties)
-    if event in {TaskSubmitted, CommandSubmitted}:
+    if event in _FROM_ANYBODY:
         properties["authorization"] = {"type": "string", "description": "Bearer and an API key."}
         required.append("authorization")
     if event in {TaskCompleted, CommandAnswered}:
@@ -91,14 +92,22 @@ def _message(event: type[Event]) -> dict[str, Any]:
     }
 
 
-def _dead_letter() -> dict[str, Any]:
+def _dead_letter(part: Part) -> dict[str, Any]:
+    """Of what anybody may send nobody scanned the value, so it stays behind."""
     names = ("dlq_code", "dlq_message", "dlq_consumer", "dlq_topic", "dlq_partition", "dlq_offset", "dlq_time")
-    return {
-        "name": "dead letter",
-        "summary": "A message that could not be read, as it came, less its credentials; dlq_ headers tell why.",
-        "headers": {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": [*names]},
-        "payload": {},
-    }
+    texts = {name: {"type": "string"} for name in (*names, "dlq_value_size_bytes")}
+    payload: dict[str, Any] = {}
+    required: tuple[str, ...] = names
+    if _FROM_ANYBODY.isdisjoint(part.reads):
+        summary = "A message that could not be read, as it came, less its credentials; dlq_ headers tell why."
+    else:
+        summary = (
+            "Key and ce_ headers of a message that could not be read, unless they hold a credential; dlq_ headers tell "
+            "why, and where its value lies."
+        )
+        required, payload = (*names, "dlq_value_size_bytes"), {"type": "string", "maxLength": 0}
+    headers = {"type": "object", "properties": texts, "required": [*required]}
+    return {"name": "dead letter", "summary": summary, "headers": headers, "payload": payload}
 
 
 def _schemas(event: type[Event]) -> dict[str, Any]:

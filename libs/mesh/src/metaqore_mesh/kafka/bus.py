@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from metaqore_mesh.kafka.calm import calm_aiokafka
 from metaqore_mesh.kafka.consumer import BatchConsumer
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from metaqore_mesh.kafka.delivery import ConsumerLimits, Handler
     from metaqore_mesh.kafka.reader import Start
     from metaqore_mesh.settings import KafkaSettings
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class Bus:
@@ -83,6 +87,8 @@ class Bus:
 
     async def start(self) -> None:
         """Begin to connect, publish and consume."""
+        if self._settings.embedded:
+            _log.warning("kafka.embedded_broker", consequence="for development: its topics are gone when it stops")
         calm_aiokafka()
         await self.probe.start()
         await self.publisher.start()

@@ -524,7 +524,9 @@ class CreateKeyRequest(_message.Message):
     """Empty means the caller's own; "new" makes one (only with the scope mesh:admin)."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """tasks:submit, tasks:read, audit:read, keys:admin; none means tasks:submit, tasks:read and audit:read."""
+        """None means tasks:submit, tasks:read, audit:read, psmp:read and psmp:write; others are keys:admin, mesh:admin and
+        role:<name>.
+        """
 
     def __init__(
         self,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from metaqore_ai_gateway.domain.strict_json import parse_object, text_of
+from metaqore_governance_core.contracts.tasks import ChatMessage
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Door
 from metaqore_governance_core.sensitivity import Sensitivity
@@ -145,8 +146,8 @@ def _check_message(message: Any, index: int) -> None:
     if type(message) is not dict:
         raise _mistyped(f"messages[{index}]", "an object")
     role = message.get("role")
-    if type(role) is not str or not role:
-        raise _mistyped(f"messages[{index}].role", "a non-empty string")
+    if type(role) is not str or role not in _ROLES:
+        raise _mistyped(f"messages[{index}].role", f"one of {', '.join(_ROLES)}")
     if type(message.get("content", "")) not in _CONTENT:
         raise _mistyped(f"messages[{index}].content", "a string or a list")
 
@@ -155,6 +156,7 @@ def _mistyped(param: str, wanted: str) -> InvalidChatError:
     return InvalidChatError("invalid_type", f"`{param}` must be {wanted}.", param)
 
 
+_ROLES: Final = get_args(ChatMessage.model_fields["role"].annotation)
 _CONTENT: Final = (str, list, type(None))
 _NUMBERS: Final = (int, float)
 

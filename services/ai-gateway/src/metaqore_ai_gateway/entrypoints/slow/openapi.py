@@ -55,6 +55,11 @@ _PATHS: Final[dict[str, Any]] = {
                 _header("X-MetaQore-Sensitivity", "Raises the sensitivity (PUBLIC to CRITICAL), never lowers it."),
                 _header("X-MetaQore-Project", "The project of the task."),
                 _header(
+                    "X-MetaQore-Deadline",
+                    "Seconds from now in which the answer must be complete, such as 30; after them the task has failed "
+                    "with deadline_exceeded.",
+                ),
+                _header(
                     "X-MetaQore-Propose",
                     "true proposes the files in the answer as artifacts of the project, after the task has ended: "
                     "fenced blocks that a path names, and tool calls that write a file. Needs the scope psmp:write.",
