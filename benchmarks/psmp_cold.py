@@ -26,7 +26,7 @@ async def cold_pool(postgres: EmbeddedPostgres, log: Path) -> AsyncIterator[asyn
     await postgres.prepare()
     forget_files(postgres.directory)
     with log.open("ab") as output:
-        process = subprocess.Popen(postgres.command(), stdout=output, stderr=output)  # noqa: ASYNC220
+        process = subprocess.Popen(postgres.command(), stdout=output, stderr=output)  # noqa: ASYNC220 - nothing else runs meanwhile
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             while await postgres.unready():  # noqa: ASYNC110 - another process can only be asked

@@ -183,7 +183,7 @@ RANGES = [
 def drawn(count):
     chance = random.Random(20_041)
     for _ in range(count):
-        pick = lambda: chance.choice(RANGES)  # noqa: E731
+        pick = lambda: chance.choice(RANGES)  # noqa: E731 - bound to what is drawn here
         shape = chance.random()
         if shape < 0.15:
             sections = {}

@@ -80,7 +80,7 @@ class Killer:
         if self._kafka and "broker" in victims:
             await asyncio.to_thread(self._kafka.start)
         ours = [victim for victim in victims if victim in before]
-        back = lambda: self._back(before, ours)  # noqa: E731
+        back = lambda: self._back(before, ours)  # noqa: E731 - bound to what is drawn here
         await asyncio.to_thread(eventually, back, within_s=COMES_BACK_WITHIN_S, every_s=0.2)
 
     def _pids(self) -> dict[str, int]:

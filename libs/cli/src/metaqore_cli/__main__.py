@@ -10,7 +10,7 @@ def main() -> None:
     answer = signal.getsignal(signal.SIGINT)
     if answer is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from metaqore_cli.main import main as command  # noqa: PLC0415
+    from metaqore_cli.main import main as command  # noqa: PLC0415 - an interrupt meanwhile is caught
 
     signal.signal(signal.SIGINT, answer)
     command()

@@ -55,7 +55,7 @@ def up(
         _tell_ready(json_=json_)
     else:
         # Its Kafka and database parts take a second to import, which no other command should wait for.
-        from metaqore_mesh.embedded.mesh import up as run_mesh  # noqa: PLC0415
+        from metaqore_mesh.embedded.mesh import up as run_mesh  # noqa: PLC0415 - slow to import
 
         run_mesh(
             settings,

@@ -85,7 +85,7 @@ def test_free_ports_are_all_different():
 
 
 def test_a_server_on_all_addresses_is_reached_on_this_machine(variables):
-    variables.setenv("METAQORE_GATEWAY__HOST", "0.0.0.0")  # noqa: S104
+    variables.setenv("METAQORE_GATEWAY__HOST", "0.0.0.0")  # noqa: S104 - a test of that very address
     assert planned().endpoints()["rest"] == "http://127.0.0.1:8001"
 
 

@@ -25,10 +25,10 @@ class Inference(pb_grpc.InferenceServiceServicer):
         self.generate = None
         self.list_models = None
 
-    def Generate(self, request, context):  # noqa: N802
+    def Generate(self, request, context):  # noqa: N802 - gRPC's name
         return self.generate(request, context)
 
-    async def ListModels(self, request, context):  # noqa: N802
+    async def ListModels(self, request, context):  # noqa: N802 - gRPC's name
         return await self.list_models(request, context) if self.list_models else pb.ListModelsResponse()
 
 

@@ -145,7 +145,7 @@ def test_an_exception_tells_where_it_came_from_but_not_what_it_quotes(error, mes
     written = lines()
     try:
         fails(error)()
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - whatever it is, it is logged
         structlog.get_logger().exception("work.failed")
     [line] = written()
     assert SECRET not in str(line)
@@ -159,7 +159,7 @@ def test_an_exception_tells_where_it_came_from_but_not_what_it_quotes(error, mes
 def test_an_exception_group_tells_of_its_members(lines):
     written = lines()
     try:
-        raise ExceptionGroup("several", [ValueError(SECRET), OSError("disk")])  # noqa: TRY301
+        raise ExceptionGroup("several", [ValueError(SECRET), OSError("disk")])  # noqa: TRY301 - raised to be logged
     except ExceptionGroup as group:
         structlog.get_logger().error("work.failed", exc_info=group)
     [line] = written()
@@ -186,7 +186,7 @@ def test_a_future_that_nobody_awaited_is_told_without_its_message(lines):
 
 
 def test_a_full_disk_fails_nobody(lines):
-    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123
+    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123 - no file to Path
         lines()
         configure_logging("test", fd=full.fileno())
         before = REGISTRY.get_sample_value("metaqore_log_dropped_lines_total")

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter
 import metaqore_mesh.database.relay
 import metaqore_mesh.grpc.channel
 import metaqore_mesh.grpc.observation
-import metaqore_mesh.telemetry.logging  # noqa: F401
+import metaqore_mesh.telemetry.logging  # noqa: F401 - imported for its effect
 from metaqore_mesh.telemetry.metrics import Children
 
 NAME = re.compile(r"metaqore_[a-z]+(_[a-z]+)+")

@@ -31,11 +31,11 @@ SERVICE = "metaqore.inference.v1.InferenceService"
 
 
 class Inference(pb_grpc.InferenceServiceServicer):
-    async def ListModels(self, _request, _context):  # noqa: N802
+    async def ListModels(self, _request, _context):  # noqa: N802 - gRPC's name
         with span("inside"):
             return pb.ListModelsResponse()
 
-    async def Generate(self, _request, _context):  # noqa: N802
+    async def Generate(self, _request, _context):  # noqa: N802 - gRPC's name
         yield pb.GenerateResponse()
         raise MetaQoreError("engine_gone", "Gone with the secret.")
 

@@ -154,7 +154,7 @@ class World:
     @property
     def govern(self):
         policy = make_policy(residency_policy(self.policy), AllowpathMatrix.compile(self.rules), self.labels)
-        now_us = lambda: next(self.clock)  # noqa: E731
+        now_us = lambda: next(self.clock)  # noqa: E731 - bound to what is drawn here
         return GovernTask(
             rulebook=Rulebook(policy, {"m": self.routes}, "m"),
             scanner=self.scanner,

@@ -228,7 +228,7 @@ COMMANDS = [
 @pytest.mark.parametrize(
     ("method", "request_", "name", "project_id", "fields"), COMMANDS, ids=[one[0] for one in COMMANDS]
 )
-async def test_a_call_is_one_command(door, method, request_, name, project_id, fields):  # noqa: PLR0917
+async def test_a_call_is_one_command(door, method, request_, name, project_id, fields):  # noqa: PLR0917 - a case has that many
     request_.dry_run = True
     request_.idempotency_key = "key-1"
     response = await door.call(method, request_)

@@ -266,7 +266,7 @@ def two_days_pass(postgres_url, psmp_url):
 
     async def passed(table, column):
         admin = await asyncpg.connect(with_database(postgres_url, database_of(psmp_url)))
-        await admin.execute(f"update {table} set {column} = now() - interval '2 days'")  # noqa: S608
+        await admin.execute(f"update {table} set {column} = now() - interval '2 days'")  # noqa: S608 - constants only
         await admin.close()
 
     return passed

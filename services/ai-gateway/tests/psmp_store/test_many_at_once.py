@@ -54,7 +54,7 @@ async def life(hand, chance):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_no_clashing_pair_slips_through(hands, history, store, seed):
-    agents = [(hand, random.Random(f"{seed} {at}")) for at, hand in enumerate(hands * 6)]  # noqa: S311
+    agents = [(hand, random.Random(f"{seed} {at}")) for at, hand in enumerate(hands * 6)]  # noqa: S311 - by a seed
     await asyncio.gather(*(life(hand, chance) for hand, chance in agents))
     await check(history, store)
 

@@ -234,7 +234,7 @@ def _event(project: Project, command: Command) -> Event:
             event = PolicySet(by, at_us, command.policy, command.why)
         case Archive():
             if command.open_items:
-                names = ", ".join(command.open_items[:5]) + (" and more" if len(command.open_items) > 5 else "")  # noqa: PLR2004
+                names = ", ".join(command.open_items[:5]) + (" and more" if len(command.open_items) > 5 else "")  # noqa: PLR2004 - enough to begin with
                 raise conflict(
                     "project_not_empty",
                     f"These are still open: {names}. End them first, or archive with cascade.",

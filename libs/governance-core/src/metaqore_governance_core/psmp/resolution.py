@@ -75,7 +75,7 @@ def _is_other(conflict: Conflict, party: Party, incoming: Party) -> bool:
 def possible_choices(conflict: Conflict) -> tuple[Choice, ...]:
     """The choices that fit the conflict, what it suggests first."""
     fitting = [Choice.KEEP_EXISTING, Choice.TAKE_INCOMING, Choice.MANUAL]
-    if len({party.artifact for party in conflict.clashing}) == 2:  # noqa: PLR2004
+    if len({party.artifact for party in conflict.clashing}) == 2:  # noqa: PLR2004 - two sides
         fitting.append(Choice.SUPERSEDE)
     if conflict.type in MERGEABLE:
         fitting.append(Choice.MERGE)

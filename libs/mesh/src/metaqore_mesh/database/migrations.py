@@ -33,7 +33,7 @@ async def migrate(url: str, package: str) -> None:
     if await _current(url) == _newest(package):
         return
     # Alembic takes a second or two to import: a service that starts again should not wait for it.
-    from metaqore_mesh.database.upgrading import upgrade  # noqa: PLC0415
+    from metaqore_mesh.database.upgrading import upgrade  # noqa: PLC0415 - slow to import
 
     await upgrade(url, package)
 

@@ -75,10 +75,10 @@ def tracing(service: str, *, otlp_endpoint: str | None = None) -> Iterator[None]
         yield
         return
     # Imported only where it is used: together they cost a quarter of a second.
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - slow to import
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - slow to import
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - slow to import
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - slow to import
 
     name = os.environ.get("OTEL_SERVICE_NAME") or f"metaqore-{service}"
     provider = TracerProvider(resource=Resource.create({"service.name": name}), shutdown_on_exit=False)

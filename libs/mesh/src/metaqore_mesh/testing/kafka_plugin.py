@@ -42,7 +42,7 @@ class BrokerProcess:
     def start(self) -> None:
         """Start it and wait until it listens."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: S603 - a program of the project
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -35,7 +35,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     postgres = EmbeddedPostgres(directory / "cluster")
     _run(postgres.prepare())
     log = directory / "log"
-    with log.open("wb") as output, subprocess.Popen(postgres.command(), stdout=output, stderr=output) as process:  # noqa: S603
+    with log.open("wb") as output, subprocess.Popen(postgres.command(), stdout=output, stderr=output) as process:  # noqa: S603 - a program of the project
         try:
             _await_ready(postgres, process, log)
             yield postgres.url("postgres", role=ADMIN)

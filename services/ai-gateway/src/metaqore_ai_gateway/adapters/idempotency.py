@@ -35,7 +35,7 @@ update idempotency_keys set status = $4, headers = $5, body = $6
 where organization = $1 and key = $2 and writer = $3 and status is null
 """
 _RELEASE = "delete from idempotency_keys where organization = $1 and key = $2 and writer = $3 and status is null"
-_FORGET = f"delete from idempotency_keys where created_at < now() - interval '{KEPT_HOURS} hours'"  # noqa: S608
+_FORGET = f"delete from idempotency_keys where created_at < now() - interval '{KEPT_HOURS} hours'"  # noqa: S608 - constants only
 
 
 _log = structlog.get_logger()

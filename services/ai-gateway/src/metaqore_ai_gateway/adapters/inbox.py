@@ -62,15 +62,15 @@ update task_claims set state = 'done', outcome = null, done_at = now()
 where task = any ($1::text[]) and state = 'concluded'
 """
 _COUNT_ATTEMPT = "update task_claims set attempts = attempts + 1 where task = $1 returning attempts"
-_UNFINISHED = f"select {_STANDING} from task_claims where writer = $1 and state <> 'done' order by task"  # noqa: S608
-_BY_TASK = f"select {_STANDING} from task_claims where task = $1"  # noqa: S608
+_UNFINISHED = f"select {_STANDING} from task_claims where writer = $1 and state <> 'done' order by task"  # noqa: S608 - constants only
+_BY_TASK = f"select {_STANDING} from task_claims where task = $1"  # noqa: S608 - constants only
 _FORGET_RESULTS = f"""
 update task_claims set result = null
 where state = 'done' and result is not null and done_at < now() - interval '{RESULT_KEPT_HOURS} hours'
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 _FORGET_ORIGINS = f"""
 delete from task_claims where state = 'done' and done_at < now() - interval '{ORIGIN_KEPT_DAYS} days'
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 
 
 class PostgresClaimStore:

@@ -20,12 +20,12 @@ _CREATE_ORGANIZATION = "insert into organizations (id, name) values ($1, $2) on 
 
 _OF_ORGANIZATION = f"""
 select {_COLUMNS} from api_keys where organization = $1 order by created_at, id
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 
 _REVOKE = f"""
 update api_keys set revoked_at = coalesce(revoked_at, now())
 where id = $1 and ($2::text is null or organization = $2) returning {_COLUMNS}
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def count_cards(text: bytes) -> int:
         start = 0
         while start < len(groups):
             length = 1
-            for length, digits in enumerate(_windows(groups, start), start=1):  # noqa: B007
+            for length, digits in enumerate(_windows(groups, start), start=1):  # noqa: B007 - used behind the loop
                 checked += 1
                 if _ISSUERS.fullmatch(digits) and luhn_holds(digits):
                     found += 1

@@ -120,4 +120,4 @@ class WebhookPost:
 
 def _seconds(value: bytes | None) -> float | None:
     """What `Retry-After` asks for in seconds; dates (RFC 9110 section 10.2.3) are passed over."""
-    return float(value) if value is not None and value.isdigit() and len(value) < 10 else None  # noqa: PLR2004
+    return float(value) if value is not None and value.isdigit() and len(value) < 10 else None  # noqa: PLR2004 - more is no wait

@@ -45,7 +45,7 @@ class XllamacppEngine:
         # it from the one they wait for, and an answer takes many times as long. `poll` says so to llama.cpp's own
         # threads, this variable to OpenMP's, which reads it once: as the import loads it.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        import xllamacpp  # noqa: PLC0415
+        import xllamacpp  # noqa: PLC0415 - slow to import
 
         params = xllamacpp.CommonParams()
         params.model.path = str(file)

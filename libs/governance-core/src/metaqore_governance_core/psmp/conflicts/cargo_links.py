@@ -31,7 +31,7 @@ class CargoLink:
 def link_conflicts(key: str, links: Sequence[CargoLink]) -> list[Conflict]:
     """The conflict among the crates that link one library, where there is more than one of them."""
     by_crate = {link.crate: link for link in links}
-    if len(by_crate) < 2:  # noqa: PLR2004
+    if len(by_crate) < 2:  # noqa: PLR2004 - it takes two to clash
         return []
     first, last = (by_crate[crate] for crate in list(by_crate)[:: len(by_crate) - 1][:2])
     clashing = (first.party, last.party)

@@ -173,15 +173,15 @@ def _desugared(operator: str, match: re.Match[str]) -> Iterator[_Bound]:
     known = numbers.index(None) if None in numbers else 3
     triple = tuple(number or 0 for number in numbers[:known]) + (0,) * (3 - known)
     low: Triple = (triple[0], triple[1], triple[2])
-    pre = _identifiers(match["pre"]) if match["pre"] and known == 3 else None  # noqa: PLR2004
+    pre = _identifiers(match["pre"]) if match["pre"] and known == 3 else None  # noqa: PLR2004 - major, minor, patch
     if known == 0:
         if operator in {">", "<"}:
             yield _Bound("<", _ZERO, (_SMALLEST,))
         return
-    if operator == "^" or operator.startswith("~") or (operator == "=" and known < 3):  # noqa: PLR2004
+    if operator == "^" or operator.startswith("~") or (operator == "=" and known < 3):  # noqa: PLR2004 - as above
         yield _Bound(">=", low, pre)
         yield _Bound("<", _caret(low, known) if operator == "^" else _bump(low, min(known, 2)), (_SMALLEST,))
-    elif known == 3:  # noqa: PLR2004
+    elif known == 3:  # noqa: PLR2004 - as above
         for side in (">=", "<=") if operator == "=" else (operator,):
             yield _Bound(side, low, pre)
     elif operator in {">", "<="}:
@@ -200,7 +200,7 @@ def _caret(low: Triple, known: int) -> Triple:
     """The first version that changes the leftmost number that is not zero."""
     if low[0] > 0 or known == 1:
         return (low[0] + 1, 0, 0)
-    if low[1] > 0 or known == 2:  # noqa: PLR2004
+    if low[1] > 0 or known == 2:  # noqa: PLR2004 - major and minor
         return (0, low[1] + 1, 0)
     return _next(low)
 

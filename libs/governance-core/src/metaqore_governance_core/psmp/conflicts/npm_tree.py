@@ -255,7 +255,7 @@ def _nested_conflicts(key: str, parties: tuple[Party, ...], requirements: Sequen
         if one.kind is not NpmKind.OVERRIDE and _range(one) is not None and not _is_empty(one)
     ]
     asked = last_of_each(asked, lambda one: one.text)
-    if len(asked) < 2 or not _disjoint(asked):  # noqa: PLR2004
+    if len(asked) < 2 or not _disjoint(asked):  # noqa: PLR2004 - it takes two to clash
         return []
     clashing = tuple(one.party for one in smallest_clash(asked, _disjoint))
     explanation = (

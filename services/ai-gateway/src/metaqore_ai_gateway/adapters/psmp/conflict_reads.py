@@ -38,7 +38,7 @@ _OF_PROJECT: Final = f"where organization = $1 and project = $2 {_FILTER_IN_PROJ
 _BY_AGE: Final = f"order by {_ORDER} limit $12"
 _ALL_BY_AGE: Final = "order by since_us + 0, project, conflict, artifact, number, since_version limit $12"
 _OPEN: Final = f"select {_COLUMNS}, null::bigint as ended_us from psmp_open_conflicts"  # noqa: S608  constants, here and below
-_PAST: Final = f"select {_COLUMNS}, ended_us from psmp_past_conflicts"  # noqa: S608
+_PAST: Final = f"select {_COLUMNS}, ended_us from psmp_past_conflicts"  # noqa: S608 - constants only
 
 _ALL_OPEN: Final = f"{_OPEN} {_ALL} {_ALL_BY_AGE}"
 _ALL_PAST: Final = f"{_PAST} {_ALL} {_ALL_BY_AGE}"
@@ -48,7 +48,7 @@ _OPEN_THEN: Final = f"{_OPEN} {_OF_PROJECT} and since_version <= $13 {_BY_AGE}"
 _PAST_THEN: Final = f"""
 select {_COLUMNS}, case when ended_version <= $13 then ended_us end as ended_us from psmp_past_conflicts
 {_OF_PROJECT} and since_version <= $13 and ($14::boolean or ended_version > $13) {_BY_AGE}
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 _FIND: Final = f"""
 (
     select {_COLUMNS}, null::bigint as ended_us, 0 as turn from psmp_open_conflicts
@@ -61,7 +61,7 @@ _FIND: Final = f"""
         and ($3::text is null or (project, artifact, number) = ($3, $4, $5::bigint))
     order by ended_us desc, {_ORDER} limit 1
 ) order by turn limit 1
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)

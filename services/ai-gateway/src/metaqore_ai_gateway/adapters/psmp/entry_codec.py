@@ -99,7 +99,7 @@ def _read(body: bytes) -> tuple[str, tuple[Entry, ...]]:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _prototype(form: tuple[Any, ...]) -> Entry:  # noqa: PLR0911
+def _prototype(form: tuple[Any, ...]) -> Entry:  # noqa: PLR0911 - one for each form
     """What is declared, of no artifact: parsed once, whoever declares it."""
     nobody = Party("", 0, "", form[1])
     match form:

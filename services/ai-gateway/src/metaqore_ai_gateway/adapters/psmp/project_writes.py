@@ -42,7 +42,7 @@ update psmp_projects set version = $3, recorded_us = greatest(recorded_us, {_NOW
 where organization = $1 and project = $2 and (
     transaction_id < pg_current_xact_id() or transaction_id >= pg_snapshot_xmax(pg_current_snapshot())
 ) returning recorded_us, transaction_id
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 _EVENTS: Final = """
 insert into psmp_events (
     organization, project, version, kind, aggregate, aggregate_version, type, schema, body, command, recorded_us

@@ -64,7 +64,7 @@ update psmp_webhooks set state = 'disabled', reason = $3 where organization = $1
 _FORGET: Final = f"""
 delete from psmp_webhook_deliveries
 where ended_us < (extract(epoch from now() - interval '{KEPT_DAYS} days') * 1000000)::bigint
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)

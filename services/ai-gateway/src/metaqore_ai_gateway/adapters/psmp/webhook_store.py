@@ -24,10 +24,10 @@ select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
 where (select count(*) from psmp_webhooks where organization = $1) < $11
 returning {_WEBHOOK}
 """  # noqa: S608  a constant, here and below
-_FIND: Final = f"select {_WEBHOOK} from psmp_webhooks where organization = $1 and id = $2"  # noqa: S608
+_FIND: Final = f"select {_WEBHOOK} from psmp_webhooks where organization = $1 and id = $2"  # noqa: S608 - constants only
 _PAGE: Final = f"""
 select {_WEBHOOK} from psmp_webhooks where organization = $1 and id > $2 order by id limit $3
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 _DELETE: Final = "delete from psmp_webhooks where organization = $1 and id = $2 returning true"
 _DELIVERY: Final = """
 id, webhook, project, version, name, state, log, attempts, due_us, made_us, ended_us
@@ -37,10 +37,10 @@ select {_DELIVERY} from psmp_webhook_deliveries
 where organization = $1 and webhook = $2 and ($3::text is null or state = $3)
     and ($4::bigint is null or (made_us, id) < ($4, $5))
 order by made_us desc, id desc limit $6
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 _FIND_DELIVERY: Final = f"""
 select {_DELIVERY} from psmp_webhook_deliveries where organization = $1 and webhook = $2 and id = $3
-"""  # noqa: S608
+"""  # noqa: S608 - constants only
 _SEND_AGAIN: Final = """
 insert into psmp_webhook_deliveries (organization, webhook, project, version, name, id, due_us, made_us)
 select $1, $2, given.*, $3, $3 from unnest($4::text[], $5::bigint[], $6::text[], $7::text[]) as given

@@ -47,19 +47,19 @@ class CheckpointServicer(checkpoint_pb2_grpc.CheckpointServiceServicer):
             checkpoint=None if taken is None else checkpoint_message(taken, answer.project),
         )
 
-    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:  # noqa: ARG002
+    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:  # noqa: ARG002 - gRPC hands it over
         """One checkpoint."""
         project, found = await self.readings.checkpoint(current_caller(), identifier(request.id, "id"))
         return pb.GetCheckpointResponse(checkpoint=checkpoint_message(found, project))
 
-    async def ListCheckpoints(self, request: pb.ListCheckpointsRequest, context: Context) -> pb.ListCheckpointsResponse:  # noqa: ARG002
+    async def ListCheckpoints(self, request: pb.ListCheckpointsRequest, context: Context) -> pb.ListCheckpointsResponse:  # noqa: ARG002 - gRPC hands it over
         """Checkpoints of a project, newest first."""
         project = bounded(request.project_id, "project_id") or DEFAULT_PROJECT
         found = await self.readings.checkpoints(current_caller(), project, wanted_page(request))
         checkpoints = [checkpoint_message(one, project) for one in found.found]
         return pb.ListCheckpointsResponse(checkpoints=checkpoints, next_page_token=found.next)
 
-    async def DiffCheckpoint(self, request: pb.DiffCheckpointRequest, context: Context) -> pb.DiffCheckpointResponse:  # noqa: ARG002
+    async def DiffCheckpoint(self, request: pb.DiffCheckpointRequest, context: Context) -> pb.DiffCheckpointResponse:  # noqa: ARG002 - gRPC hands it over
         """What has changed since."""
         caller, wanted = current_caller(), wanted_page(request)
         project, since = await self.readings.checkpoint(caller, identifier(request.id, "id"))

@@ -32,7 +32,7 @@ class ConflictServicer(conflict_pb2_grpc.ConflictServiceServicer):
     commands: Commands
     readings: Readings
 
-    async def ListConflicts(self, request: pb.ListConflictsRequest, context: Context) -> pb.ListConflictsResponse:  # noqa: ARG002
+    async def ListConflicts(self, request: pb.ListConflictsRequest, context: Context) -> pb.ListConflictsResponse:  # noqa: ARG002 - gRPC hands it over
         """Conflicts, the longest open first."""
         caller, project = current_caller(), bounded(request.project_id, "project_id") or None
         moment = await moment_of(self.readings, caller, request.at, "at", project)
@@ -52,7 +52,7 @@ class ConflictServicer(conflict_pb2_grpc.ConflictServiceServicer):
         conflicts = [found_message(one, caller.organization) for one in found.found]
         return pb.ListConflictsResponse(conflicts=conflicts, next_page_token=found.next)
 
-    async def GetConflict(self, request: pb.GetConflictRequest, context: Context) -> pb.GetConflictResponse:  # noqa: ARG002
+    async def GetConflict(self, request: pb.GetConflictRequest, context: Context) -> pb.GetConflictResponse:  # noqa: ARG002 - gRPC hands it over
         """One conflict."""
         caller = current_caller()
         found = await self.readings.conflict(caller, identifier(request.id, "id"))
@@ -84,7 +84,7 @@ class ConflictServicer(conflict_pb2_grpc.ConflictServiceServicer):
     async def GetBlockingReport(
         self,
         request: pb.GetBlockingReportRequest,
-        context: Context,  # noqa: ARG002
+        context: Context,  # noqa: ARG002 - gRPC hands it over
     ) -> pb.GetBlockingReportResponse:
         """Everything in a project that is stuck."""
         caller, project = current_caller(), bounded(request.project_id, "project_id")

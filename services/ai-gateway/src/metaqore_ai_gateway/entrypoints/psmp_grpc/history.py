@@ -40,7 +40,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
 
     readings: Readings
 
-    async def GetState(self, request: pb.GetStateRequest, context: Context) -> pb.GetStateResponse:  # noqa: ARG002
+    async def GetState(self, request: pb.GetStateRequest, context: Context) -> pb.GetStateResponse:  # noqa: ARG002 - gRPC hands it over
         """A page of the project: artifacts first, then tasks, all of the version that the first page was of."""
         caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
         question = Question("state", (caller.organization, project))
@@ -74,7 +74,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
     async def GetStateForm(
         self,
         request: pb.GetStateFormRequest,
-        context: Context,  # noqa: ARG002
+        context: Context,  # noqa: ARG002 - gRPC hands it over
     ) -> AsyncGenerator[pb.GetStateFormResponse, None]:
         """The whole state in the form of RFC 8785."""
         caller, project = current_caller(), bounded(request.project_id, "project_id")
@@ -85,7 +85,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         for begin in range(0, len(form), CHUNK_BYTES):
             yield pb.GetStateFormResponse(chunk=form[begin : begin + CHUNK_BYTES])
 
-    async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:  # noqa: ARG002
+    async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:  # noqa: ARG002 - gRPC hands it over
         """Events behind a position; where only some are wanted, those among the next that there are."""
         caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
         kind, id_ = chosen(AGGREGATES, request.aggregate, "aggregate"), bounded(request.aggregate_id, "aggregate_id")
@@ -107,7 +107,7 @@ class HistoryServicer(history_pb2_grpc.HistoryServiceServicer):
         following = question.token(read[-1].happened.version) if len(read) == size else ""
         return pb.ListEventsResponse(events=found, next_page_token=following)
 
-    async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:  # noqa: ARG002
+    async def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:  # noqa: ARG002 - gRPC hands it over
         """What changed between two points."""
         caller, project, wanted = current_caller(), bounded(request.project_id, "project_id"), wanted_page(request)
         low = await moment_of(self.readings, caller, getattr(request, "from"), "from", project)

@@ -53,13 +53,13 @@ class ProjectServicer(project_pb2_grpc.ProjectServiceServicer):
         answer = await self.commands.give(request, context, make)
         return pb.CreateProjectResponse(committed=committed(answer), project=_project(answer))
 
-    async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> pb.GetProjectResponse:  # noqa: ARG002
+    async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> pb.GetProjectResponse:  # noqa: ARG002 - gRPC hands it over
         """One project."""
         caller, id_ = current_caller(), identifier(request.id, "id")
         moment = await moment_of(self.readings, caller, request.at, "at", id_)
         return pb.GetProjectResponse(project=project_message(await self.readings.project(caller, id_, moment.point)))
 
-    async def ListProjects(self, request: pb.ListProjectsRequest, context: Context) -> pb.ListProjectsResponse:  # noqa: ARG002
+    async def ListProjects(self, request: pb.ListProjectsRequest, context: Context) -> pb.ListProjectsResponse:  # noqa: ARG002 - gRPC hands it over
         """The organization's projects."""
         found = await self.readings.projects(
             current_caller(),

@@ -55,7 +55,7 @@ class WorkServicer(work_pb2_grpc.WorkServiceServicer):
         answer = await self.commands.give(request, context, make, bounded(request.project_id, "project_id"))
         return pb.OpenTaskResponse(committed=committed(answer), task=_task(answer))
 
-    async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:  # noqa: ARG002
+    async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:  # noqa: ARG002 - gRPC hands it over
         """One task."""
         caller, id_ = current_caller(), identifier(request.id, "id")
         moment = await moment_of(self.readings, caller, request.at, "at")
@@ -63,7 +63,7 @@ class WorkServicer(work_pb2_grpc.WorkServiceServicer):
         moment.check(known.project)
         return pb.GetTaskResponse(task=task_message(known))
 
-    async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:  # noqa: ARG002
+    async def ListTasks(self, request: pb.ListTasksRequest, context: Context) -> pb.ListTasksResponse:  # noqa: ARG002 - gRPC hands it over
         """Tasks of a project."""
         caller, project = current_caller(), bounded(request.project_id, "project_id")
         moment = await moment_of(self.readings, caller, request.at, "at", project)

@@ -61,11 +61,11 @@ def _router() -> APIRouter:
     async def stream_events(  # noqa: PLR0917 - each is a parameter of the query
         request: Request,
         _: KnownCaller,
-        project_id: Annotated[list[str], Query(description="Only of these projects.")] = [],  # noqa: B006
+        project_id: Annotated[list[str], Query(description="Only of these projects.")] = [],  # noqa: B006 - FastAPI copies it
         aggregate: Annotated[AggregateName | None, Query(description="Only about these.")] = None,
         aggregate_id: Annotated[str | None, Query(description="Only about this one.")] = None,
-        name: Annotated[list[str], Query(description="Only of these names, as `artifact.Activated`.")] = [],  # noqa: B006
-        after: Annotated[list[str], Query(description="Ids of events, at most one of each project.")] = [],  # noqa: B006
+        name: Annotated[list[str], Query(description="Only of these names, as `artifact.Activated`.")] = [],  # noqa: B006 - FastAPI copies it
+        after: Annotated[list[str], Query(description="Ids of events, at most one of each project.")] = [],  # noqa: B006 - FastAPI copies it
     ) -> JSONResponse:
         del project_id, aggregate, aggregate_id, name, after
         error = MetaQoreError("websocket_required", "This is a WebSocket. Ask for it with `Upgrade: websocket`.")
