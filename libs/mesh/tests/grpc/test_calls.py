@@ -6,6 +6,7 @@ import asyncio
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -13,7 +14,7 @@ from metaqore.inference.v1 import inference_pb2 as pb
 from metaqore.inference.v1 import inference_pb2_grpc as pb_grpc
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.identity import Caller
-from metaqore_mesh.errors import call_errors
+from metaqore_mesh.errors import call_errors, error_of_call
 from metaqore_mesh.grpc.identity import bearer_token, current_caller, mesh_metadata
 
 ANNA = Caller("key_anna", "org_a", "Anna", frozenset({"tasks:submit", "tasks:read"}))
@@ -242,3 +243,41 @@ async def test_too_large_a_message_is_refused(serve, connected, inference):
         async for _ in stub.Generate(pb.GenerateRequest(model="m" * 2048)):
             pass
     assert raised.value.kind is ErrorKind.EXHAUSTED
+
+
+NO_MESSAGE = b"\xff\xff\xff\xff"
+
+
+async def refused(channel, method, *requests):
+    """The error of a call that sends these bytes. One message and a stream of one look alike on the wire."""
+    with pytest.raises(grpc.RpcError) as raised:
+        _ = [answer async for answer in channel.stream_stream(method)(iter(requests))]
+    return raised.value
+
+
+@pytest.mark.parametrize("method", ["ListModels", "Generate"])
+async def test_what_is_no_message_is_refused_as_such_and_counted(serve, connected, method):
+    channel = await connected(await serve())
+    before = served(method, "INVALID_ARGUMENT")
+    error = await refused(channel, f"/{METHOD}/{method}", NO_MESSAGE)
+    told = error_of_call(error)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (told.code, told.retryable) == ("request_unreadable", False)
+    assert f"{METHOD}/{method}" in told.message
+    assert "google" not in error.details()
+    assert await counted(method, "INVALID_ARGUMENT", before + 1)
+
+
+@pytest.mark.parametrize("method", ["ListModels", "Generate"])
+async def test_what_is_no_message_is_not_read_for_a_stranger(serve, connected, method):
+    channel = await connected(await serve(), mesh_token="other")
+    assert error_of_call(await refused(channel, f"/{METHOD}/{method}", NO_MESSAGE)).code == "mesh_token_invalid"
+
+
+@pytest.mark.parametrize(
+    "before", [(), (reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString(),)]
+)
+async def test_what_is_no_message_is_refused_in_a_stream_of_them(serve, connected, before):
+    channel = await connected(await serve(), mesh_token=None)
+    method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    assert error_of_call(await refused(channel, method, *before, NO_MESSAGE)).code == "request_unreadable"

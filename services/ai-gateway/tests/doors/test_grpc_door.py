@@ -97,6 +97,16 @@ async def test_nobody_comes_in_without_a_key(gateway, metadata, code):
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(("known", "code"), [(True, "request_unreadable"), (False, "missing_api_key")])
+@pytest.mark.parametrize("method", ["SubmitTask", "GetTask"])
+async def test_what_is_no_message_is_told_so_to_who_has_a_key(gateway, method, known, code):
+    async with gateway.channel() as channel:
+        send = channel.stream_stream(f"/metaqore.gateway.v1.TaskService/{method}")
+        with pytest.raises(grpc.RpcError) as ended:
+            _ = [got async for got in send(iter([b"\xff" * 4]), metadata=gateway.metadata if known else (), timeout=20)]
+    assert error_of_call(ended.value).code == code
+
+
 async def test_a_client_that_leaves_cancels_its_task(gateway):
     gateway.provider.waiting.clear()
     left = gateway.provider.left

@@ -80,6 +80,15 @@ async def test_what_is_sent_wrong_is_not_kept(door, kept, sent, code):
     assert kept == []
 
 
+async def test_a_part_that_is_no_message_ends_the_upload_and_nothing_is_kept(door, kept):
+    sent = [*(part.SerializeToString() for part in parts(b"x")), b"\xff" * 4]
+    upload = door.channel.stream_unary("/metaqore.psmp.v1.ArtifactService/UploadContent")
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await upload(iter(sent), metadata=(("authorization", "Bearer ann"),), timeout=20)
+    assert error_of_call(ended.value).code == "request_unreadable"
+    assert kept == []
+
+
 async def test_a_refused_upload_has_its_receipt(door):
     error = MetaQoreError("credential_in_prompt", "Take it out.", kind=ErrorKind.FORBIDDEN)
 

@@ -7,6 +7,9 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.message import DecodeError
+
+from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -21,6 +24,7 @@ else:  # the stubs are generic where the classes are not
     ServerInterceptor = grpc.aio.ServerInterceptor
 
 Call = Callable[[Any, Context], Awaitable[Any]]
+Read = Callable[[bytes], Any]
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
 
 _KINDS: dict[tuple[bool, bool], tuple[str, Callable[..., Handler]]] = {
@@ -56,11 +60,36 @@ class AroundInterceptor(ServerInterceptor):
 def _inside(arounds: Sequence[Around], method: str, handler: Handler) -> Handler:
     kind, make = _KINDS[handler.request_streaming, handler.response_streaming]
     call: Call = getattr(handler, kind)
+    read = _reading(method, handler.request_deserializer)
+    if not handler.request_streaming:
+        # gRPC would read the one request before it calls us, and tell a stranger the name of a Python class.
+        call, read = _with_read(read, call), None
     if handler.response_streaming:
         call = _writing(call)
     for around in reversed(arounds):
         call = _entered(around, method, call)
-    return make(call, handler.request_deserializer, handler.response_serializer)
+    return make(call, read, handler.response_serializer)
+
+
+def _reading(method: str, read: Read | None) -> Read | None:
+    """`read`, with an error of ours where the bytes are no such message."""
+    if read is None:
+        return None
+
+    def reading(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError as error:
+            name = method.removeprefix("/")
+            message = f"This is no request that {name} can read: encode it by the .proto file of that service."
+            raise MetaQoreError("request_unreadable", message, kind=ErrorKind.INVALID) from error
+
+    return reading
+
+
+def _with_read(read: Read | None, answer: Call) -> Call:
+    """`answer` to a request that is read when it is called. No coroutine of its own, for each costs every call."""
+    return answer if read is None else lambda data, context: answer(read(data), context)
 
 
 def _entered(around: Around, method: str, answer: Call) -> Call:
