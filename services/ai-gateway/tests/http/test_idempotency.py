@@ -8,6 +8,7 @@ import pytest
 
 from metaqore_ai_gateway.adapters.provider_errors import failed
 from metaqore_ai_gateway.domain.outcome import Usage
+from metaqore_ai_gateway.entrypoints import http_kept
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -73,6 +74,28 @@ async def test_what_a_repeat_may_mend_is_not_kept(gateway, stream):
     response = await gateway.chat({"stream": stream}, idempotency_key="k1")
     assert response.status_code == 200
     assert "idempotent-replayed" not in response.headers
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_has_read_that_it_failed_is_not_told_that_it_runs(gateway, stream, monkeypatch):
+    release = gateway.idempotency.release
+
+    async def slowly(organization, key):
+        await asyncio.sleep(0.1)
+        await release(organization, key)
+
+    monkeypatch.setattr(gateway.idempotency, "release", slowly)
+    gateway.provider.script = [*([b"{}"] if stream else []), failed()]
+    for _ in range(2):
+        response = await gateway.chat({"stream": stream}, idempotency_key="k1")
+        assert "provider_failed" in response.text
+
+
+async def test_an_error_leaves_where_its_key_cannot_be_freed(gateway, monkeypatch):
+    monkeypatch.setattr(http_kept, "RELEASE_S", 0.1)
+    monkeypatch.setattr(gateway.idempotency, "release", lambda *_: asyncio.sleep(60))
+    gateway.provider.script = [failed()]
+    assert (await gateway.chat(idempotency_key="k1")).status_code == 502
 
 
 async def test_what_its_client_left_is_not_kept(gateway):

@@ -49,6 +49,11 @@ class Upstream:
         return [chunk(number, "stop" if number == self.frames - 1 else None) for number in range(self.frames)]
 
 
+NO_JSON = {
+    "not json": b"not JSON",
+    "no utf-8": b'{"choices":[{"message":{"content":"h\xe9"},"finish_reason":"stop"}]}',
+    "too deep": b'{"choices":[],"x":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+}
 STATUS = {"overloaded": 429, "refused": 400, "too long": 400, "failed": 500}
 TOO_LONG = "context_length_exceeded"
 
@@ -81,13 +86,16 @@ class HttpUpstream(Upstream):
             )
         elif self.behaviour == "garbage":
             await self.send(writer, "", b"\x00\x01 not HTTP at all\r\n\r\n")
+        elif self.behaviour == "failed deep":
+            error = NO_JSON["too deep"]
+            await self.send(writer, f"HTTP/1.1 500 X\r\ncontent-length: {len(error)}\r\n\r\n", error)
         elif self.behaviour == "hang":
             await reader.read()
             self.left.set()
         elif body["stream"]:
             return await self.stream(reader, writer)
         else:
-            whole = b"not JSON" if self.behaviour == "not json" else json.dumps(WHOLE, ensure_ascii=False).encode()
+            whole = NO_JSON.get(self.behaviour) or json.dumps(WHOLE, ensure_ascii=False).encode()
             await self.send(writer, f"HTTP/1.1 200 OK\r\ncontent-length: {len(whole)}\r\n\r\n", whole)
         return self.behaviour not in {"garbage", "hang"}
 
@@ -104,17 +112,17 @@ class HttpUpstream(Upstream):
                 self.left.set()
                 return False
             if number == 2 and self.behaviour == "error midway":
-                await self.frame(writer, '{"error": {"message": "out of memory"}}')
+                await self.frame(writer, b'{"error": {"message": "out of memory"}}')
             else:
-                await self.frame(writer, json.dumps(each))
-        await self.frame(writer, json.dumps(USAGE_CHUNK))
+                await self.frame(writer, NO_JSON.get(self.behaviour) or json.dumps(each).encode())
+        await self.frame(writer, json.dumps(USAGE_CHUNK).encode())
         if self.behaviour != "no done":
-            await self.frame(writer, "[DONE]")
+            await self.frame(writer, b"[DONE]")
         await self.send(writer, "0\r\n\r\n", b"")
         return True
 
     async def frame(self, writer, data):
-        event = f"data: {data}\n\n".encode()
+        event = b"data: " + data + b"\n\n"
         await self.send(writer, f"{len(event):x}\r\n", event + b"\r\n")
 
     async def send(self, writer, head, body):

@@ -182,11 +182,12 @@ class TestOpenAIProvider(ProviderContract):
         await gathered(provider, call())
         assert upstream.connections == 2
 
-    @pytest.mark.parametrize("behaviour", ["garbage", "not json"])
-    async def test_what_is_no_answer_is_an_error(self, pair, behaviour):
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize("behaviour", ["garbage", "failed deep", "not json", "no utf-8", "too deep"])
+    async def test_what_is_no_answer_is_an_error(self, pair, behaviour, stream):
         provider, upstream = pair
         upstream.behaviour = behaviour
-        assert (await failure(provider, call())).code == "provider_failed"
+        assert (await failure(provider, call(stream=stream))).code == "provider_failed"
 
     async def test_a_stream_that_ends_behind_its_finish_reason_is_whole(self, pair):
         provider, upstream = pair

@@ -37,10 +37,15 @@ _DECODER = msgspec.json.Decoder(Completion)
 
 
 def read_completion(data: bytes) -> Completion:
-    """The parts of `data` that matter here. Raises `provider_failed` where it is no such JSON, or an error."""
+    """The parts of `data` that matter here. Raises `provider_failed` where it is no such JSON, or an error.
+
+    What is not read here is UTF-8 as well: whoever reads the answer's text need not ask.
+    """
     try:
         completion = _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        if not data.isascii():
+            data.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise failed("answer_unreadable") from None
     if completion.error is not None:
         raise failed("error_in_answer")

@@ -143,5 +143,5 @@ async def _error_code(connection: Http1Connection) -> object:
     try:
         body = msgspec.json.decode(await connection.read_all(MAX_ERROR_BYTES))
         return body["error"]["code"]
-    except (ExchangeError, msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (ExchangeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return None

@@ -15,19 +15,25 @@ class EventReader:
     """Feed it a stream's bytes as they come, cut anywhere; it gives the data of each event that is whole."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._begun = bytearray()  # of an event, without what may belong to its end: it is not looked through again
+        self._tail = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that `data` completes; events without data, or with empty data, are left out."""
-        text = self._rest + data if self._rest else data
+        text = self._tail + data if self._tail else data
+        held = b""
         if b"\r" in text:
             text, held = (text[:-1], b"\r") if text.endswith(b"\r") else (text, b"")
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        else:
-            held = b""
         *events, rest = text.split(b"\n\n")
-        self._rest = rest + held
-        if len(self._rest) > MAX_EVENT_BYTES:
+        if events and self._begun:
+            events[0] = bytes(self._begun) + events[0]
+            self._begun.clear()
+        if rest.endswith(b"\n"):
+            rest, held = rest[:-1], b"\n" + held
+        self._begun += rest
+        self._tail = held
+        if len(self._begun) > MAX_EVENT_BYTES:
             raise EventTooLargeError
         return [found for event in events if (found := _data(event)) is not None]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -11,6 +12,8 @@ from metaqore_ai_gateway.service.ports import Idempotency, StoredAnswer
 from metaqore_governance_core.errors import MetaQoreError
 
 MAX_KEPT_BYTES: Final = 8 * 1024 * 1024
+RELEASE_S: Final = 2.0
+"""How long an answer that is not kept waits until its key is free. It can be taken even where that cannot be told."""
 
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
 _REQUEST_ID: Final = b"x-request-id"
@@ -22,8 +25,9 @@ _log = structlog.get_logger()
 class KeptAnswer:
     """Sends an answer on, and keeps it just before its last part leaves.
 
-    Not kept, so that a repeat runs anew: an error that a repeat may mend, a stream that failed or that the client
-    left, and what is larger than `MAX_KEPT_BYTES`. Call `close` at the end, whatever happened.
+    Not kept, and the key free by then, so that a repeat runs anew: an error that a repeat may mend, a stream that
+    failed or that the client left, and what is larger than `MAX_KEPT_BYTES`. Call `close` at the end, whatever
+    happened.
     """
 
     def __init__(self, answer: Answer, idempotency: Idempotency, organization: str, key: str) -> None:
@@ -45,8 +49,7 @@ class KeptAnswer:
         """See `Answer`."""
         self._headers = list(headers)
         self._add(body)
-        if keep:
-            await self._keep(status)
+        await (self._keep(status) if keep else self.close())
         await self._answer.whole(status, headers, body, keep=keep)
 
     async def begin(self, headers: HeaderList) -> None:
@@ -62,18 +65,21 @@ class KeptAnswer:
     async def end(self, data: bytes, *, keep: bool) -> None:
         """See `Answer`."""
         self._add(data)
-        if keep:
-            await self._keep(200)
+        await (self._keep(200) if keep else self.close())
         await self._answer.end(data, keep=keep)
 
     async def close(self) -> None:
         """Release the key unless the answer was to be kept."""
         if self._ended:
             return
+        self._ended = True
         try:
-            await self._idempotency.release(self._organization, self._key)
+            async with asyncio.timeout(RELEASE_S):
+                await self._idempotency.release(self._organization, self._key)
         except MetaQoreError as error:
             _log.warning("idempotency.release_failed", error=error.code)
+        except TimeoutError:
+            _log.warning("idempotency.release_failed", error="timeout")
 
     def _add(self, data: bytes) -> None:
         self._size_bytes += len(data)
@@ -83,6 +89,7 @@ class KeptAnswer:
     async def _keep(self, status: int) -> None:
         """The task is done and recorded, so the answer leaves even where it cannot be kept."""
         if self._size_bytes > MAX_KEPT_BYTES:
+            await self.close()
             return
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers if name != _REQUEST_ID
