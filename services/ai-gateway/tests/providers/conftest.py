@@ -89,6 +89,10 @@ class HttpUpstream(Upstream):
         elif self.behaviour == "failed deep":
             error = NO_JSON["too deep"]
             await self.send(writer, f"HTTP/1.1 500 X\r\ncontent-length: {len(error)}\r\n\r\n", error)
+        elif self.behaviour == "failed, hangs":
+            await self.send(writer, "HTTP/1.1 500 X\r\ncontent-length: 9\r\n\r\n", b"{")
+            await reader.read()
+            self.left.set()
         elif self.behaviour == "hang":
             await reader.read()
             self.left.set()
@@ -97,7 +101,7 @@ class HttpUpstream(Upstream):
         else:
             whole = NO_JSON.get(self.behaviour) or json.dumps(WHOLE, ensure_ascii=False).encode()
             await self.send(writer, f"HTTP/1.1 200 OK\r\ncontent-length: {len(whole)}\r\n\r\n", whole)
-        return self.behaviour not in {"garbage", "hang"}
+        return self.behaviour not in {"garbage", "failed, hangs", "hang"}
 
     async def stream(self, reader, writer):
         await self.send(writer, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"")

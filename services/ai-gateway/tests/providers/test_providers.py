@@ -206,6 +206,14 @@ class TestOpenAIProvider(ProviderContract):
         upstream.behaviour = "refused"
         assert (await failure(provider, call())).reasons == ("upstream_status_400", "some_code")
 
+    async def test_an_error_whose_body_hangs_leaves_time_for_another_route(self, pair):
+        provider, upstream = pair
+        upstream.behaviour = "failed, hangs"
+        async with asyncio.timeout(10):
+            error = await failure(provider, call(within_s=60))
+            await upstream.left.wait()
+        assert (error.code, error.reasons) == ("provider_failed", ("upstream_status_500",))
+
     async def test_its_key_shows_nowhere(self, pair):
         assert "provider-key" not in repr(pair[0])
 

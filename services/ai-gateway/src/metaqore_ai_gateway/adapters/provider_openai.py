@@ -21,6 +21,8 @@ from metaqore_ai_gateway.service.ports import ProviderCall
 CONNECT_TIMEOUT_S: Final = 5.0
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
 MAX_ERROR_BYTES: Final = 64 * 1024
+ERROR_BODY_S: Final = 1.0
+"""So long an error's body is waited for: its status says what matters, and another route may still have time."""
 
 _DONE: Final = b"[DONE]"
 _encode: Final = msgspec.json.Encoder().encode
@@ -141,7 +143,8 @@ async def _chunks(connection: Http1Connection, tally: UsageTally, *, usage_wante
 async def _error_code(connection: Http1Connection) -> object:
     """`error.code` of an error's body, None where it says none."""
     try:
-        body = msgspec.json.decode(await connection.read_all(MAX_ERROR_BYTES))
+        async with asyncio.timeout(ERROR_BODY_S):
+            body = msgspec.json.decode(await connection.read_all(MAX_ERROR_BYTES))
         return body["error"]["code"]
-    except (ExchangeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+    except (TimeoutError, ExchangeError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return None
