@@ -11,10 +11,8 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,9 +27,9 @@ from rich.table import Table
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
 from metaqore.gateway.v1 import gateway_pb2_grpc as gateway_grpc
+from own_mesh import METAQORE, own_mesh
 
 TASKS = Path(__file__).with_name("tasks.yaml")
-METAQORE = Path(sys.executable).with_name("metaqore")
 MAX_TOKENS = 48
 RESULT_DEADLINE_S = 60.0
 
@@ -58,19 +56,6 @@ def metaqore(*arguments: str) -> str:
     if done.returncode:
         sys.exit(f"metaqore {' '.join(arguments)} failed:\n{done.stderr or done.stdout}")
     return done.stdout
-
-
-@contextmanager
-def mesh() -> Iterator[dict[str, Any]]:
-    """A mesh on free ports in a directory of its own, for as long as the block runs."""
-    with tempfile.TemporaryDirectory(prefix="metaqore-") as directory:
-        os.environ["METAQORE_RUN_DIR"] = directory
-        try:
-            subprocess.run([METAQORE, "up", "--detach", "--free-ports"], check=True)
-            yield json.loads(metaqore("status", "--json"))
-        finally:
-            with screen.status("finishing what runs, sealing the records, stopping ..."):
-                subprocess.run([METAQORE, "down"], check=False, capture_output=True)
 
 
 def through_rest(status: dict[str, Any], key: str, sample: dict[str, Any], shown: Shown) -> None:
@@ -214,7 +199,8 @@ def verify(rows: list[Shown]) -> int:
 
 def main() -> None:
     """The whole tour."""
-    with mesh() as status:
+    with own_mesh(screen):
+        status = json.loads(metaqore("status", "--json"))
         key = Path(status["api_key_file"]).read_text().strip()
         screen.rule("[bold]sample tasks[/], each through its door")
         rows = send_all(status, key)

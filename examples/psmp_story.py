@@ -24,8 +24,8 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from metaqore_cli.main import main as metaqore_main
+from own_mesh import METAQORE, Ended, own_mesh
 
-METAQORE = Path(sys.executable).with_name("metaqore")
 PROJECT = "storefront"
 PEOPLE = {
     "ann": ["psmp:read", "psmp:write"],
@@ -73,6 +73,8 @@ class Story:
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 metaqore_main()
+        except Ended:
+            raise
         except SystemExit as ended:
             code = ended.code or 0
         finally:
@@ -98,20 +100,6 @@ def tell(title: str, text: str) -> None:
     screen.print()
     screen.rule(f"[bold]{title}[/]", align="left")
     screen.print(text, highlight=False)
-
-
-@contextlib.contextmanager
-def mesh() -> Iterator[Path]:
-    """A mesh on free ports in a directory of its own, for as long as the block runs."""
-    with tempfile.TemporaryDirectory(prefix="metaqore-") as directory:
-        os.environ["METAQORE_RUN_DIR"] = directory
-        os.environ["METAQORE_PROJECT"] = PROJECT
-        try:
-            subprocess.run([METAQORE, "up", "--detach", "--free-ports"], check=True)
-            yield Path(directory)
-        finally:
-            with screen.status("sealing the records, stopping ..."):
-                subprocess.run([METAQORE, "down"], check=False, capture_output=True)
 
 
 def made_keys(run_dir: Path) -> dict[str, str]:
@@ -249,7 +237,8 @@ def verified(story: Story, run_dir: Path) -> None:
 
 def main() -> None:
     """The whole story."""
-    with mesh() as run_dir, tempfile.TemporaryDirectory(prefix="storefront-") as directory:
+    os.environ["METAQORE_PROJECT"] = PROJECT
+    with own_mesh(screen) as run_dir, tempfile.TemporaryDirectory(prefix="storefront-") as directory:
         os.chdir(directory)
         story = Story(made_keys(run_dir), Path(directory))
         tell("A project", "The lead begins a strict project: nothing counts that nobody else has looked at.")

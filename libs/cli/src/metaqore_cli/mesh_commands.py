@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -129,17 +132,34 @@ def _up_in_background(settings: UpSettings) -> None:
     command += ["--config", str(settings.config)] if settings.config else []
     log = run.log_of("supervisor")
     log.unlink(missing_ok=True)
-    with log.open("wb") as output:
+    with _signals_raised(), log.open("wb") as output:
         started = subprocess.Popen(  # noqa: S603 - our own program
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
         )
+        try:
+            _until_ready(run, started, log)
+        except BaseException:  # a signal, or the terminal is gone and nothing can be told any more
+            started.terminate()  # it stops in order, as one in the foreground does
+            with suppress(OSError), notes.status("stopping ..."):
+                started.wait()
+            raise
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Within the block `kill` and a closed terminal raise, as Ctrl-C does, where they would end the process at once."""
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _raised)
     try:
-        _until_ready(run, started, log)
-    except KeyboardInterrupt:
-        started.terminate()  # it stops in order, as one in the foreground does
-        with notes.status("stopping ..."):
-            started.wait()
-        raise
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _raised(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _environment() -> dict[str, str]:
