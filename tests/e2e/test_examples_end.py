@@ -15,6 +15,14 @@ from running_mesh import METAQORE, eventually
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+_HEED = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+HEEDING_SIGNALS = (sys.executable, "-c", _HEED)
+"""Before a command: what a shell starts in the background, or under nohup, is born to ignore some."""
 TOUR, STORY = "governed_tasks.py", "psmp_story.py"
 
 
@@ -55,7 +63,7 @@ def test_a_signal_ends_an_example_with_its_mesh(directory, example, when, number
     shown = directory / "shown"
     with shown.open("wb") as output:
         started = subprocess.Popen(
-            [sys.executable, EXAMPLES / example],
+            [*HEEDING_SIGNALS, sys.executable, EXAMPLES / example],
             env={**inherited, "TMPDIR": str(directory), "PYTHONUNBUFFERED": "1"},
             stdout=output,
             stderr=output,
@@ -84,7 +92,7 @@ def test_a_signal_ends_a_mesh_that_starts_in_the_background(directory, number):
     run_dir = directory / "metaqore-run"
     with (directory / "shown").open("wb") as output:
         started = subprocess.Popen(
-            [METAQORE, "up", "--detach", "--free-ports"],
+            [*HEEDING_SIGNALS, METAQORE, "up", "--detach", "--free-ports"],
             env={**inherited, "TMPDIR": str(directory), "METAQORE_RUN_DIR": str(run_dir)},
             stdout=output,
             stderr=output,
