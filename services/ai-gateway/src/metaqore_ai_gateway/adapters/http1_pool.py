@@ -11,8 +11,8 @@ from urllib.parse import SplitResult
 from metaqore_ai_gateway.adapters.http1_connection import Http1Connection
 
 MAX_IDLE_CONNECTIONS: Final = 1024
-"""More than tasks from Kafka run at once. What a burst opens beyond it, the next one has to open again: with half as
-many that was a sixth of what such a task costs.
+"""What a burst of tasks from Kafka opens fits. What does not, the next burst opens again: with half as many that was a
+sixth of what such a task costs.
 """
 
 MAX_IDLE_S: Final = 15.0
