@@ -10,19 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from heeding import HEEDING_SIGNALS
 from running_mesh import METAQORE, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-_HEED = """
-import os, signal, sys
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-HEEDING_SIGNALS = (sys.executable, "-c", _HEED)
-"""Before a command: what a shell starts in the background, or under nohup, is born to ignore some."""
 TOUR, STORY = "governed_tasks.py", "psmp_story.py"
 
 
