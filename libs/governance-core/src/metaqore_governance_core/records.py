@@ -1,7 +1,7 @@
 """What the audit log holds: one decision and one outcome for each task, and one record for each other command.
 
-Fields stand in alphabetical order and hold no floats, so that an encoder which keeps or sorts them writes the
-canonical form of RFC 8785. Records hold no prompt, no answer and no secret: keyed digests, sizes, kinds and counts.
+Fields stand in alphabetical order and hold no floats, so that an encoder which keeps them writes the canonical form of
+RFC 8785. Records hold no prompt, no answer and no secret: keyed digests, sizes, kinds and counts.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class DecisionRecord:
     caller: str
     door: str
     findings: dict[str, int]
+    kind: Literal["decision"] = field(default="decision", kw_only=True)
     model: str
     organization: str
     organization_sequence: int
@@ -71,9 +72,8 @@ class DecisionRecord:
     task: str
     time_us: int
     verdict: str
+    version: int = field(default=RECORD_VERSION, kw_only=True)
     writer: str
-    kind: Literal["decision"] = field(default="decision")
-    version: int = field(default=RECORD_VERSION)
 
 
 @value_object
@@ -92,6 +92,7 @@ class OutcomeRecord:
     duration_us: int
     error: str | None
     finish_reason: str | None
+    kind: Literal["outcome"] = field(default="outcome", kw_only=True)
     locality: str | None
     model: str | None
     organization: str
@@ -103,9 +104,8 @@ class OutcomeRecord:
     state: str
     task: str
     time_us: int
+    version: int = field(default=RECORD_VERSION, kw_only=True)
     writer: str
-    kind: Literal["outcome"] = field(default="outcome")
-    version: int = field(default=RECORD_VERSION)
 
 
 @value_object
@@ -121,6 +121,7 @@ class CommandRecord:
     caller: str
     door: str
     findings: dict[str, int]
+    kind: Literal["command"] = field(default="command", kw_only=True)
     organization: str
     organization_sequence: int
     personal: Personal
@@ -137,9 +138,8 @@ class CommandRecord:
     tool: str
     verb: str
     verdict: str
+    version: int = field(default=RECORD_VERSION, kw_only=True)
     writer: str
-    kind: Literal["command"] = field(default="command")
-    version: int = field(default=RECORD_VERSION)
 
 
 Record = DecisionRecord | OutcomeRecord | CommandRecord

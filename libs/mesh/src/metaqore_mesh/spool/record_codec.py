@@ -8,7 +8,7 @@ import msgspec
 
 from metaqore_governance_core.records import CommandRecord, DecisionRecord, OutcomeRecord, Record
 
-_encoder: Final = msgspec.json.Encoder(order="sorted")
+_encoder: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class _Kind(msgspec.Struct):
@@ -28,7 +28,8 @@ _decoders: Final[dict[str, msgspec.json.Decoder[Record]]] = {
 }
 
 encode_record = _encoder.encode
-"""A record's canonical bytes, as records hold no floats, no integer of 2^53 or more and only ASCII keys.
+"""A record's canonical bytes, as its fields stand in order, it holds no floats, no integer of 2^53 or more and only
+ASCII keys.
 
 Raises `UnicodeEncodeError` for a lone surrogate.
 """
