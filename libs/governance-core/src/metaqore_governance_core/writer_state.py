@@ -10,6 +10,7 @@ from typing import Any
 from metaqore_governance_core.canonical import canonical
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.records import CommandRecord, DecisionRecord, Numbers, OutcomeRecord, Record
+from metaqore_governance_core.value_object import value_object
 
 
 class RecordOutOfOrderError(MetaQoreError):
@@ -19,7 +20,7 @@ class RecordOutOfOrderError(MetaQoreError):
         super().__init__(code, message, kind=ErrorKind.UNPROCESSABLE)
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class OpenDecision:
     """A decision without its outcome: enough to write that outcome, or to run the task again under it."""
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from metaqore_ai_gateway.adapters.http1_connection import ExchangeError
+from metaqore_ai_gateway.adapters.http1_connection import ExchangeError, ExchangeTimeoutError
 from metaqore_ai_gateway.adapters.http1_pool import MAX_IDLE_S, Http1Pool
 
 pytestmark = pytest.mark.timeout(20)
@@ -39,11 +39,11 @@ async def server(*answers):
         await asyncio.sleep(0.01)
 
 
-async def exchanged(pool):
+async def exchanged(pool, within_s=2):
     """Status and body of an exchange, and whether its connection had another before."""
-    connection = await pool.take(timeout_s=1)
+    connection = pool.idle() or await pool.connect(1)
     try:
-        connection.send(b"GET / HTTP/1.1\r\nhost: there\r\n\r\n", asyncio.get_running_loop().time() + 2)
+        connection.send(b"GET / HTTP/1.1\r\nhost: there\r\n\r\n", connection.now() + within_s)
         return await connection.head(), await connection.read_all(1000), connection.reused
     finally:
         pool.give_back(connection)
@@ -100,7 +100,7 @@ async def test_what_is_no_body_and_never_ends_is_given_up(begun):
 async def test_a_trailer_is_no_header():
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     async with server(head + b"2\r\nAA\r\n0\r\nx-late: 1\r\n\r\n") as pool:
-        connection = await pool.take(timeout_s=1)
+        connection = pool.idle() or await pool.connect(1)
         connection.send(b"GET / HTTP/1.1\r\nhost: there\r\n\r\n", asyncio.get_running_loop().time() + 2)
         assert await connection.head() == 200
         assert await connection.read_all(1000) == b"AA"
@@ -118,3 +118,22 @@ async def test_what_a_burst_opened_is_used_again_and_closed_once_nobody_needs_it
             connection.idle_since -= MAX_IDLE_S
         assert (await exchanged(pool))[2]
         assert len(pool._idle) == 1
+
+
+async def test_each_exchange_ends_at_its_own_deadline():
+    async with server(HEAD + b"AA", HEAD + b"AA", HEAD + b"A") as pool:
+        assert await exchanged(pool, within_s=0.05)
+        await asyncio.sleep(0.1)
+        assert (await exchanged(pool, within_s=300))[2], "the first one's deadline passed over an idle connection"
+        with pytest.raises(ExchangeTimeoutError):
+            await exchanged(pool, within_s=0.05)
+        assert pool.idle() is None
+
+
+async def test_an_exchange_outlasts_the_deadline_of_the_one_before_it():
+    async with server(HEAD + b"AA", HEAD + b"A") as pool:
+        await exchanged(pool, within_s=0.1)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(ExchangeTimeoutError):
+            await exchanged(pool, within_s=0.3)
+        assert asyncio.get_running_loop().time() - began > 0.25

@@ -41,7 +41,10 @@ class Http1Connection(asyncio.Protocol):
         self.reused = False
         self.idle_since = 0.0
         self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
         self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ends = 0.0
         self._lost = False
         self._parser = httptools.HttpResponseParser(self)
         self._reset()
@@ -57,7 +60,7 @@ class Http1Connection(asyncio.Protocol):
         self._framed = False
         self._error: ExchangeError | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
         self._keep_alive = False
         self.ending = False
         self._on_end: Callable[[Http1Connection], None] | None = None
@@ -79,7 +82,7 @@ class Http1Connection(asyncio.Protocol):
         assert self._transport is not None  # noqa: S101 - set before create_connection returns
         if self._complete:
             self._reset()
-        self._timer = self._loop.call_at(deadline, self._expire)
+        self._limit(deadline)
         self._transport.write(request)
 
     async def head(self) -> int:
@@ -117,8 +120,7 @@ class Http1Connection(asyncio.Protocol):
         """Call `then` at the end of the answer, of which nothing is read any more; close where it takes longer."""
         self.ending = False
         self._on_end = then
-        self._stop_timer()
-        self._timer = self._loop.call_later(seconds, self.abort)
+        self._limit(self.now() + seconds)
 
     def abort(self) -> None:
         """Close at once: the peer sees that nobody reads any more."""
@@ -146,8 +148,22 @@ class Http1Connection(asyncio.Protocol):
             self._wake()
         self.abort()
 
-    def _expire(self) -> None:
-        self._fail(ExchangeTimeoutError("no whole answer before the deadline"))
+    def _limit(self, deadline: float) -> None:
+        """End the exchange at `deadline`. A timer serves the exchanges to come, too, where it is not late for them."""
+        self._deadline = deadline
+        if self._timer is None or self._timer_ends > deadline:
+            self._stop_timer()
+            self._timer = self._loop.call_at(deadline, self._look_at_clock)
+            self._timer_ends = deadline
+
+    def _look_at_clock(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return  # idle
+        if self._deadline > self._timer_ends:
+            self._limit(self._deadline)
+        else:
+            self._fail(ExchangeTimeoutError("no whole answer before the deadline"))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -221,7 +237,7 @@ class Http1Connection(asyncio.Protocol):
             return
         self._complete = True
         self._keep_alive = self._framed and self._parser.should_keep_alive()
-        self._stop_timer()
+        self._deadline = None
         self._started = False
         self._wake()
         if self._on_end is not None:

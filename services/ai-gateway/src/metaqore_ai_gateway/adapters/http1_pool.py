@@ -36,24 +36,28 @@ class Http1Pool:
         self._tls = ssl.create_default_context() if origin.scheme == "https" else None
         self._idle: deque[Http1Connection] = deque()  # in the order in which they were given back
 
-    async def take(self, *, timeout_s: float, fresh: bool = False) -> Http1Connection:
-        """An idle connection, or a new one (always with `fresh`). Raises `OSError` or `TimeoutError`."""
-        loop = asyncio.get_running_loop()
-        oldest = loop.time() - MAX_IDLE_S
-        while self._idle and not fresh:
+    def idle(self) -> Http1Connection | None:
+        """An idle connection, if there is one."""
+        while self._idle:
             connection = self._idle.pop()
-            if connection.idle and connection.idle_since > oldest:
+            if connection.idle and connection.idle_since > connection.now() - MAX_IDLE_S:
                 connection.reused = True
                 return connection
             connection.abort()
+        return None
+
+    async def connect(self, timeout_s: float) -> Http1Connection:
+        """A new connection. Raises `OSError` or `TimeoutError`."""
         async with asyncio.timeout(timeout_s):
-            _, made = await loop.create_connection(Http1Connection, self._host, self._port, ssl=self._tls)
+            _, made = await asyncio.get_running_loop().create_connection(
+                Http1Connection, self._host, self._port, ssl=self._tls
+            )
         return made
 
     def give_back(self, connection: Http1Connection) -> None:
         """Keep the connection for another exchange, or close it where that is not possible."""
         if connection.reusable and len(self._idle) < MAX_IDLE_CONNECTIONS:
-            now = asyncio.get_running_loop().time()
+            now = connection.now()
             while self._idle and self._idle[0].idle_since <= now - MAX_IDLE_S:
                 self._idle.popleft().abort()
             connection.idle_since = now

@@ -46,7 +46,6 @@ with incoming as (
 insert into task_claims (writer, organization, source, event_id, task, caller_id, caller_name, reply_key, body)
 select $1, * from incoming order by organization, source, event_id
 on conflict do nothing
-returning task
 """
 _FIND = f"""
 select {_STANDING} from task_claims
@@ -85,12 +84,11 @@ class PostgresClaimStore:
     async def claim(self, claims: Sequence[Claim]) -> list[Standing | None]:
         """Claim all in one round trip; a second one only where something stood there before."""
         with database_errors():
-            ours = await self._insert(claims)
-            if len(ours) == len(claims):
+            if await self._insert(claims) == len(claims):
                 return [None] * len(claims)
-            others = [claim for claim in claims if claim.task not in ours]
-            standing = await self._find([claim.origin for claim in others])
-        return [None if claim.task in ours else standing[claim.origin] for claim in claims]
+            standing = await self._find([claim.origin for claim in claims])
+        found = [standing[claim.origin] for claim in claims]
+        return [None if one.task == claim.task else one for claim, one in zip(claims, found, strict=True)]
 
     async def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> None:
         """Store the result, and the outcome that is still to be recorded, and delete the body."""
@@ -128,8 +126,9 @@ class PostgresClaimStore:
         await self._pool.execute(_FORGET_RESULTS)
         await self._pool.execute(_FORGET_ORIGINS)
 
-    async def _insert(self, claims: Sequence[Claim]) -> set[str]:
-        rows = await self._pool.fetch(
+    async def _insert(self, claims: Sequence[Claim]) -> int:
+        """How many are ours now."""
+        status = await self._pool.execute(
             _CLAIM,
             self._writer,
             [claim.origin.organization for claim in claims],
@@ -141,7 +140,7 @@ class PostgresClaimStore:
             [claim.reply_key for claim in claims],
             [encode_kept(claim.kept) for claim in claims],
         )
-        return {row["task"] for row in rows}
+        return int(status.removeprefix("INSERT 0 "))
 
     async def _find(self, origins: Sequence[Origin]) -> dict[Origin, Standing]:
         rows = await self._pool.fetch(

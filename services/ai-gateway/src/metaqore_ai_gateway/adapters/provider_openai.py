@@ -85,7 +85,7 @@ class OpenAIProvider:
 
     async def _sent(self, call: ProviderCall) -> Http1Connection:
         request = self._request(call)
-        connection = await self._connected(call, fresh=False)
+        connection = self._pool.idle() or await self._connected(call)
         while True:
             try:
                 connection.send(request, call.deadline)
@@ -95,14 +95,14 @@ class OpenAIProvider:
                 # A server may close an idle connection just as it is used again: then it never saw the request.
                 if not (isinstance(error, ExchangeError) and error.nothing_received and connection.reused):
                     raise
-                connection = await self._connected(call, fresh=True)
+                connection = await self._connected(call)
             else:
                 return connection
 
-    async def _connected(self, call: ProviderCall, *, fresh: bool) -> Http1Connection:
+    async def _connected(self, call: ProviderCall) -> Http1Connection:
         left_s = call.deadline - asyncio.get_running_loop().time()
         try:
-            return await self._pool.take(timeout_s=min(left_s, CONNECT_TIMEOUT_S), fresh=fresh)
+            return await self._pool.connect(min(left_s, CONNECT_TIMEOUT_S))
         except TimeoutError:
             if left_s <= CONNECT_TIMEOUT_S:
                 raise provider_errors.deadline_exceeded() from None

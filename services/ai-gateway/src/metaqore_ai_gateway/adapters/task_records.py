@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -53,6 +53,10 @@ class _Group(msgspec.Struct):
 _GROUPS: Final = msgspec.json.Decoder(_Group)
 
 
-def task_records(group: bytes) -> Iterator[Decision | Outcome]:
-    """Those of `group`, a `StoredGroup.value`, in order."""
-    return (record for record in _GROUPS.decode(group).records if not isinstance(record, _Command))
+@lru_cache(maxsize=8)
+def task_records(group: bytes) -> tuple[Decision | Outcome, ...]:
+    """Those of `group`, a `StoredGroup.value`, in order. Not to be changed.
+
+    Kept for a moment: several follow the spool, and each comes for the same groups.
+    """
+    return tuple([record for record in _GROUPS.decode(group).records if not isinstance(record, _Command)])

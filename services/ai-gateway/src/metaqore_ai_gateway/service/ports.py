@@ -12,6 +12,7 @@ from metaqore_governance_core.decision import Decision
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.receipts import Receipt
 from metaqore_governance_core.records import Commitment, Numbers, Record
+from metaqore_governance_core.value_object import value_object
 
 
 class Keys(Protocol):
@@ -87,7 +88,7 @@ class Digests(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value_object
 class ProviderCall:
     """One call of a model. `deadline` is on the event loop's clock, in seconds; `model` is the provider's name of it.
 
