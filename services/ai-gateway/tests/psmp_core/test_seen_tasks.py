@@ -114,13 +114,6 @@ async def test_a_denied_task_is_told_with_its_start(see, projects, passed_over):
     assert (work.state, work.error, passed_over) == (WorkState.DENIED, "allowpath_missing", [])
 
 
-async def test_a_task_that_names_no_project_costs_no_question(see, projects, passed_over):
-    await see([replace(START, project=None), END])
-    await see([replace(START, project=None)])
-    await see([END])
-    assert (projects.looked_up, projects.submitted, passed_over) == ([], [], [])
-
-
 async def test_a_project_that_does_not_exist_is_passed_over_and_counted(see, projects, passed_over):
     await see([replace(START, project="desert"), END])
     assert (projects.submitted, passed_over) == ([], ["project_not_found"])
@@ -210,7 +203,7 @@ def test_however_batches_fall_and_fail_all_tasks_end_where_their_events_say(cuts
     }
 
 
-def group(**decision):
+def group(only=None, **decision):
     started = {
         "kind": "decision", "task": "t1", "organization": "acme", "project": "garden", "door": "rest", "model": "m",
         "verdict": "permit", "reasons": ["allowpath_allowed"], "sensitivity": "PUBLIC", "policy": "p",
@@ -221,7 +214,8 @@ def group(**decision):
         "model": "m", "provider": "p", "prompt_tokens": 1, "completion_tokens": 1, "duration_us": 1, "receipt": "r",
         "time_us": 2_000,
     }  # fmt: skip
-    return StoredGroup(1, 2, json.dumps({"records": [started | decision, ended]}).encode())
+    records = [record for record in (started | decision, ended) if only in (None, record["kind"])]
+    return StoredGroup(1, len(records), json.dumps({"records": records}).encode())
 
 
 def command():
@@ -231,6 +225,21 @@ def command():
 async def test_it_is_told_by_the_records_of_its_task(see, projects):
     await ToldTasks(see)([command(), group()])
     assert [one.id for one in projects.submitted] == ["system:t1/started", "system:t1/finished"]
+    assert state(projects) is WorkState.DONE
+
+
+async def test_a_task_that_names_no_project_costs_no_question(see, projects, passed_over):
+    started, ended = (group(only=only, project=None) for only in ("decision", "outcome"))
+    told = ToldTasks(see)
+    await told([group(project=None)])
+    await told([started])
+    await told([ended])
+    assert (projects.looked_up, projects.submitted, passed_over) == ([], [], [])
+
+
+async def test_an_end_whose_start_another_process_saw_is_looked_up(see, projects):
+    await ToldTasks(see)([group(only="decision")])
+    await ToldTasks(see)([group(only="outcome")])
     assert state(projects) is WorkState.DONE
 
 

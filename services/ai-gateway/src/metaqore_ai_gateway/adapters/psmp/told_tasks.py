@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from metaqore_ai_gateway.adapters.task_records import Decision, task_records
-from metaqore_ai_gateway.service.psmp.seen_tasks import Ended, Seen, Started
+from metaqore_ai_gateway.service.psmp.seen_tasks import Ended, Seen, Started, forget_oldest
 from metaqore_governance_core.decision import Verdict, denial
 from metaqore_governance_core.task import TaskState
 from metaqore_mesh.spool.groups import StoredGroup
@@ -18,21 +18,34 @@ TOLD: Final = "told"
 
 @dataclass(frozen=True, slots=True)
 class ToldTasks:
-    """Gives groups to `SeeTasks`, straight from the spool: nearly all tasks concern no project, and cost a glance."""
+    """Gives groups to `SeeTasks`, straight from the spool: nearly all tasks name no project, and cost a glance."""
 
     see: Callable[[Sequence[Seen]], Awaitable[None]]
+    _of_none: dict[str, None] = field(init=False, default_factory=dict, repr=False)
 
     async def __call__(self, groups: Sequence[StoredGroup]) -> None:
         """Return once every project is told. Raises what is to be tried again."""
-        await self.see([one for group in groups for one in _seen(group.value)])
+        await self.see([one for group in groups for one in self._seen(group.value)])
+
+    def _seen(self, group: bytes) -> Iterator[Seen]:
+        of_none = self._of_none
+        forget_oldest(of_none)
+        for record in task_records(group):
+            task = record.task
+            if isinstance(record, Decision):
+                if record.project is None:
+                    of_none[task] = None
+                else:
+                    yield _started(record, record.project)
+            elif task in of_none:
+                del of_none[task]
+            else:
+                state = TaskState(record.state)
+                yield Ended(f"{task}/finished", record.organization, task, state, record.error, record.time_us)
 
 
-def _seen(group: bytes) -> Iterator[Seen]:
-    for record in task_records(group):
-        task, organization, time_us = record.task, record.organization, record.time_us
-        if isinstance(record, Decision):
-            denied = record.verdict == Verdict.DENY
-            error = denial(tuple(record.reasons)).code if denied else None
-            yield Started(f"{task}/started", organization, task, record.project, denied, error, time_us)
-        else:
-            yield Ended(f"{task}/finished", organization, task, TaskState(record.state), record.error, time_us)
+def _started(record: Decision, project: str) -> Started:
+    denied = record.verdict == Verdict.DENY
+    error = denial(tuple(record.reasons)).code if denied else None
+    task = record.task
+    return Started(f"{task}/started", record.organization, task, project, denied, error, record.time_us)

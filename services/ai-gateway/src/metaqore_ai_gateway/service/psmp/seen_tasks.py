@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -22,7 +22,7 @@ from metaqore_governance_core.task import TaskState
 from metaqore_governance_core.value_object import value_object
 
 MAX_REMEMBERED: Final = 100_000
-"""Running tasks whose project is remembered; of others it is looked up when they end."""
+"""Running tasks of which it is remembered what project they name; of others it is looked up when they end."""
 MAX_PROJECTS: Final = 10_000
 RUNNING: Final = 64
 """Tasks that are told of side by side: what waits for one project shares its transactions."""
@@ -32,12 +32,14 @@ _log = structlog.get_logger()
 
 @value_object
 class Started:
-    """A task's decision is recorded. `event` is the id of its event, `error` the code of a denial."""
+    """The decision of a task that names a project is recorded. `event` is the id of its event, `error` the code of a
+    denial.
+    """
 
     event: str
     organization: str
     task: str
-    project: str | None
+    project: str
     denied: bool
     error: str | None
     time_us: int
@@ -70,8 +72,8 @@ class Submits(Protocol):
 class SeeTasks:
     """Tells projects of the tasks that name them. Nobody waits for it, and no task fails by it.
 
-    What names no project, or one that does not exist, is passed over, as is what a project refuses; `passed_over` is
-    told why. An event may come again, and is told once.
+    What names a project that does not exist is passed over, as is what a project refuses; `passed_over` is told why.
+    An event may come again, and is told once.
     """
 
     places: Places
@@ -88,21 +90,10 @@ class SeeTasks:
         """
         chains: dict[tuple[str, str], list[Seen]] = {}
         for one in seen:
-            if self._concerns(one):
-                chains.setdefault((one.organization, one.task), []).append(one)
+            chains.setdefault((one.organization, one.task), []).append(one)
         failures = await asyncio.gather(*map(self._chain, chains.values()))
         for failure in filter(None, failures):
             raise failure
-
-    def _concerns(self, one: Seen) -> bool:
-        """Whether a project may have to be told. Of most tasks none has: they cost nothing more."""
-        if isinstance(one, Started):
-            if one.project is None:
-                self._remember(one.task, None)
-            return one.project is not None
-        if one.task not in self._of_task:
-            return True
-        return self._of_task[one.task] is not None or self._of_task.pop(one.task) is not None
 
     async def _chain(self, chain: Sequence[Seen]) -> MetaQoreError | None:
         """What happened to one task, in its order: an end never goes ahead of its start."""
@@ -130,7 +121,7 @@ class SeeTasks:
 
     async def _started(self, one: Started) -> None:
         project = one.project
-        if project is None or not await self._exists(one.organization, project):
+        if not await self._exists(one.organization, project):
             self._remember(one.task, None)
             self.passed_over("project_not_found")
             return
@@ -172,7 +163,12 @@ class SeeTasks:
         return True
 
     def _remember(self, task: str, project: str | None) -> None:
-        if len(self._of_task) >= MAX_REMEMBERED:
-            for old in list(islice(self._of_task, MAX_REMEMBERED // 2)):
-                del self._of_task[old]
+        forget_oldest(self._of_task)
         self._of_task[task] = project
+
+
+def forget_oldest(remembered: dict[str, Any]) -> None:
+    """Keep the newer half of what is remembered of tasks, once there are more than `MAX_REMEMBERED`."""
+    if len(remembered) >= MAX_REMEMBERED:
+        for old in list(islice(remembered, MAX_REMEMBERED // 2)):
+            del remembered[old]
