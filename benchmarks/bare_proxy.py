@@ -9,7 +9,6 @@ records nothing.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import socket
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -43,9 +42,9 @@ class BareProxy:
         await send({"type": "http.response.body", "body": answer})
 
     async def _forwarded(self, body: bytes) -> bytes:
-        connection = await self._pool.take(timeout_s=TIMEOUT_S)
+        connection = self._pool.idle() or await self._pool.connect(TIMEOUT_S)
         request = self._head + b"%d\r\n\r\n" % len(body) + body
-        connection.send(request, asyncio.get_running_loop().time() + TIMEOUT_S)
+        connection.send(request, connection.now() + TIMEOUT_S)
         await connection.head()
         answer = await connection.read_all(LARGEST_BYTES)
         self._pool.give_back(connection)

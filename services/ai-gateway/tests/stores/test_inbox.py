@@ -189,7 +189,7 @@ async def test_an_outage_delays_a_conclusion_and_does_not_lose_it(store, pool):
     transaction = blocker.transaction()
     await transaction.start()
     await blocker.execute("lock table task_claims")
-    waiting = [asyncio.create_task(store.conclude(f"t{number}", RESULT, None)) for number in range(20)]
+    waiting = [asyncio.ensure_future(store.conclude(f"t{number}", RESULT, None)) for number in range(20)]
     await asyncio.sleep(0.1)
     await blocker.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> $1",

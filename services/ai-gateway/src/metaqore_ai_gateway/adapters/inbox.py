@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 import asyncpg
@@ -90,9 +90,9 @@ class PostgresClaimStore:
         found = [standing[claim.origin] for claim in claims]
         return [None if one.task == claim.task else one for claim, one in zip(claims, found, strict=True)]
 
-    async def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> None:
+    def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> Awaitable[None]:
         """Store the result, and the outcome that is still to be recorded, and delete the body."""
-        await self._concluding.put((task, encode_result(result), None if outcome is None else encode_outcome(outcome)))
+        return self._concluding.put((task, encode_result(result), None if outcome is None else encode_outcome(outcome)))
 
     async def finish(self, task: str) -> None:
         """The result is sent: forget the outcome, keep the result for a repeat."""

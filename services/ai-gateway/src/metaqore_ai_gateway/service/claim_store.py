@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from metaqore_ai_gateway.domain.claim import Claim, Standing
@@ -25,7 +25,7 @@ class ClaimStore(Protocol):
         """
         ...
 
-    async def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> None:
+    def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> Awaitable[None]:
         """Store the result, and the outcome that is still to be recorded, and delete the body."""
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
@@ -166,11 +166,11 @@ class GovernTask:
             ),
         )
 
-    async def _record_decision(self, run: Run, examined: Examined, decision: Decision) -> Appended:
+    def _record_decision(self, run: Run, examined: Examined, decision: Decision) -> Awaitable[Appended]:
         if not decision.permitted:
             run.end(TaskState.DENIED, denial(decision.reasons))
         pending = asyncio.ensure_future(self.record_decision(run.caller, run.task, run.receipt, examined, decision))
-        return await settled(pending, lambda appended: run.decided(decision, appended))
+        return settled(pending, lambda appended: run.decided(decision, appended))
 
     def _may_run(self, run: Run, decision: Decision, resumed: Resumed | None) -> bool:
         if resumed is not None:
@@ -194,10 +194,10 @@ class GovernTask:
             run.observation.answered()
         run.streamed.update(piece)
 
-    async def _record_outcome(self, run: Run, outcome: Outcome) -> None:
+    def _record_outcome(self, run: Run, outcome: Outcome) -> Awaitable[Appended]:
         run.recorded = True
         pending = asyncio.ensure_future(self.record_outcome(outcome))
-        await settled(pending, lambda _: run.observation.concluded(outcome))
+        return settled(pending, lambda _: run.observation.concluded(outcome))
 
     async def _cancelled(self, run: Run, gone: BaseException) -> None:
         """Record the outcome of a task whose caller left, unless it has one, may not, or will be resumed."""
