@@ -44,7 +44,7 @@ class Findings:
     @property
     def holds_credential(self) -> bool:
         """Whether a credential of any sort was found, which vetoes the task."""
-        return any(family(kind) == "credential" for kind in self.counts)
+        return bool(self.counts) and any(family(kind) == "credential" for kind in self.counts)
 
 
 NOTHING_FOUND: Final = Findings()

@@ -70,12 +70,13 @@ class HyperscanScanner:
         return Findings(counts) if counts else NOTHING_FOUND
 
     def _of_one(self, text: str | bytes, raw: bytes) -> dict[str, int]:
-        counts = self._counts(raw)
-        if not raw.isascii() or len(raw.translate(None, _TELLING)) != len(raw):
+        counts, ascii_only = self._counts(raw), raw.isascii()
+        if not ascii_only or len(raw.translate(None, _TELLING)) != len(raw):
             folded = _folded(text if isinstance(text, str) else text.decode("utf-8", "replace")).encode("utf-8")
             if folded != raw:
                 _raise_to(counts, self._counts(folded))
-        if 0 in raw and (raw.count(0) * _WIDE_SHARE > len(raw) or any(mark in raw for mark in _MARKS)):
+        marked = not ascii_only and any(mark in raw for mark in _MARKS)
+        if 0 in raw and (marked or raw.count(0) * _WIDE_SHARE > len(raw)):
             _raise_to(counts, self._counts(_narrowed(raw)))
         return counts
 
@@ -84,6 +85,8 @@ class HyperscanScanner:
             return {}
         seen: list[int] = []
         self._database.scan(raw, match_event_handler=_note, context=seen.append, scratch=self._thread_scratch())
+        if not seen:
+            return {}
         counted = {self._rules[index].kind: self._rules[index].count(raw) for index in seen}
         return {kind: count for kind, count in counted.items() if count}
 
