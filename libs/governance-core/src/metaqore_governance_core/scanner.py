@@ -44,6 +44,7 @@ class Findings:
     @property
     def holds_credential(self) -> bool:
         """Whether a credential of any sort was found, which vetoes the task."""
+        # Mostly nothing is found, and this is asked several times a task.
         return bool(self.counts) and any(family(kind) == "credential" for kind in self.counts)
 
 
