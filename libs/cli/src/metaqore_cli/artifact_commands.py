@@ -20,7 +20,9 @@ from metaqore_cli.psmp_client import paged
 from metaqore_cli.shown import asking, note, phase_markup
 
 app = typer.Typer(
-    help="Artifacts: what agents make, proposed, checked and accepted version by version.", no_args_is_help=True
+    help="Artifacts: what agents make, proposed, checked and accepted version by version.",
+    no_args_is_help=True,
+    epilog="Examples: metaqore artifact propose src/main.py -p garden   |   metaqore artifact list -p garden",
 )
 
 Phase = Annotated[

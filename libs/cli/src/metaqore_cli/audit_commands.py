@@ -26,7 +26,11 @@ from metaqore_governance_core.proofs import ReceiptProof, RecordProof, from_json
 from metaqore_governance_core.receipts import Receipt, ReceiptError, parse_token
 from metaqore_governance_core.records import CommandRecord, parse_record
 
-app = typer.Typer(help="Read the audit log, fetch proofs, verify them offline.", no_args_is_help=True)
+app = typer.Typer(
+    help="Read the audit log, fetch proofs, verify them offline.",
+    no_args_is_help=True,
+    epilog="Examples: metaqore audit tail   |   metaqore audit proof 019a…   |   metaqore audit verify --all",
+)
 
 RETRY_EVERY_S = 0.2
 

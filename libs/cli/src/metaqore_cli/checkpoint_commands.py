@@ -18,7 +18,11 @@ from metaqore_cli.psmp_client import PsmpClient, paged
 from metaqore_cli.sentences import counted
 from metaqore_cli.shown import answered, ask_first, asking, note, tell_conflicts, tell_lines
 
-app = typer.Typer(help="Checkpoints: named points that a project can be brought back to.", no_args_is_help=True)
+app = typer.Typer(
+    help="Checkpoints: named points that a project can be brought back to.",
+    no_args_is_help=True,
+    epilog="Examples: metaqore checkpoint take release-1 -p garden   |   metaqore checkpoint diff release-1 -p garden",
+)
 
 Reference = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="Its name or id.", autocompletion=completion.checkpoints)

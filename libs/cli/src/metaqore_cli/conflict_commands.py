@@ -21,7 +21,11 @@ from metaqore_cli.sentences import Verb, sentence
 from metaqore_cli.shown import answered, asking, say, tell_choices, tell_conflict, tell_conflicts
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
-app = typer.Typer(help="Conflicts: what cannot stand together, and how to end it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Conflicts: what cannot stand together, and how to end it.",
+    no_args_is_help=True,
+    epilog="Examples: metaqore conflict list -p garden   |   metaqore conflict show conflict_1f…",
+)
 
 CHOICES: Final = ", ".join(enum_names(pb.Choice.DESCRIPTOR))
 

@@ -16,7 +16,11 @@ SCOPES = [
     *("psmp:mode", "psmp:erase", "keys:admin", "mesh:admin"),
 ]
 
-app = typer.Typer(help="Create, list and revoke API keys (needs the scope keys:admin).", no_args_is_help=True)
+app = typer.Typer(
+    help="Create, list and revoke API keys (needs the scope keys:admin).",
+    no_args_is_help=True,
+    epilog="Examples: metaqore key create billing-agent   |   metaqore key list",
+)
 
 
 @app.command(

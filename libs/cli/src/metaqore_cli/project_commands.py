@@ -21,7 +21,11 @@ from metaqore_cli.psmp_client import PsmpClient, paged
 from metaqore_cli.sentences import counted
 from metaqore_cli.shown import answered, ask_first, asking, say, tell_lines, tell_next
 
-app = typer.Typer(help="Projects: the frame that artifacts and tasks live in.", no_args_is_help=True)
+app = typer.Typer(
+    help="Projects: the frame that artifacts and tasks live in.",
+    no_args_is_help=True,
+    epilog="Examples: metaqore project create garden   |   metaqore project show garden --at '2h ago'",
+)
 
 MODES: Final = enum_names(pb.Mode.DESCRIPTOR)
 SHOWN: Final = 40

@@ -36,7 +36,11 @@ from metaqore_governance_core.receipts import parse_token
 SEARCHED: Final = 1000
 """So many of the newest tasks may be named by the beginning of their id."""
 
-app = typer.Typer(help="Submit tasks and look at them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Submit tasks and look at them.",
+    no_args_is_help=True,
+    epilog='Examples: metaqore task submit "Hello"   |   metaqore task list   |   metaqore task show 019a02b9',
+)
 
 
 @app.command(
