@@ -378,3 +378,9 @@ async def test_what_is_forwarded_is_what_was_scanned(world):
     task = world.chat({"extra": {"a": ["b"]}})
     await world.run(task)
     assert world.local.calls[0].body == json.loads(task.digest_input)
+
+
+async def test_a_task_that_failed_keeps_none_of_its_frames(world):
+    world.local.script = [refused("context_length_exceeded")]
+    outcome = outcome_of(await world.run())
+    assert (outcome.state, outcome.error.__traceback__) == (TaskState.FAILED, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -137,3 +139,30 @@ async def test_an_exchange_outlasts_the_deadline_of_the_one_before_it():
         with pytest.raises(ExchangeTimeoutError):
             await exchanged(pool, within_s=0.3)
         assert asyncio.get_running_loop().time() - began > 0.25
+
+
+class Text:
+    """What a caller has in hand."""
+
+
+@pytest.mark.parametrize("answer", [HEAD + b"A", b"EVIL\r\n\r\n"])
+async def test_an_exchange_that_failed_leaves_nothing_of_its_caller_to_the_collector(answer):
+    async with server(answer) as pool:
+        text = Text()
+        left = weakref.ref(text)
+        gc.disable()
+        try:
+            connection = await pool.connect(1)
+            connection.send(b"GET / HTTP/1.1\r\nhost: there\r\n\r\n", connection.now() + 0.05)
+            await failing(connection, text)
+            del text
+            assert left() is None
+        finally:
+            pool.give_back(connection)
+            gc.enable()
+
+
+async def failing(connection, text):  # noqa: ARG001 - held by the frame alone
+    with suppress(ExchangeError):
+        await connection.head()
+        await connection.read_all(1000)

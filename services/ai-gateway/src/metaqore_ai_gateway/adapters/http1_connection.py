@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from copy import copy
 from typing import Final, cast
 
 import httptools
@@ -132,7 +133,7 @@ class Http1Connection(asyncio.Protocol):
     def _wait(self) -> asyncio.Future[None]:
         """A future of the next piece, or the end. Raises what ended the exchange."""
         if self._error is not None:
-            raise self._error
+            raise copy(self._error)  # kept itself, its traceback would keep this connection, and whoever waited on it
         self._waiter = self._loop.create_future()
         return self._waiter
 

@@ -32,6 +32,7 @@ class Departure:
         self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
+            self._watching = None  # what was cancelled keeps its frames, and by them this: a ring around the request
 
     def _begin(self) -> None:
         self._watching = asyncio.get_running_loop().create_task(self._watch())

@@ -50,9 +50,12 @@ class Run:
             self.usage = fact
 
     def end(self, state: TaskState, error: MetaQoreError | None = None) -> None:
-        """How it ends is known."""
+        """How it ends is known.
+
+        Without its traceback, which leads back here: a failed task's whole text would stay until the collector looks.
+        """
         self.state = state
-        self.error = error
+        self.error = None if error is None else error.with_traceback(None)
 
     def outcome(self, now_us: int) -> Outcome:
         """The outcome, as its record will say it."""
