@@ -88,7 +88,10 @@ class PostgresClaimStore:
                 return [None] * len(claims)
             standing = await self._find([claim.origin for claim in claims])
         found = [standing[claim.origin] for claim in claims]
-        return [None if one.task == claim.task else one for claim, one in zip(claims, found, strict=True)]
+        return [
+            None if one.task == claim.task and one.state is ClaimState.CLAIMED else one
+            for claim, one in zip(claims, found, strict=True)
+        ]
 
     def conclude(self, task: str, result: TaskResult, outcome: Outcome | None) -> Awaitable[None]:
         """Store the result, and the outcome that is still to be recorded, and delete the body."""

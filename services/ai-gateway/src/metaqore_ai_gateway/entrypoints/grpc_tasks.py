@@ -127,8 +127,12 @@ class TaskServicer(gateway_pb2_grpc.TaskServiceServicer):
                     text = answer_text(event.data)
                     response = piece(text) if text else None
                 elif type(event) is Concluded:
-                    if event.outcome.state is TaskState.DENIED and event.outcome.error is not None:
-                        raise event.outcome.error
+                    error = event.outcome.error
+                    if event.outcome.state is TaskState.DENIED and error is not None:
+                        try:
+                            raise error
+                        finally:
+                            del event, error  # its traceback leads here: led back, it would keep the task's text
                     response = concluded(event.outcome)
                 if response is None:
                     continue
