@@ -18,7 +18,7 @@ class Task:
     """What was sent."""
 
 
-async def denied(_caller, task):
+async def denied(_caller, _task):
     error = MetaQoreError("credential_in_prompt", "Take it out.", kind=ErrorKind.FORBIDDEN)
     yield Concluded(Outcome("t1", "org_1", "r", "d", TaskState.DENIED, 1, 1, error=error))
 
