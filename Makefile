@@ -1,4 +1,5 @@
-# Every target works with `make`, Python 3.11 and nothing else (bench-others alone wants Node); `make help` lists them.
+# Every target works with `make`, Python 3.11 and nothing else (bench-others alone wants Node, and images Docker);
+# `make help` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -74,7 +75,7 @@ clean: ## Remove what was built, the virtual environment included
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Check
-.PHONY: lint format types proto build contracts
+.PHONY: lint format types proto build images contracts
 lint: setup-dev ## ruff, formatting, import rules, unused and missing dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -97,6 +98,13 @@ contracts: setup-dev ## Write JSON Schemas and AsyncAPI documents from the contr
 
 build: setup-dev ## Build every member's wheel into dist/
 	@for member in $(MEMBERS); do $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist $$member; done; ls dist
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+DOCKER_FLAGS ?=
+
+images: ## Build each service's image, metaqore/<service>:<version> (needs Docker; DOCKER_FLAGS="--build-arg PYTHON_IMAGE=...")
+	@for service in $(notdir $(filter services/%,$(MEMBERS))); do \
+	  docker build $(DOCKER_FLAGS) -f services/$$service/Dockerfile -t metaqore/$$service:$(VERSION) .; done
 
 ##@ Slow suites
 .PHONY: test-crash test-kafka test-slow
