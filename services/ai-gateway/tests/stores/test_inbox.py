@@ -143,6 +143,13 @@ async def test_a_finished_claim_keeps_its_result_for_a_repeat(store):
     assert (standing.task, standing.state, standing.result) == ("t1", ClaimState.DONE, RESULT)
 
 
+async def test_a_claim_that_is_over_is_not_ours_again(store):
+    await store.claim([claim("t1")])
+    await store.conclude("t1", RESULT, OUTCOME)
+    (standing,) = await store.claim([claim("t1")])
+    assert (standing.task, standing.state) == ("t1", ClaimState.CONCLUDED)
+
+
 async def test_a_claim_is_not_finished_before_it_is_concluded(store):
     await store.claim([claim("t1")])
     await store.finish("t1")
