@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -31,21 +32,40 @@ async def test_only_the_owner_may_read(objects, tmp_path):
     assert stat.S_IMODE((tmp_path / "store/objects/a/b/c").stat().st_mode) == 0o600
 
 
-async def test_an_object_is_durable_before_its_name_and_its_name_before_the_answer(objects, monkeypatch):
+@pytest.mark.parametrize("text", [b"x", b"", LARGE], ids=["in one write that syncs", "empty", "in several"])
+async def test_an_object_is_durable_before_its_name_and_its_name_before_the_answer(objects, monkeypatch, text):
     done = []
-    sync, rename, mkdir = os.fsync, os.rename, os.mkdir
+    write, sync, rename, mkdir = os.write, os.fsync, os.rename, os.mkdir
 
     def named(descriptor):
         return str(Path(f"/proc/self/fd/{descriptor}").readlink()).rpartition("/store/")[2]
 
-    monkeypatch.setattr("os.fsync", lambda descriptor: (done.append(("sync", named(descriptor))), sync(descriptor)))
-    monkeypatch.setattr("os.rename", lambda *paths: (done.append(("rename",)), rename(*paths)))
-    monkeypatch.setattr("os.mkdir", lambda path, mode: (done.append(("mkdir",)), mkdir(path, mode)))
-    await objects.put("a/b", stream(b"x"))
+    def written(descriptor, piece):
+        count = write(descriptor, piece)
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DSYNC:
+            done.append(("sync", named(descriptor)))
+        return count
+
+    def renamed(*paths):
+        rename(*paths)
+        done.append(("rename",))
+
+    monkeypatch.setattr("os.write", written)
+    monkeypatch.setattr("os.fsync", lambda descriptor: (sync(descriptor), done.append(("sync", named(descriptor)))))
+    monkeypatch.setattr("os.rename", renamed)
+    monkeypatch.setattr("os.mkdir", lambda path, mode: (mkdir(path, mode), done.append(("mkdir",))))
+    await objects.put("a/b", stream(text))
     [draft, *rest] = done
     assert draft[0] == "sync"
     assert draft[1].startswith("unfinished/")
     assert rest == [("mkdir",), ("sync", "objects"), ("rename",), ("sync", "objects/a")]
+
+
+async def test_a_write_that_takes_less_than_all_goes_on(objects, monkeypatch):
+    write = os.write
+    monkeypatch.setattr("os.write", lambda descriptor, piece: write(descriptor, piece[:3]))
+    assert await objects.put("a", stream(b"in four writes")) == 14
+    assert await joined(objects.get("a")) == b"in four writes"
 
 
 @pytest.mark.parametrize(
@@ -58,15 +78,16 @@ async def test_an_object_is_durable_before_its_name_and_its_name_before_the_answ
         (errno.EACCES, ObjectStoreDenied, "object_store_denied"),
     ],
 )
-async def test_a_disk_that_fails_refuses_and_keeps_what_was(objects, monkeypatch, number, error, code):
+@pytest.mark.parametrize(("call", "text"), [("os.write", b"new"), ("os.write", LARGE), ("os.fsync", LARGE)])
+async def test_a_disk_that_fails_refuses_and_keeps_what_was(objects, monkeypatch, *, number, error, code, call, text):
     await objects.put("a", stream(b"old"))
 
-    def failing(_):
+    def failing(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("os.fsync", failing)
+    monkeypatch.setattr(call, failing)
     with pytest.raises(error) as refused:
-        await objects.put("a", stream(LARGE))
+        await objects.put("a", stream(text))
     assert refused.value.code == code
     monkeypatch.undo()
     assert await joined(objects.get("a")) == b"old"

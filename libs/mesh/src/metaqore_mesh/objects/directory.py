@@ -109,7 +109,7 @@ class _Draft:
         self._unfinished = unfinished
         self._path = path
         self._root = root
-        self._file: BinaryIO | None = None
+        self._descriptor: int | None = None
         self._size_bytes = 0
         self._ended = False
         self._lock = threading.Lock()
@@ -119,12 +119,14 @@ class _Draft:
             self._append(piece)
 
     def publish(self, piece: bytes) -> int:
+        """Each system call lets go of Python's lock, and waits for it after: there are as few as will do."""
         with self._lock, _typed_errors(str(self._root)):
-            file = self._append(piece)
-            os.fsync(file.fileno())
-            file.close()
-            _make_below(self._root, self._path.parent)
-            self._unfinished.rename(self._path)
+            is_whole = self._descriptor is None and bool(piece)
+            descriptor = self._append(piece, os.O_DSYNC if is_whole else 0)
+            if not is_whole:
+                os.fsync(descriptor)
+            self._close()
+            self._rename()
             self._ended = True
             sync_directory(self._path.parent)
             return self._size_bytes
@@ -132,21 +134,32 @@ class _Draft:
     def discard(self) -> None:
         with self._lock, suppress(OSError):
             ended, self._ended = self._ended, True
-            if self._file and not ended:
-                self._file.close()
+            if not ended:
+                self._close()
                 self._unfinished.unlink(missing_ok=True)
 
-    def _append(self, piece: bytes) -> BinaryIO:
+    def _append(self, piece: bytes, flags: int = 0) -> int:
         if self._ended:
             raise OSError(errno.ECANCELED, "the put was cancelled")
-        if self._file is None:
-            descriptor = os.open(self._unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-            self._file = os.fdopen(descriptor, "wb", buffering=0)
+        if self._descriptor is None:
+            self._descriptor = os.open(self._unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags, _PRIVATE_FILE)
         rest = memoryview(piece)
-        while rest:  # a raw file may take less than all
-            rest = rest[self._file.write(rest) :]
+        while rest:  # a write may take less than all
+            rest = rest[os.write(self._descriptor, rest) :]
         self._size_bytes += len(piece)
-        return self._file
+        return self._descriptor
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _rename(self) -> None:
+        try:
+            self._unfinished.rename(self._path)
+        except FileNotFoundError:  # the first object there
+            _make_below(self._root, self._path.parent)
+            self._unfinished.rename(self._path)
 
 
 def _make_below(root: Path, directory: Path) -> None:
