@@ -53,10 +53,11 @@ class _Group(msgspec.Struct):
 _GROUPS: Final = msgspec.json.Decoder(_Group)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def task_records(group: bytes) -> tuple[Decision | Outcome, ...]:
     """Those of `group`, a `StoredGroup.value`, in order. Not to be changed.
 
-    Kept for a moment: several follow the spool, and each comes for the same groups.
+    Kept for a moment: several follow the spool, and each comes for the same groups. Some twenty gather between two
+    looks of theirs under full load.
     """
     return tuple([record for record in _GROUPS.decode(group).records if not isinstance(record, _Command)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
+from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -25,7 +26,8 @@ class WholeAnswerProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope: Any = cycle.scope
-        scope["extensions"] = {WHOLE: partial(_whole, cycle)}
+        # Weakly: the scope is the cycle's own, and a ring would keep both, with all they hold, for the collector.
+        scope["extensions"] = {WHOLE: partial(_whole, ref(cycle))}
         self._served = cycle
         super()._start_asgi_task(cycle, app)
 
@@ -38,8 +40,13 @@ class WholeAnswerProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
 
-async def _whole(cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def _whole(
+    served: ref[RequestResponseCycle], status: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
     """As two calls of `cycle.send` do it (RFC 9112 sections 4 to 6)."""
+    cycle = served()
+    if cycle is None:
+        return
     if cycle.flow.write_paused and not cycle.disconnected:
         await cycle.flow.drain()
     if cycle.disconnected:
