@@ -50,6 +50,7 @@ def engine():
 async def stub(engine, tmp_path):
     token = tmp_path / "mesh-token"
     token.write_text("token\n")
+    token.chmod(0o600)
     settings = InferenceSettings(mesh_token_file=token, inference=InferenceGroup(grpc_port=0, queue_limit=1))
     async with (
         bootstrap(settings, Health(), engine=engine) as port,
@@ -140,3 +141,17 @@ async def test_without_the_mesh_token_nobody_is_answered(stub):
 async def test_the_models_are_listed(stub):
     answer = await stub.ListModels(pb.ListModelsRequest(), metadata=METADATA)
     assert list(answer.models) == [pb.Model(id="words", engine="test", context_tokens=100)]
+
+
+@pytest.mark.parametrize(("mode", "code"), [(None, "key_file_unreadable"), (0o644, "key_file_open")])
+async def test_a_token_that_cannot_be_used_is_told(engine, tmp_path, mode, code):
+    token = tmp_path / "mesh-token"
+    if mode is not None:
+        token.write_text("token\n")
+        token.chmod(mode)
+    with pytest.raises(MetaQoreError) as raised:
+        async with bootstrap(InferenceSettings(mesh_token_file=token), Health(), engine=engine):
+            pass
+    assert raised.value.code == code
+    assert str(token) in raised.value.message
+    assert mode is not None or "METAQORE_MESH_TOKEN_FILE" in raised.value.message

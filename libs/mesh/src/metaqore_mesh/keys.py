@@ -126,7 +126,13 @@ def load_public_key(path: Path) -> bytes:
 
 def load_mesh_token(path: Path) -> str:
     """The token that services show each other. Raises `KeyFileError`."""
-    token = _read_secret(path).decode(errors="replace").strip()
+    try:
+        token = _read_secret(path).decode(errors="replace").strip()
+    except KeyFileError as error:
+        if error.code != "key_file_unreadable":
+            raise
+        shared = "All services of a mesh share one token: give this one the same file in METAQORE_MESH_TOKEN_FILE."
+        raise KeyFileError(error.code, f"{error.message} {shared}") from error
     if not token:
         raise KeyFileError("key_file_invalid", f"{path} is empty: remove it and start the mesh again.")
     return token

@@ -95,3 +95,21 @@ async def test_a_database_that_is_not_there_is_unavailable(package, unused_tcp_p
     with pytest.raises(MetaQoreError) as raised:
         await migrate(f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/nothing", name)
     assert (raised.value.code, raised.value.retryable) == ("database_unavailable", True)
+
+
+@pytest.mark.parametrize("url", ["", "secret://x", "postgresql://u:secret@[x", "postgresql://u:secret@host:port/x"])
+async def test_a_database_that_is_not_named_is_told_by_its_variable(package, url):
+    with pytest.raises(MetaQoreError) as raised:
+        await migrate(url, package("select 1"))
+    assert raised.value.code == "settings_invalid"
+    assert "METAQORE_DATABASE__URL" in raised.value.message
+    assert "secret" not in raised.value.message
+
+
+async def test_a_role_that_only_an_account_without_a_name_could_give(package, monkeypatch):
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    with pytest.raises(MetaQoreError, match="METAQORE_DATABASE__URL"):
+        await migrate("postgresql://127.0.0.1/metaqore", package("select 1"))

@@ -111,3 +111,12 @@ def test_a_policy_that_does_not_exist_is_refused_before_anything_starts(variable
     variables.setenv("METAQORE_SECURE_GATEWAY_POLICY", "lenient")
     with pytest.raises(MetaQoreError, match="enterprise_residency"):
         supervised(UpSettings(), lambda _: None)
+
+
+def test_a_durability_that_the_embedded_broker_cannot_keep_is_refused_before_anything_starts(variables):
+    variables.setenv("METAQORE_GATEWAY__DURABILITY", "broker")
+    with pytest.raises(MetaQoreError, match="METAQORE_KAFKA__BOOTSTRAP_SERVERS") as raised:
+        supervised(UpSettings(), lambda _: None)
+    assert raised.value.code == "durability_not_kept"
+    variables.setenv("METAQORE_KAFKA__BOOTSTRAP_SERVERS", "kafka:9092")
+    supervised(UpSettings(), lambda _: None)

@@ -46,9 +46,9 @@ from metaqore_ai_gateway.service.keys import CreateKey, ListKeys, RevokeKey
 from metaqore_ai_gateway.service.tasks import GetTask, ListTasks
 from metaqore_ai_gateway.settings import GatewaySettings
 from metaqore_governance_core.contracts.topics import PSMP_EVENTS
-from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.database.migrations import migrate
 from metaqore_mesh.database.pool import open_pool
+from metaqore_mesh.durability import check_durability
 from metaqore_mesh.grpc.channel import connect
 from metaqore_mesh.grpc.server import serve_grpc
 from metaqore_mesh.health import Health
@@ -97,16 +97,6 @@ async def _auditor(settings: GatewaySettings) -> AsyncIterator[AuditServiceStub]
         yield AuditServiceStub(channel)
 
 
-def _check_durability(settings: GatewaySettings) -> None:
-    """Raise `durability_not_kept` where requests would wait for a broker that keeps nothing."""
-    if settings.gateway.durability == "broker" and settings.kafka.embedded:
-        raise MetaQoreError(
-            "durability_not_kept",
-            "METAQORE_GATEWAY__DURABILITY=broker needs a broker that keeps what it acks; the embedded one does not. "
-            "Name your own in METAQORE_KAFKA__BOOTSTRAP_SERVERS, or leave durability at spool.",
-        )
-
-
 def _pace(settings: GatewaySettings) -> Pace:
     """Where answers wait for the broker, none waits for others to go with."""
     return Pace(gather_s=0) if settings.gateway.durability == "broker" else Pace()
@@ -116,11 +106,11 @@ def _pace(settings: GatewaySettings) -> Pace:
 async def bootstrap(settings: GatewaySettings, health: Health) -> AsyncIterator[Ports]:
     """The gateway, serving until the block ends. Then it takes no more tasks, finishes those it has, and closes."""
     group, url = settings.gateway, settings.database.url
+    check_durability(group.durability, embedded=settings.kafka.embedded)
     async with AsyncExitStack() as stack:
         await migrate(url, MIGRATIONS)
         pool = await stack.enter_async_context(open_pool(url, name=NAME, size=settings.database.pool_size))
         keys = await _opened_keys(pool, settings)
-        _check_durability(settings)
         holders = (SEALED, PROJECTED, ANNOUNCED, TOLD)
         core = await stack.enter_async_context(open_core(settings, PostgresProjectNames(pool), holders=holders))
         _tell_spool(health, core.spool)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
+from metaqore_mesh.durability import Durability
 from metaqore_mesh.objects import ObjectSettings
 from metaqore_mesh.settings import MeshSettings, SettingsGroup, TelemetrySettings
 
@@ -31,7 +32,7 @@ class GatewayGroup(SettingsGroup):
     kafka_tasks: int = Field(default=256, ge=1)
     #: What a request waits for: its record in the spool on disk, or on the broker, too. The embedded broker, which
     #: keeps nothing, will not do for the second.
-    durability: Literal["spool", "broker"] = "spool"
+    durability: Durability = "spool"
     #: What the spool takes before it refuses.
     spool_bytes: int = Field(default=1024 * _MEBIBYTE, ge=4 * _MEBIBYTE)
     spool_segment_bytes: int = Field(default=16 * _MEBIBYTE, ge=_MEBIBYTE)

@@ -19,6 +19,7 @@ from metaqore_inference.settings import InferenceSettings
 from metaqore_mesh.grpc.identity import MeshAuthenticator
 from metaqore_mesh.grpc.server import serve_grpc
 from metaqore_mesh.health import Health
+from metaqore_mesh.keys import load_mesh_token
 
 SERVICE = "metaqore.inference.v1.InferenceService"
 
@@ -27,7 +28,7 @@ SERVICE = "metaqore.inference.v1.InferenceService"
 async def bootstrap(settings: InferenceSettings, health: Health, *, engine: Engine | None = None) -> AsyncIterator[int]:
     """Inference, serving until the block ends; gives its gRPC port. `engine` replaces the one of the settings."""
     group = settings.inference
-    token = settings.mesh_token_file.read_text().strip()
+    token = load_mesh_token(settings.mesh_token_file)
     serving: Engine = engine if engine is not None else await asyncio.to_thread(_load, settings)
     admission = Admission(serving.slots, group.queue_limit)
     serve_gauges(admission)

@@ -54,6 +54,15 @@ def database_errors() -> Iterator[None]:
         raise _unavailable() from error
 
 
+def url_invalid(why: str) -> MetaQoreError:
+    """`settings_invalid` for METAQORE_DATABASE__URL, which is not shown: it may hold a password."""
+    return MetaQoreError(
+        "settings_invalid",
+        f"METAQORE_DATABASE__URL: {why}. Give role, password, host and database in one URL that begins with "
+        "postgresql://, with what is special in a password in percent-encoding.",
+    )
+
+
 def _unavailable() -> MetaQoreError | asyncio.CancelledError:
     current = asyncio.current_task()
     if current is not None and current.cancelling():

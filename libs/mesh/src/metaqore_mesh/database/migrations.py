@@ -17,7 +17,7 @@ from importlib.resources import files
 
 import asyncpg
 
-from metaqore_mesh.database.errors import database_errors
+from metaqore_mesh.database.errors import database_errors, url_invalid
 from metaqore_mesh.database.pool import CONNECT_TIMEOUT_S
 
 _STEP = re.compile(r"v?(\d+)_\w+\.py$")
@@ -28,7 +28,8 @@ async def migrate(url: str, package: str) -> None:
 
     All of them in one transaction under an advisory lock: two services that start at once do not collide, and a step
     that fails leaves nothing behind. Raises `database_unavailable`, and `database_not_migrated` with the reason where
-    a step fails or the database has seen a step that this version does not know.
+    a step fails or the database has seen a step that this version does not know. As what a service does
+    first with its database it also raises `settings_invalid` where METAQORE_DATABASE__URL is not set or cannot be read.
     """
     if await _current(url) == _newest(package):
         return
@@ -39,8 +40,13 @@ async def migrate(url: str, package: str) -> None:
 
 
 async def _current(url: str) -> str | None:
+    if not url:
+        raise url_invalid("it is not set")  # asyncpg would guess a server and a role from the process's account
     with database_errors():
-        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+        try:
+            connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+        except (KeyError, ValueError):  # no role in it, and the process's account has no name; or no URL at all
+            raise url_invalid("it cannot be read") from None  # asyncpg's errors show pieces of it, and of the password
         try:
             if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
                 return None

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 
 from metaqore_mesh.config import load_config
+from metaqore_mesh.durability import check_durability
 from metaqore_mesh.embedded.part import Progress
 from metaqore_mesh.embedded.plan import Plan
 from metaqore_mesh.embedded.settings import UpSettings
@@ -41,7 +42,11 @@ async def _tell(supervisor: Supervisor, ready: Callable[[], None]) -> None:
 
 
 def supervised(settings: UpSettings, progress: Callable[[Progress], None]) -> Supervisor:
-    """The supervisor of the whole mesh. Raises `MetaQoreError` where metaqore.yaml or the policy does not hold."""
+    """The supervisor of the whole mesh.
+
+    Raises `MetaQoreError` where metaqore.yaml, the policy or the durability does not hold.
+    """
+    check_durability(settings.gateway.durability, embedded=not settings.kafka.bootstrap_servers)
     load_config(settings.config).governing(settings.secure_gateway_policy)
     placed = with_free_ports(settings) if settings.free_ports else settings
     plan = Plan(placed, RunDirectory(placed.run_dir))

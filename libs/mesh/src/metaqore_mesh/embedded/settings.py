@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from metaqore_mesh.durability import Durability
 from metaqore_mesh.settings import KafkaSettings, MeshSettings, SettingsGroup
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -21,11 +22,13 @@ class _Place(BaseModel):
 
 
 class GatewayPlace(_Place):
-    """The gateway's ports."""
+    """The gateway's ports, and what its requests wait for."""
 
     rest_port: Port = 8001
     grpc_port: Port = 8002
     metrics_port: Port = 8003
+    #: Looked at before anything starts, for it does not hold on every broker.
+    durability: Durability = "spool"
 
 
 class InferencePlace(_Place):
