@@ -20,10 +20,14 @@ from metaqore_mesh.variables import variable
 ROOT = Path(__file__).parents[2]
 DOCS = {path.name: path.read_text() for path in (*(ROOT / "docs").glob("*.md"), ROOT / "README.md")}
 GATEWAY = ("services/ai-gateway/src", "libs/governance-core/src/metaqore_governance_core/psmp")
-ALL = (
+SERVICES = (
     *GATEWAY,
     "services/inference/src",
     "services/compliance-auditor/src",
+    "libs/mesh/src/metaqore_mesh/grpc",
+)
+ALL = (
+    *SERVICES,
     "libs/governance-core/src",
     "libs/mesh/src",
 )
@@ -31,17 +35,18 @@ ALL = (
 CODE = r"[a-z0-9]+(?:_[a-z0-9]+)*"
 
 RAISES = {
-    "InvalidChatError", "InvalidJsonError", "MetaQoreError", "PsmpRefusedError", "_invalid", "_missing", "conflict",
-    "failed", "forbidden", "refused",
+    "InvalidChatError", "InvalidJsonError", "MetaQoreError", "NotInLogError", "PsmpRefusedError", "__init__",
+    "_invalid", "_missing", "_uuid", "conflict", "failed", "forbidden", "refused",
 }  # fmt: skip
 """What a code is given to first."""
 
 NO_CLIENT_S = {
     "answer_cut_off", "answer_files_too_large", "answer_files_too_many", "client_left", "durability_not_kept",
-    "event_unreadable", "gateway_stopping", "port_taken", "proposals_busy", "psmp_events_restored",
-    "psmp_roles_missing", "scanner_failed", "webhook_secret_unreadable", "claim_not_found",
+    "event_unreadable", "gateway_stopping", "model_file_missing", "organization_missing", "port_taken",
+    "proposals_busy", "psmp_events_restored", "psmp_roles_missing", "scanner_failed", "webhook_secret_unreadable",
+    "claim_not_found", "writer_invalid", "writers_invalid",
 }  # fmt: skip
-"""Told in the log, or to who starts the mesh."""
+"""Told in the log, to who starts the mesh, or to another service of it alone."""
 
 GIVEN_BY_UP = {
     "METAQORE_AUDITOR__ENDPOINT", "METAQORE_INFERENCE__ENDPOINT", "METAQORE_KAFKA__EMBEDDED",
@@ -69,7 +74,7 @@ def raised(text):
 def test_every_code_that_a_client_may_get_is_listed_and_every_listed_one_is_there():
     listed = set(re.findall(f"`({CODE})`", DOCS["codes.md"].partition("## The request")[2]))
     named = set(re.findall(r"^\| `([a-z_]+)` \|", DOCS["policies.md"], re.MULTILINE))
-    codes = set(chain.from_iterable(map(raised, sources(*GATEWAY).values())))
+    codes = set(chain.from_iterable(map(raised, sources(*SERVICES).values())))
     assert codes - NO_CLIENT_S - named - listed == set()
     texts = "".join(sources(*ALL).values())
     assert {code for code in listed if f'"{code}"' not in texts and not code.endswith("_not_found")} == set()

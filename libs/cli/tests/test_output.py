@@ -11,8 +11,10 @@ from io import BytesIO, StringIO, TextIOWrapper
 import pytest
 from rich.console import Console
 
+from metaqore.gateway.v1 import gateway_pb2
 from metaqore_cli import output
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from unwritable import run_into
 
 TASK = "01a1fea3-d5e4-7a67-bc75-86b831984abc"
 
@@ -129,3 +131,22 @@ def test_a_stream_that_was_closed_beforehand_is_told(words, closed, told):
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("into", "code", "told"), [("/dev/full", 1, "No space left on device"), ("pipe", None, "")])
+def test_what_cannot_be_written_is_told_without_a_trace(mesh, monkeypatch, unbuffered, into, code, told):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    mesh.answers["ListKeys"] = gateway_pb2.ListKeysResponse()
+    ended, said = run_into(into, "key", "list", "--json")
+    assert ended in ({0, 1} if code is None else {code})
+    assert told in said
+    assert "Exception ignored" not in said
+    assert "Traceback" not in said
+
+
+def test_an_error_is_not_lost_where_its_json_cannot_be_written(mesh):
+    mesh.answers["ListKeys"] = MetaQoreError("missing_scope", "Ask for keys:admin.", kind=ErrorKind.FORBIDDEN)
+    ended, said = run_into("/dev/full", "key", "list", "--json")
+    assert ended == 3
+    assert "missing_scope: Ask for keys:admin." in said

@@ -99,6 +99,8 @@ def test_problem_details_have_the_members_of_rfc_9457():
 def test_headers_say_whether_and_when_to_repeat():
     assert http_headers(FULL) == {"x-should-retry": "true", "retry-after": "1"}
     assert http_headers(DENIED) == {"x-should-retry": "false"}
+    later = MetaQoreError("busy", "Wait.", kind=ErrorKind.EXHAUSTED, retryable=True, retry_after_s=17)
+    assert http_headers(later) == {"x-should-retry": "true", "retry-after": "17"}
     unknown = MetaQoreError("bad_key", "Send a key.", kind=ErrorKind.UNAUTHENTICATED)
     assert http_headers(unknown)["www-authenticate"].startswith("Bearer")
 
@@ -110,6 +112,14 @@ def test_only_a_retryable_error_carries_retry_info():
 
     assert details(FULL) == ["ErrorInfo", "RetryInfo"]
     assert details(DENIED) == ["ErrorInfo"]
+
+
+@pytest.mark.parametrize(("asked_s", "told_s"), [(17, 17), (0, 1), (None, 1)])
+def test_retry_info_says_how_long_to_wait(asked_s, told_s):
+    busy = MetaQoreError("busy", "Wait.", kind=ErrorKind.EXHAUSTED, retryable=True, retry_after_s=asked_s)
+    for error in (busy, DetailedError(busy)):
+        retry = detail_of_call(called(error), error_details_pb2.RetryInfo)
+        assert retry.retry_delay.ToSeconds() == told_s
 
 
 def test_an_error_may_bring_details_of_its_own():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -9,7 +12,8 @@ import typer
 from metaqore.gateway.v1 import gateway_pb2 as gateway
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
-from metaqore_cli.output import JSON_OPTION, clean, errors_told, notes, print_json, print_table
+from metaqore_cli.output import JSON_OPTION, clean, errors_told, flush_output, notes, print_json, print_table
+from metaqore_governance_core.errors import MetaQoreError
 
 SCOPES = [
     *("tasks:submit", "tasks:read", "audit:read", "psmp:read", "psmp:write"),
@@ -43,18 +47,45 @@ def create(
     ] = "",
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Make a key. Its secret is shown this once; the mesh keeps only its SHA-256."""
+    """Make a key. Its secret is shown this once; the mesh keeps only its SHA-256.
+
+    Where the secret cannot be written, the key is revoked again.
+    """
     with errors_told(json=json_), Client(connect()) as client:
         made = client.create_key(caller, scope or [], organization)
+        try:
+            _write_secret(made, json_=json_)
+        except OSError as error:
+            raise _taken_back(client, made.key, error) from error
     if json_:
-        print_json(key_dict(made.key) | {"secret": made.secret})
         return
-    print(made.secret)
     notes.print(
         f"[dim]key {made.key.id} for {clean(made.key.caller)} of {made.key.organization}: "
         f"{clean(', '.join(made.key.scopes))}. Keep the secret now, it is not shown again.[/]",
         highlight=False,
     )
+
+
+def _write_secret(made: gateway.CreateKeyResponse, *, json_: bool) -> None:
+    """Raises `OSError` where it reaches nobody."""
+    if sys.stdout is None:  # closed beforehand: Python would print to nowhere, and say nothing
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    if json_:
+        print_json(key_dict(made.key) | {"secret": made.secret})
+    else:
+        print(made.secret)
+    flush_output()
+
+
+def _taken_back(client: Client, key: gateway.ApiKey, why: OSError) -> MetaQoreError:
+    """What to say of a key whose secret nobody has, once it was revoked or could not be."""
+    unseen = f"The secret of the key {key.id} could not be written ({why.strerror})"
+    try:
+        client.revoke_key(key.id)
+    except MetaQoreError as error:
+        todo = f"The key still holds, for revoking it failed: {error.message} Run: metaqore key revoke {key.id}"
+        return MetaQoreError("secret_not_written", f"{unseen}. {todo}")
+    return MetaQoreError("secret_not_written", f"{unseen}, so the key was revoked. Make another that can be shown.")
 
 
 @app.command("list", epilog="Example: metaqore key list")

@@ -23,8 +23,10 @@ from metaqore_cli import (
     work_commands,
 )
 from metaqore_cli.output import guarded
+from metaqore_cli.usage import Commands
 
 app = typer.Typer(
+    cls=Commands,
     help="Run a MetaQore mesh, send tasks through it, and verify what it did.",
     no_args_is_help=True,
     rich_markup_mode="rich",

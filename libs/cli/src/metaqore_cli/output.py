@@ -6,8 +6,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO, TypeVar
 
 import typer
@@ -71,7 +72,8 @@ def errors_told(*, json: bool) -> Iterator[None]:
         yield
     except MetaQoreError as error:
         if json:
-            print_json({"error": error_dict(error)})
+            with suppress(OSError):  # where nothing can be written, the sentence on standard error is left
+                print_json({"error": error_dict(error)})
         raise
 
 
@@ -145,7 +147,7 @@ def guarded(command: Callable[[], T]) -> T:
         if isinstance(stream, TextIOWrapper):  # what a terminal cannot show is told by its number, and ends nothing
             stream.reconfigure(errors="backslashreplace")
     try:
-        return command()
+        return _written(command)
     except MetaQoreError as error:
         _tell(error)
         sys.exit(3 if error.kind is ErrorKind.FORBIDDEN else 1)
@@ -160,6 +162,35 @@ def guarded(command: Callable[[], T]) -> T:
     except UnicodeEncodeError:  # Python keeps what was no text on the command line or in a variable as surrogates
         _tell(MetaQoreError("not_utf8", "Something given is not UTF-8 text. Give a file that is; see also LANG."))
         sys.exit(1)
+    finally:
+        _give_up_what_cannot_be_written()
+
+
+def _written(command: Callable[[], T]) -> T:
+    """Runs `command`; what it printed is written before it counts as done. Raises `OSError` where it cannot be."""
+    try:
+        result = command()
+    except SystemExit as end:  # so typer's commands end, the good ones too
+        if not end.code:
+            flush_output()
+        raise
+    flush_output()
+    return result
+
+
+def flush_output() -> None:
+    """Writes out what was printed. Raises `OSError` where it cannot be written."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _give_up_what_cannot_be_written() -> None:
+    """Else Python tries once more as it ends, shows where in its own code that failed, and exits with 120."""
+    try:
+        flush_output()
+    except OSError:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _tell(error: MetaQoreError) -> None:

@@ -27,7 +27,8 @@ class MetaQoreError(Exception):
     """An error that a caller may see.
 
     `code` is stable and for programs; the message tells a person what to do. `reasons` are further codes, where
-    several things led to it. It never holds a prompt, an answer or a secret.
+    several things led to it. `retry_after_s` is how long to wait before a repeat, where somebody said so. It never
+    holds a prompt, an answer or a secret.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class MetaQoreError(Exception):
         kind: ErrorKind = ErrorKind.INVALID,
         retryable: bool = False,
         reasons: tuple[str, ...] = (),
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -45,3 +47,4 @@ class MetaQoreError(Exception):
         self.kind = kind
         self.retryable = retryable
         self.reasons = reasons
+        self.retry_after_s = retry_after_s

@@ -5,7 +5,6 @@ Only edges use this. What is not a `MetaQoreError` is first turned into one by `
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -29,8 +28,8 @@ DOMAIN = "metaqore"
 """The domain of `google.rpc.ErrorInfo`: a reason is one of our codes only under it."""
 
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
-RETRY_AFTER_S = 1.0
-"""What a caller is told to wait before it repeats a retryable request."""
+RETRY_AFTER_S = 1
+"""What a caller is told to wait before it repeats a retryable request, where nobody said how long."""
 
 MAX_MESSAGE_BYTES = 1000
 """How much of a message gRPC is told, counted as it travels: in percent-encoding."""
@@ -140,7 +139,7 @@ def http_headers(error: MetaQoreError) -> dict[str, str]:
     """
     headers = {"x-should-retry": "true" if error.retryable else "false"}
     if error.retryable:
-        headers["retry-after"] = str(math.ceil(RETRY_AFTER_S))
+        headers["retry-after"] = str(error.retry_after_s or RETRY_AFTER_S)
     if error.kind is ErrorKind.UNAUTHENTICATED:
         headers["www-authenticate"] = 'Bearer realm="metaqore"'
     return headers
@@ -194,7 +193,14 @@ class DetailedError(MetaQoreError):
     """
 
     def __init__(self, error: MetaQoreError, *details: Message) -> None:
-        super().__init__(error.code, error.message, kind=error.kind, retryable=error.retryable, reasons=error.reasons)
+        super().__init__(
+            error.code,
+            error.message,
+            kind=error.kind,
+            retryable=error.retryable,
+            reasons=error.reasons,
+            retry_after_s=error.retry_after_s,
+        )
         self.details = details
 
 
@@ -219,7 +225,7 @@ def grpc_trailing_metadata(error: MetaQoreError) -> tuple[tuple[str, bytes], ...
         status.details.add().Pack(detail)
     if error.retryable:
         retry = RetryInfo()
-        retry.retry_delay.FromMilliseconds(int(RETRY_AFTER_S * 1000))
+        retry.retry_delay.FromSeconds(error.retry_after_s or RETRY_AFTER_S)
         status.details.add().Pack(retry)
     return ((STATUS_DETAILS_KEY, status.SerializeToString()),)
 

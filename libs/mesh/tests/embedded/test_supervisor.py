@@ -89,6 +89,23 @@ async def test_a_part_that_says_why_it_refuses_is_quoted(supervising, script):
             pass
 
 
+async def test_a_long_refusal_is_quoted_whole(supervising, script):
+    code = """print('{"event": "service.refused", "reason": "' + "x" * 5000 + '."}'); raise SystemExit(1)"""
+    with pytest.raises(MetaQoreError, match=r"^one did not start: x{5000}\.$"):
+        async with supervising(script("one", code, probe="tcp://127.0.0.1:1")):
+            pass
+
+
+async def test_what_a_part_said_when_it_was_started_before_is_not_its_reason_now(supervising, run, script):
+    log = run.log_of("one")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text('{"event": "service.refused", "reason": "Give it a key."}\n')
+    bad = script("one", "print('no such model'); raise SystemExit(3)", probe="tcp://127.0.0.1:1")
+    with pytest.raises(MetaQoreError, match=r"(?s)one did not start: ended with status 3\..*:\nno such model$"):
+        async with supervising(bad):
+            pass
+
+
 async def test_what_must_settle_is_tried_until_it_does(supervising, script):
     tries = []
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from metaqore_mesh.keys import WriterKey
-from metaqore_mesh.spool import SpoolCorrupt
+from metaqore_mesh.spool import SpoolCorrupt, SpoolUnreadable
 from metaqore_mesh.spool.disk import PosixDisk
 from metaqore_mesh.spool.frames import HEAD_BYTES, frames
 from metaqore_mesh.spool.recovery import recover
@@ -104,6 +104,18 @@ async def test_any_flipped_bit_in_an_older_segment_is_named_with_its_place(make)
                 recovered(make)
             assert corrupt.value.offset == max(start for start in starts if start <= offset)
         path.write_bytes(content)
+    recovered(make)
+
+
+async def test_a_segment_that_cannot_be_read_is_named(make):
+    paths = await written(make, 12)
+    content = paths[0].read_bytes()
+    paths[0].unlink()
+    paths[0].mkdir()
+    with pytest.raises(SpoolUnreadable, match=f"{paths[0]} cannot be read"):
+        recovered(make)
+    paths[0].rmdir()
+    paths[0].write_bytes(content)
     recovered(make)
 
 

@@ -132,6 +132,15 @@ class TestProvidersThatFail:
         assert parse_token(response.headers["x-metaqore-receipt"])
         assert (await gateway.records())[1]["error"] == error.code
 
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize(("asked_s", "told"), [(17, "17"), (0, "1"), (None, "1")])
+    async def test_the_client_is_told_how_long_the_provider_wants_to_be_left_alone(
+        self, gateway, asked_s, told, stream
+    ):
+        gateway.provider.script = [overloaded(asked_s)]
+        response = await gateway.chat({"stream": stream})
+        assert (response.status_code, response.headers["retry-after"]) == (429, told)
+
     async def test_after_it_the_stream_ends_with_an_error_and_without_done(self, gateway):
         gateway.provider.script = [b'{"n":1}', failed("connection_broken")]
         events = events_of(await gateway.chat({"stream": True}))

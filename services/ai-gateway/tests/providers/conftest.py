@@ -44,6 +44,7 @@ class Upstream:
     seen: list = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
+    error_headers: str = ""
 
     def chunks(self):
         return [chunk(number, "stop" if number == self.frames - 1 else None) for number in range(self.frames)]
@@ -82,7 +83,9 @@ class HttpUpstream(Upstream):
             code = TOO_LONG if self.behaviour == "too long" else "some_code"
             error = json.dumps({"error": {"message": "no: my prompt", "code": code}}).encode()
             await self.send(
-                writer, f"HTTP/1.1 {STATUS[self.behaviour]} X\r\ncontent-length: {len(error)}\r\n\r\n", error
+                writer,
+                f"HTTP/1.1 {STATUS[self.behaviour]} X\r\n{self.error_headers}content-length: {len(error)}\r\n\r\n",
+                error,
             )
         elif self.behaviour == "garbage":
             await self.send(writer, "", b"\x00\x01 not HTTP at all\r\n\r\n")

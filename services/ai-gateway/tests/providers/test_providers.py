@@ -206,6 +206,26 @@ class TestOpenAIProvider(ProviderContract):
         upstream.behaviour = "refused"
         assert (await failure(provider, call())).reasons == ("upstream_status_400", "some_code")
 
+    @pytest.mark.parametrize("behaviour", ["overloaded", "failed"])
+    @pytest.mark.parametrize(
+        ("asked", "told"),
+        [
+            ("17", 17),
+            ("86400", 3600),
+            ("0", 0),
+            (None, None),
+            ("-1", None),
+            ("1.5", None),
+            ("9" * 400, None),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ],
+    )
+    async def test_how_long_it_asks_to_be_left_alone_is_passed_on(self, pair, behaviour, asked, told):
+        provider, upstream = pair
+        upstream.behaviour = behaviour
+        upstream.error_headers = "" if asked is None else f"Retry-After: {asked}\r\n"
+        assert (await failure(provider, call())).retry_after_s == told
+
     async def test_an_error_whose_body_hangs_leaves_time_for_another_route(self, pair):
         provider, upstream = pair
         upstream.behaviour = "failed, hangs"

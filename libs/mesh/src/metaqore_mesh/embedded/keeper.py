@@ -25,7 +25,8 @@ _DEAD_ANSWERS = 3
 _NO_ANSWERS = 15
 _KILL_TIMEOUT_S = 5.0
 _LOG_LIMIT_BYTES = 32 * 1024 * 1024
-_TAIL_BYTES = 2_000
+_READ_BYTES = 64 * 1024
+_SHOWN_CHARACTERS = 2_000
 
 
 class Keeper:
@@ -43,6 +44,7 @@ class Keeper:
     ) -> None:
         self.part = part
         self._log = log
+        self._said_from = 0
         self._backoff = backoff
         self._start_timeout_s = start_timeout_s
         self._entered = entered
@@ -95,6 +97,7 @@ class Keeper:
         self._enter(PartState.STARTING)
         command = await self.part.command()
         with _opened(self._log) as log:
+            self._said_from = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -192,8 +195,8 @@ class Keeper:
             self._entered(Progress(self.part.name, state, seconds, reason))
 
     def _failed(self, why: str) -> MetaQoreError:
-        end = _end_of(self._log)
-        told = _refusal(end) or f"{why}. The end of {self._log}:\n{end}"
+        said = _said(self._log, self._said_from)
+        told = _refusal(said) or f"{why}. The end of {self._log}:\n{said[-_SHOWN_CHARACTERS:]}"
         return MetaQoreError(
             "part_failed",
             f"{self.part.name} did not start: {told}",
@@ -209,9 +212,10 @@ def _opened(log: Path) -> IO[bytes]:
     return log.open("ab")
 
 
-def _end_of(log: Path) -> str:
+def _said(log: Path, begin: int) -> str:
+    """What a part has said since it was started, or the last of that."""
     with log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        file.seek(max(begin, file.seek(0, os.SEEK_END) - _READ_BYTES))
         return file.read().decode(errors="replace").strip()
 
 

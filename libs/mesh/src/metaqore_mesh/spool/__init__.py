@@ -10,6 +10,7 @@ from metaqore_mesh.spool.errors import (
     SpoolFull,
     SpoolLocked,
     SpoolTrimmed,
+    SpoolUnreadable,
 )
 from metaqore_mesh.spool.file_spool import SEALED, FileSpool
 from metaqore_mesh.spool.groups import Appended, StoredGroup
@@ -37,5 +38,6 @@ __all__ = [
     "SpoolLimits",
     "SpoolLocked",
     "SpoolTrimmed",
+    "SpoolUnreadable",
     "StoredGroup",
 ]

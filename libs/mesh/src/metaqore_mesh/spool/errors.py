@@ -73,6 +73,18 @@ class SpoolCorrupt(MetaQoreError):
         self.offset = offset
 
 
+class SpoolUnreadable(MetaQoreError):
+    """A segment is there and cannot be read: nobody knows what it holds, so nothing may be written behind it."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(
+            "spool_unreadable",
+            f"{path} cannot be read ({cause.strerror}). Make it a file that the service's account may read; nothing "
+            "was changed.",
+            kind=ErrorKind.INTERNAL,
+        )
+
+
 class SpoolTrimmed(MetaQoreError):
     """A reader asks for records that all holders had released."""
 

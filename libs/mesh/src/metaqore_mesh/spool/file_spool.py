@@ -110,7 +110,8 @@ class FileSpool:
     ) -> Self:
         """Recover what is there, or begin anew, and take records of the writer `key`.
 
-        Nothing is removed before each of `holders` has released it. Raises `SpoolLocked`, `SpoolCorrupt`, `OSError`.
+        Nothing is removed before each of `holders` has released it. Raises `SpoolLocked`, `SpoolCorrupt`,
+        `SpoolUnreadable`, `OSError`.
         """
         limits, disk = limits or SpoolLimits(), disk or PosixDisk()
         await asyncio.to_thread(make_directory, directory)

@@ -11,7 +11,7 @@ import structlog
 from metaqore_governance_core.merkle import leaf_hash
 from metaqore_governance_core.writer_state import RecordOutOfOrderError, WriterState
 from metaqore_mesh.spool.disk import UNFINISHED, Disk
-from metaqore_mesh.spool.errors import SpoolCorrupt
+from metaqore_mesh.spool.errors import SpoolCorrupt, SpoolUnreadable
 from metaqore_mesh.spool.frames import HEAD_BYTES, frame, frames, next_frame
 from metaqore_mesh.spool.groups import GROUP_OPENING, stored_group
 from metaqore_mesh.spool.record_codec import decode_record, records_in
@@ -32,7 +32,8 @@ class Recovered:
 def recover(directory: Path, writer: str, disk: Disk) -> Recovered:
     """Check every frame, cut a torn last one, and make what is left durable. Blocks.
 
-    Raises `SpoolCorrupt` and changes nothing where frames that were durable are damaged or missing; `OSError`.
+    Raises `SpoolCorrupt` where frames that were durable are damaged or missing, and `SpoolUnreadable`; both change
+    nothing. Raises `OSError` where the disk does not take what is written.
     """
     disk.remove(directory.glob(f"*{UNFINISHED}"))
     paths = segment_paths(directory)
@@ -66,7 +67,10 @@ class _Checked:
 
 def _check(path: Path, writer: str, expected: int | None, *, newest: bool) -> _Checked:
     """Read a segment whole. Every record follows on the one before, across frames and files."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SpoolUnreadable(path, error) from error
     found = list(frames(content))
     end = found[-1][0] + HEAD_BYTES + len(found[-1][1]) if found else 0
     if content[end:].strip(b"\0"):

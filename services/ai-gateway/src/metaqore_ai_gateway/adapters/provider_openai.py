@@ -65,7 +65,8 @@ class OpenAIProvider:
         try:
             connection = await self._sent(call)
             if connection.status != HTTPStatus.OK:
-                raise provider_errors.of_status(connection.status, await _error_code(connection))
+                retry_after = connection.headers.get(b"retry-after")
+                raise provider_errors.of_status(connection.status, await _error_code(connection), retry_after)
             tally = UsageTally()
             if call.stream:
                 async for chunk in _chunks(connection, tally, usage_wanted=asks_for_usage(call.body)):

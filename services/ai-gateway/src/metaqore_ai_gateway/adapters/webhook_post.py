@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from metaqore_ai_gateway.adapters.http1_connection import ExchangeError, ExchangeTimeoutError, Http1Connection
+from metaqore_ai_gateway.adapters.retry_after import seconds_of
 from metaqore_ai_gateway.domain.webhook_target import Target, public_addresses, read_target
 from metaqore_ai_gateway.service.psmp.webhook_ports import Posted
 from metaqore_governance_core.errors import MetaQoreError
@@ -55,7 +56,7 @@ class WebhookPost:
                 try:
                     connection.send(self._request(target, headers, body), deadline)
                     status = await connection.head()
-                    return Posted(status, retry_after_s=_seconds(connection.headers.get(b"retry-after")))
+                    return Posted(status, retry_after_s=seconds_of(connection.headers.get(b"retry-after")))
                 finally:
                     connection.abort()
         except MetaQoreError as error:
@@ -116,8 +117,3 @@ class WebhookPost:
             *(f"{name}: {value}" for name, value in headers),
         ]
         return "\r\n".join((*lines, "", "")).encode("ascii") + body
-
-
-def _seconds(value: bytes | None) -> float | None:
-    """What `Retry-After` asks for in seconds; dates (RFC 9110 section 10.2.3) are passed over."""
-    return float(value) if value is not None and value.isdigit() and len(value) < 10 else None  # noqa: PLR2004 - more is no wait

@@ -31,7 +31,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
 
     async def GetReceipt(self, request: pb.GetReceiptRequest, context: Context) -> pb.GetReceiptResponse:
         """Decision and outcome of a receipt, proven."""
-        proof = await self._reading.receipt(_organization(), _uuid("receipt_id", request.receipt_id))
+        proof = await self._reading.receipt(_organization(), _uuid("receipt_id_invalid", request.receipt_id))
         return pb.GetReceiptResponse(
             receipt_id=proof.receipt,
             decision=_proven(proof.decision),
@@ -40,7 +40,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
 
     async def GetTaskRecords(self, request: pb.GetTaskRecordsRequest, context: Context) -> pb.GetTaskRecordsResponse:
         """The sealed records of a task."""
-        entries = await self._reading.task(_organization(), _uuid("task_id", request.task_id))
+        entries = await self._reading.task(_organization(), _uuid("task_id_invalid", request.task_id))
         return pb.GetTaskRecordsResponse(records=map(_record, entries))
 
     async def ListRecords(
@@ -96,11 +96,13 @@ def _organization() -> str:
     return current_caller().organization
 
 
-def _uuid(field: str, text: str) -> str:
+def _uuid(code: str, text: str) -> str:
+    """The UUID as it is kept. Raises `code`, which names the field: `<field>_invalid`."""
     try:
         return str(UUID(text))
     except ValueError:
-        raise MetaQoreError(f"{field}_invalid", f"`{field}` is a UUID, as a receipt or a task carries it.") from None
+        field = code.removesuffix("_invalid")
+        raise MetaQoreError(code, f"`{field}` is a UUID, as a receipt or a task carries it.") from None
 
 
 def _proven(proof: RecordProof) -> pb.ProvenRecord:
