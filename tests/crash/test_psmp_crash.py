@@ -130,12 +130,13 @@ async def _count(mesh, organization, ledger, rest, since_us):
     check_receipts(mesh, ledger.receipts, log)
     assert mesh.json("audit", "verify", "--all")["faults"] == []
     readable = await check_bodies(kept, ledger, rest)
-    objects = await check_objects(run)
+    objects, small = await check_objects(run)
     values = [value async for value in records(mesh.endpoints["kafka"], PSMP_EVENTS, TOPIC_IDLE_S)]
     again = check_topic(kept, values, since_us=since_us)
     print(
         f"{len(kept.events)} events of {len(kept.projects)} projects, {len(log)} records, "
-        f"{readable} readable versions, {objects} objects, {len(values)} messages, {again} of them again"
+        f"{readable} readable versions, {objects} objects, {small} texts in rows, "
+        f"{len(values)} messages, {again} of them again"
     )
 
 

@@ -173,20 +173,25 @@ async def check_bodies(kept: Kept, ledger: Ledger, rest: RestDoor) -> int:
     return sum(not version.erased for _, _, version in versions)
 
 
-async def check_objects(run: RunDirectory) -> int:
-    """After the collector no object is there without a row, and no row without its object; gives how many there are."""
+async def check_objects(run: RunDirectory) -> tuple[int, int]:
+    """After the collector no object is there without a row, and no row without its object, unless it has the text.
+
+    Gives how many objects there are, and how many rows with a text.
+    """
     objects = await DirectoryObjects.open(run.objects, limit_bytes=_LIMIT_BYTES)
     url = EmbeddedPostgres(run.postgres).url(GATEWAY)
     async with open_pool(url, name="test", size=1) as pool:
         await collect_orphans(objects, PostgresKeptBodies(pool), older_than_s=0)
     connection = await asyncpg.connect(EmbeddedPostgres(run.postgres).url(GATEWAY, role=ADMIN))
     try:
-        rows = await connection.fetch("select name from psmp_bodies where wrapped_key is not null")
+        rows = await connection.fetch("select name, sealed is null as is_object, wrapped_key from psmp_bodies")
     finally:
         await connection.close()
     stored = {one.name async for one in objects.list()}
-    assert stored == {row["name"] for row in rows}
-    return len(stored)
+    assert stored == {row["name"] for row in rows if row["is_object"] and row["wrapped_key"] is not None}
+    small = [row for row in rows if not row["is_object"]]
+    assert all(row["wrapped_key"] is not None for row in small), "an erased text is still in its row"
+    return len(stored), len(small)
 
 
 def check_topic(kept: Kept, values: Sequence[bytes], *, since_us: int) -> int:

@@ -32,6 +32,9 @@ AGENTS_AT_KAFKA = 3
 REPEATED = 0.15
 SCENES_A_PROJECT = 12
 UPLOADED_BYTES = 150_000
+LARGE = 0.3
+"""Of the texts that come with their versions: they are kept as objects, the others in rows."""
+LARGE_BYTES = 20_000
 EVERYBODYS = "The same text in many versions: it is stored once, by whoever comes first."
 AFTER_FAILURE_S = 0.2
 PAUSE_S = 0.02
@@ -223,7 +226,8 @@ class Agent:
 
     @staticmethod
     def _text(name: str) -> str:
-        return f"{name} {secrets.token_hex(200)}\n"
+        rest = "x" * LARGE_BYTES if random.random() < LARGE else ""
+        return f"{name} {secrets.token_hex(200)}\n{rest}"
 
 
 def _proposal(name: str, path: str, body: Mapping[str, str]) -> dict[str, Any]:

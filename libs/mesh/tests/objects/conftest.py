@@ -23,8 +23,8 @@ def rows():
 def make_bodies(rows):
     """Makes `Bodies` over a store; each with the same root keys."""
 
-    def make(objects, *, root=b"r" * 32, limit_bytes=LIMIT):
-        return Bodies(objects, BodyKeys(root), DigestKeys(b"d" * 32), rows, limit_bytes=limit_bytes)
+    def make(objects, *, root=b"r" * 32, **limits):
+        return Bodies(objects, BodyKeys(root), DigestKeys(b"d" * 32), rows, **{"limit_bytes": LIMIT} | limits)
 
     return make
 

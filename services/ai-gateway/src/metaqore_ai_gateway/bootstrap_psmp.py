@@ -120,7 +120,8 @@ async def open_psmp(
     objects = await open_objects(stores.objects, directory=stores.run.objects, environ=os.environ)
     rows = PostgresKeptBodies(pool)
     keys = make_body_keys(stores.run.body_key)
-    sealed = Bodies(objects, keys, governing.digests, rows, limit_bytes=stores.objects.limit_bytes)
+    limits = {"limit_bytes": stores.objects.limit_bytes, "inline_bytes": stores.objects.inline_bytes}
+    sealed = Bodies(objects, keys, governing.digests, rows, **limits)
     bodies = ObjectBodyStore(sealed, rows, governing.digests)
     history, checkpoints, places = PostgresHistory(pool), PostgresCheckpoints(pool), PostgresPlaces(pool)
     queues = ProjectQueues(PostgresProjectStore(pool))

@@ -13,6 +13,7 @@ import pytest
 
 from metaqore_ai_gateway.adapters.idempotency import PostgresIdempotencyStore
 from metaqore_ai_gateway.adapters.psmp.project_names import PostgresProjectNames
+from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
 from metaqore_ai_gateway.bootstrap_core import open_core
 from metaqore_ai_gateway.bootstrap_psmp import Stores, open_psmp
@@ -55,6 +56,7 @@ class World:
     organization: str
     project: str = ""
     answers: list = field(default_factory=list)
+    pool: object = None
 
     async def do(self, who, name, *, project=None, key="", dry_run=False, raw=b"raw", **fields):
         """Give a command as it travels."""
@@ -87,6 +89,12 @@ class World:
 
     async def body(self, who, artifact, number):
         return b"".join([piece async for piece in self.psmp.readings.body(self.caller(who), artifact, number)])
+
+    async def texts(self):
+        """How many texts are kept: as objects, whosever they are, and in rows."""
+        async with of_organization(self.pool, self.organization) as connection:
+            rows = await connection.fetchval("select count(*) from psmp_bodies where sealed is not null")
+        return rows + len([one for one in self.run.objects.rglob("*") if one.is_file()])
 
     def caller(self, who):
         caller = CALLERS[who]
@@ -129,6 +137,7 @@ class Place:
     run: Path
     config: Path
     organization: str
+    objects: ObjectSettings = field(default_factory=ObjectSettings)
 
     @asynccontextmanager
     async def opened(self, published=None, project=""):
@@ -139,10 +148,10 @@ class Place:
             open_core(settings, PostgresProjectNames(pool), scanner=HyperscanScanner(), providers={}) as core,
         ):
             run = RunDirectory(settings.run_dir)
-            stores = Stores(self.url, pool, run, ObjectSettings())
+            stores = Stores(self.url, pool, run, self.objects)
             idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
             psmp = await open_psmp(stores, core.governing, idempotency, published or _published, "test")
-            made = World(psmp, core, run, self.organization, project)
+            made = World(psmp, core, run, self.organization, project, pool=pool)
             if not project:
                 made.project = (await made.do("ann", "project.create", project_name="garden")).project
             yield made

@@ -85,7 +85,7 @@ async def live(life):
         open_pool(life["url"], name="test", size=4) as pool,
         open_core(settings, PostgresProjectNames(pool), scanner=HyperscanScanner(), providers={}) as core,
     ):
-        stores = Stores(life["url"], pool, RunDirectory(settings.run_dir), ObjectSettings())
+        stores = Stores(life["url"], pool, RunDirectory(settings.run_dir), ObjectSettings(**life["objects"]))
         idempotency = PostgresIdempotencyStore(pool, core.spool.writer)
         psmp = await open_psmp(stores, core.governing, idempotency, publish, "test")
         caller = Caller(**life["caller"] | {"scopes": frozenset(life["caller"]["scopes"])})

@@ -296,17 +296,26 @@ async def test_an_upload_is_scanned_decided_and_recorded(world):
         for one in some:
             yield one
 
-    stored = await world.psmp.uploads.put(world.caller("ann"), pieces(b"large ", b"body"), "text/plain")
+    large = (b"large " * 10_000, b"body")
+    stored = await world.psmp.uploads.put(world.caller("ann"), pieces(*large), "text/plain")
     assert (await world.records())[-1]["receipt"] == stored.receipt
     wanted = {"artifact_name": "a", "content_digest": stored.digest}
     own = (await world.do("ann", "artifact.propose", proposals=[{"created": wanted}])).changed[0].id
-    assert await world.body("ann", own, 1) == b"large body"
+    assert await world.body("ann", own, 1) == b"".join(large)
+    small = await world.psmp.uploads.put(world.caller("ann"), pieces(b"small ", b"body"), "text/plain")
+    assert await world.texts() == 2
 
     split = (b"x" * (1 << 20) + b" AKIAQ3EGR", b"ZYXN5PMK7VW ")
     with pytest.raises(MetaQoreError) as refused:
         await world.psmp.uploads.put(world.caller("ann"), pieces(*split), "text/plain")
     assert refused.value.code == "credential_in_prompt"
-    assert len([one for one in world.run.objects.rglob("*") if one.is_file()]) == 1
+    with pytest.raises(MetaQoreError, match="credential"):
+        await world.psmp.uploads.put(world.caller("ann"), pieces(b" AKIAQ3EGRZYXN5PMK7VW "), "text/plain")
+    assert await world.texts() == 2
+
+    wanted = {"artifact_name": "b", "content_digest": small.digest}
+    own = (await world.do("ann", "artifact.propose", proposals=[{"created": wanted}])).changed[0].id
+    assert await world.body("ann", own, 1) == b"small body"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])

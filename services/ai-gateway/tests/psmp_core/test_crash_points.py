@@ -4,14 +4,14 @@ import asyncio
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from metaqore_ai_gateway.service.psmp.reading_ports import Wanted
 from metaqore_governance_core.errors import MetaQoreError
-from metaqore_mesh.objects import collect_orphans
+from metaqore_mesh.objects import ObjectSettings, collect_orphans
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +95,7 @@ class Crash:
             "run": str(self.place.run),
             "config": str(self.place.config),
             "caller": asdict(caller) | {"scopes": sorted(caller.scopes)},
+            "objects": self.place.objects.model_dump(),
             "project": self.project,
             "key": KEY,
             "command": self.command,
@@ -114,9 +115,15 @@ class Crash:
         return await world.do(self.who, fields.pop("name"), key=KEY, **fields)
 
 
+@pytest.fixture(params=[0, 16 << 10], ids=["in objects", "in rows"])
+def crash(request, place, lives, tmp_path):
+    """Texts are kept in either way."""
+    return Crash(replace(place, objects=ObjectSettings(inline_bytes=request.param)), lives, tmp_path)
+
+
 @pytest.fixture
-def crash(place, lives, tmp_path):
-    return Crash(place, lives, tmp_path)
+def crash_of_objects(place, lives, tmp_path):
+    return Crash(replace(place, objects=ObjectSettings(inline_bytes=0)), lives, tmp_path)
 
 
 async def _all(world):
@@ -148,10 +155,10 @@ async def _check_whole(world):
     return len(readable)
 
 
-async def _objects_after_collecting(world):
+async def _texts_after_collecting(world):
     [collect] = [one for one in world.psmp.chores if getattr(one, "func", None) is collect_orphans]
     await collect(older_than_s=0)
-    return len([one for one in world.run.objects.rglob("*") if one.is_file()])
+    return await world.texts()
 
 
 @pytest.mark.parametrize("command", [created, proposed, activated, resolved, erased, checkpointed, restored])
@@ -169,7 +176,7 @@ async def test_a_command_that_was_cut_off_did_not_happen_and_its_repeat_does(cra
         assert after != crash.before
         assert await crash.repeat(world) == done
         assert await _all(world) == after
-        assert await _check_whole(world) == await _objects_after_collecting(world)
+        assert await _check_whole(world) == await _texts_after_collecting(world)
 
 
 @pytest.mark.parametrize("command", [created, proposed, activated, resolved, erased, checkpointed, restored])
@@ -184,25 +191,27 @@ async def test_a_command_whose_answer_was_cut_off_is_answered_by_its_repeat(cras
         assert await world.records() == records
         assert await _all(world) == after
         assert done.project_version == after[done.project][0][0]
-        assert await _check_whole(world) == await _objects_after_collecting(world)
+        assert await _check_whole(world) == await _texts_after_collecting(world)
 
 
 @pytest.mark.parametrize("point", ["sealed", "kept"])
-async def test_a_body_that_no_version_came_to_name_is_in_nobodys_way(crash, point):
+async def test_a_body_that_no_version_came_to_name_is_in_nobodys_way(crash_of_objects, point):
+    crash = crash_of_objects
     await crash.at(point, proposed)
     async with crash.next_life() as world:
         assert await _all(world) == crash.before
-        assert await _objects_after_collecting(world) == (0 if point == "sealed" else 1)
+        assert await _texts_after_collecting(world) == (0 if point == "sealed" else 1)
         done = await crash.repeat(world)
         assert len(done.changed) == len(BATCH)
-        assert await _check_whole(world) == await _objects_after_collecting(world) == len(BATCH)
+        assert await _check_whole(world) == await _texts_after_collecting(world) == len(BATCH)
 
 
-async def test_an_erased_body_cannot_be_read_although_its_object_was_left(crash):
+async def test_an_erased_body_cannot_be_read_although_its_object_was_left(crash_of_objects):
+    crash = crash_of_objects
     await crash.at("key_gone", erased)
     async with crash.next_life() as world:
         assert len([one for one in world.run.objects.rglob("*") if one.is_file()]) == 1
-        assert await _check_whole(world) == await _objects_after_collecting(world) == 0
+        assert await _check_whole(world) == await _texts_after_collecting(world) == 0
         assert (await crash.repeat(world)).changed[0].artifact.versions[0].erased
 
 

@@ -33,7 +33,7 @@ async def test_a_credential_in_a_body_is_denied_and_kept_nowhere(world):
     refused = await world.refused("ann", "artifact.propose", proposals=[{"created": _app("a", f"key = '{secret}'")}])
     assert refused.code == "credential_in_prompt"
     assert (await world.records())[-1]["findings"] == {"credential.aws_access_key": 1}
-    assert not [one for one in world.run.objects.rglob("*") if one.is_file()]
+    assert await world.texts() == 0
     assert secret not in str(await world.records())
 
 
@@ -125,7 +125,7 @@ async def test_a_dry_run_is_recorded_and_changes_nothing(world):
     assert answer.changed[0].artifact.versions[0].phase == "proposed"
     assert (await world.records())[-1]["verb"] == "propose"
     assert await _events(world) == ["project.ProjectCreated"]
-    assert not [one for one in world.run.objects.rglob("*") if one.is_file()]
+    assert await world.texts() == 0
 
 
 async def test_a_repeat_under_its_key_gets_the_first_answer_and_its_receipt(world):

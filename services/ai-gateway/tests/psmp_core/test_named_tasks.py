@@ -21,7 +21,7 @@ async def test_a_version_is_made_for_a_task_that_is_there(world, named, dry_run)
         refused = await world.refused("ann", name, dry_run=dry_run, **fields)
         assert (refused.code, refused.reasons) == ("task_missing", (named,))
         assert named in refused.message
-    assert not [one for one in world.run.objects.rglob("*") if one.is_file()]
+    assert await world.texts() == 0
 
 
 async def test_a_task_of_another_project_is_none_of_this_one(world):

@@ -1,4 +1,4 @@
-"""Texts of organizations in a store of objects, each sealed under a key of its own."""
+"""Texts of organizations in a store of objects or in their rows, each sealed under a key of its own."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ from metaqore_mesh.objects.segments import (
 )
 from metaqore_mesh.randomness import RandomBytes
 
+MOST_INLINE_BYTES = SEGMENT_BYTES
+"""A text of one segment: sealed and opened at once, and read whole whichever part of it is asked for."""
+
 _NAME_BYTES = 16  # random, so that no name is used twice
 
 _log = structlog.get_logger(__name__)
@@ -39,9 +42,11 @@ class Bodies:
     """Puts, reads and erases bodies.
 
     - A text is sealed as it streams; the store and its disks never see it. A few mebibytes are in memory at a time.
+    - One of at most `inline_bytes` needs no object: its `Body` carries it sealed, for the row. It is sealed anew each
+      time it is put, since to ask whether it is kept takes longer.
     - A body is readable from the moment `put` returns, by whoever has its `Body` and this mesh's root key. The caller
       keeps the `Body` in a row of its own; an object that no row keeps is an orphan (see `collect_orphans`).
-    - The same text is stored once for as long as a key to it lives: `put` then returns the body that `kept` found.
+    - A larger text is stored once for as long as a key to it lives: `put` then returns the body that `kept` found.
       The caller refers to that body's row in the transaction that keeps the reference, and locks the row (a foreign
       key does), so that it cannot be erased in between; where it was, the caller puts again.
     - Erasing erases the text for everything that refers to the body. Who must be able to erase one and keep the other
@@ -51,13 +56,22 @@ class Bodies:
     """
 
     def __init__(
-        self, objects: ObjectStore, keys: BodyKeys, digests: DigestKeys, kept: KeptBodies, *, limit_bytes: int
+        self,
+        objects: ObjectStore,
+        keys: BodyKeys,
+        digests: DigestKeys,
+        kept: KeptBodies,
+        *,
+        limit_bytes: int,
+        inline_bytes: int = 0,
     ) -> None:
+        """`inline_bytes` is at most `MOST_INLINE_BYTES`."""
         self._objects = objects
         self._keys = keys
         self._digests = digests
         self._kept = kept
         self._limit_bytes = limit_bytes
+        self._inline_bytes = min(inline_bytes, limit_bytes)
         self._randoms = RandomBytes(_NAME_BYTES)
 
     async def put(self, organization: str, text: AsyncIterable[bytes]) -> Body:
@@ -66,16 +80,28 @@ class Bodies:
         Where it is another than the row for this text names, that one's object or key is lost: replace the row.
         Raises `BodyTooLarge` and what the store raises; nothing is stored then.
         """
+        refusal = BodyTooLarge(self._limit_bytes)
+        async with aclosing(pieces(text, limit_bytes=self._limit_bytes, refusal=refusal)) as cut:
+            first = await anext(cut)
+            if body := self.put_inline(organization, first):  # so short a piece is the only one
+                return body
+            key, name = secrets.token_bytes(KEY_BYTES), self._new_name(organization)
+            running = self._digests.running(organization)
+            try:
+                await self._objects.put(name, self._sealed(organization, first, cut, key, running))
+            except _AlreadyKept as already:
+                return already.body
+        return self._body(organization, running.commitment(), name, key)
+
+    def put_inline(self, organization: str, text: bytes) -> Body | None:
+        """What `put` gives for a small text, at once; None for one that is too large to go without an object."""
+        if not self._inline_bytes or len(text) > self._inline_bytes:
+            return None
         key = secrets.token_bytes(KEY_BYTES)
-        name = prefix_of(organization) + next(self._randoms).hex()
-        running = self._digests.running(organization)
-        try:
-            await self._objects.put(name, self._sealed(organization, text, key, running))
-        except _AlreadyKept as already:
-            return already.body
-        commitment = running.commitment()
-        wrapped = self._keys.wrap(organization, key, purpose(organization, commitment, name))
-        return Body(organization, commitment, name, wrapped)
+        sealer = Sealer(key)
+        sealed = sealer.seal(text) + sealer.finish()
+        commitment = self._digests.commit(organization, text)
+        return self._body(organization, commitment, self._new_name(organization), key, sealed)
 
     async def read(self, body: Body, offset: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         """The text from `offset` on, at most `length` bytes of it, in chunks.
@@ -92,7 +118,10 @@ class Bodies:
         opener = Opener(key, size_bytes, first, past)
         # Up to its last segment the object is read to its end, so that anything behind that is noticed.
         wanted = None if past == segment_count(size_bytes) else (past - first) * SEALED_SEGMENT_BYTES
-        sealed = self._objects.get(body.name, first * SEALED_SEGMENT_BYTES, wanted)
+        if body.sealed is None:
+            sealed = self._objects.get(body.name, first * SEALED_SEGMENT_BYTES, wanted)
+        else:
+            sealed = _one(body.sealed)
         at = first * SEGMENT_BYTES
         async with aclosing(sealed):
             try:
@@ -113,16 +142,24 @@ class Bodies:
         """
         await forget()
         try:
-            await self._objects.delete(body.name)
+            await self.discard(body)
         except MetaQoreError as error:
             _log.warning("body.deletion_deferred", object=body.name, code=error.code)
 
     async def discard(self, body: Body) -> None:
         """Delete the object of a body that no row took, as where another put of the same text came first."""
-        await self._objects.delete(body.name)
+        if body.sealed is None:
+            await self._objects.delete(body.name)
+
+    def _new_name(self, organization: str) -> str:
+        return prefix_of(organization) + next(self._randoms).hex()
+
+    def _body(self, organization: str, text: Commitment, name: str, key: bytes, sealed: bytes | None = None) -> Body:
+        wrapped = self._keys.wrap(organization, key, purpose(organization, text, name))
+        return Body(organization, text, name, wrapped, sealed)
 
     async def _sealed(
-        self, organization: str, text: AsyncIterable[bytes], key: bytes, running: RunningCommitment
+        self, organization: str, first: bytes, rest: AsyncIterator[bytes], key: bytes, running: RunningCommitment
     ) -> AsyncIterator[bytes]:
         sealer = Sealer(key)
 
@@ -130,7 +167,8 @@ class Bodies:
             running.update(piece)
             return sealer.seal(piece)
 
-        async for piece in pieces(text, limit_bytes=self._limit_bytes, refusal=BodyTooLarge(self._limit_bytes)):
+        yield await _off_loop_if_long(seal, first)
+        async for piece in rest:
             yield await _off_loop_if_long(seal, piece)
         if body := await self._kept_whole(organization, running.commitment()):
             raise _AlreadyKept(body)
@@ -145,6 +183,8 @@ class Bodies:
             self._unwrapped(body)
         except BodyKeyRefused:
             return None
+        if body.sealed is not None:
+            return body
         return body if await self._objects.size(body.name) == sealed_size(text.size_bytes) else None
 
     def _unwrapped(self, body: Body) -> bytes:
@@ -160,6 +200,10 @@ class _AlreadyKept(Exception):  # noqa: N818 - it ends the put of a text whose b
     def __init__(self, body: Body) -> None:
         super().__init__()
         self.body = body
+
+
+async def _one(sealed: bytes) -> AsyncGenerator[bytes, None]:
+    yield sealed
 
 
 async def _off_loop_if_long(work: Callable[[bytes], bytes], piece: bytes) -> bytes:

@@ -14,17 +14,18 @@ _PURPOSE = "metaqore-body/v1"
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A text that the store holds sealed.
+    """A text that is held sealed: by the store, or, where it is small, by its row alone, which has it in `sealed`.
 
     `text` is its address: the same text has the same one within an organization, and another in each other
     organization, so that an address tells nobody who else holds the text. `name` is its object's, a new one each time
-    a text is sealed. Without `wrapped_key` nobody can read the object again.
+    a text is sealed. Without `wrapped_key` nobody can read it again.
     """
 
     organization: str
     text: Commitment
     name: str
     wrapped_key: bytes = field(repr=False)
+    sealed: bytes | None = field(default=None, repr=False)
 
 
 def prefix_of(organization: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 
 from metaqore_governance_core.errors import MetaQoreError
 
@@ -10,7 +10,9 @@ PIECE_BYTES = 1 << 20
 """What one put or get holds in memory at a time."""
 
 
-async def pieces(chunks: AsyncIterable[bytes], *, limit_bytes: int, refusal: MetaQoreError) -> AsyncIterator[bytes]:
+async def pieces(
+    chunks: AsyncIterable[bytes], *, limit_bytes: int, refusal: MetaQoreError
+) -> AsyncGenerator[bytes, None]:
     """`chunks` joined and cut into pieces of `PIECE_BYTES`; the last is shorter or empty, and always there.
 
     Raises `refusal` as soon as there are more than `limit_bytes`.

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from metaqore_mesh.objects.bodies import MOST_INLINE_BYTES
 from metaqore_mesh.objects.directory import DirectoryObjects
 from metaqore_mesh.objects.errors import ObjectStoreMisconfigured
 from metaqore_mesh.objects.port import ObjectStore
@@ -21,6 +22,10 @@ class ObjectSettings(SettingsGroup):
     store: Literal["directory", "s3"] = "directory"
     #: The most bytes of one object; a body needs some more than its text has.
     limit_bytes: int = Field(default=256 << 20, ge=1, le=MOST_BYTES)
+
+    #: Texts up to this size are kept in the database, sealed like the others, in the row that has their key: one write
+    #: instead of two, and no object. 0: every text is an object.
+    inline_bytes: int = Field(default=16 << 10, ge=0, le=MOST_INLINE_BYTES)
 
     #: Where the objects lie; None: in the run directory.
     directory: Path | None = None

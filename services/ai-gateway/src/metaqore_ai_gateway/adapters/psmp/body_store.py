@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from metaqore_ai_gateway.service.psmp.new_body import NewBody
 from metaqore_ai_gateway.service.psmp.uploads import StoredBody
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_governance_core.sensitivity import Sensitivity
@@ -78,6 +79,13 @@ class ObjectBodyStore:
         await sealed.keep(sensitivity)
         return sealed.stored
 
+    async def bring(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
+        """Seal a text for a version that is about to name it: a large one is kept, a small one is yet to be written."""
+        body = self.bodies.put_inline(organization, text)
+        if body is None:
+            return await self.keep(organization, text, sensitivity)
+        return replace(_stored(body), new=_new(body, sensitivity))
+
     def measured(self, organization: str, text: bytes) -> StoredBody:
         """What `keep` would say of this text."""
         commitment = self.digests.commit(organization, text)
@@ -114,6 +122,12 @@ class ObjectBodyStore:
 
 def _stored(body: Body) -> StoredBody:
     return StoredBody(body.text.digest, body.text.key_id, "", body.text.size_bytes)
+
+
+def _new(body: Body, sensitivity: Sensitivity) -> NewBody:
+    text, sealed = body.text, body.sealed
+    assert sealed is not None  # noqa: S101 - what a small one is
+    return NewBody(text.digest, text.key_id, text.size_bytes, body.name, body.wrapped_key, sealed, sensitivity)
 
 
 async def _whole(text: bytes) -> AsyncIterator[bytes]:

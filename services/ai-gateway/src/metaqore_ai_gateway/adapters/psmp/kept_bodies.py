@@ -11,38 +11,20 @@ import asyncpg
 
 from metaqore_ai_gateway.adapters.batched_reads import BatchedReads
 from metaqore_ai_gateway.adapters.batched_writes import BatchedWrites
+from metaqore_ai_gateway.adapters.psmp.body_rows import ERASE_BODIES, keep_bodies
 from metaqore_ai_gateway.adapters.psmp.tenancy import of_organization
 from metaqore_governance_core.records import Commitment
 from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_mesh.objects import Body
 
 _KEPT: Final = """
-select digest, key_id, size_bytes, name, wrapped_key, sensitivity from psmp_bodies
+select digest, key_id, size_bytes, name, wrapped_key, sealed, sensitivity from psmp_bodies
 where organization = $1 and digest = any ($2::text[])
 """
 _LIVING: Final = """
 select name from psmp_bodies where organization = $1 and name = any ($2::text[]) and wrapped_key is not null
 """
-# Another object for the same text takes the place of the former, which is lost or is the slower of two that came
-# together. One that was erased never comes back, by whoever had its key in hand.
-_KEEP: Final = """
-insert into psmp_bodies as known (organization, digest, key_id, size_bytes, name, wrapped_key, sensitivity)
-select $1, given.* from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::smallint[])
-    as given (digest, key_id, size_bytes, name, wrapped_key, sensitivity)
-order by given.digest
-on conflict (organization, digest) do update set
-    key_id = excluded.key_id, size_bytes = excluded.size_bytes, name = excluded.name,
-    wrapped_key = excluded.wrapped_key, kept_at = now(), erased_at = null,
-    sensitivity = greatest(known.sensitivity, excluded.sensitivity)
-where known.erased_name is distinct from excluded.name
-returning digest
-"""
-_ERASE: Final = """
-update psmp_bodies set wrapped_key = null, erased_at = now(), erased_name = name
-where organization = $1 and digest = $2 and wrapped_key is not null
-"""
-
-
+_KEEP: Final = keep_bodies(2, used=False)
 _ERASED: Final = """
 select digest, (extract(epoch from erased_at) * 1000000)::bigint as erased_us from psmp_bodies
 where organization = $1 and digest = any ($2::text[]) and wrapped_key is null and erased_at is not null
@@ -100,7 +82,7 @@ class PostgresKeptBodies:
     async def erase(self, organization: str, digest: str) -> None:
         """Destroy the key of a text; once this returns nobody can read it, whichever version names it."""
         async with of_organization(self._pool, organization) as connection:
-            await connection.execute(_ERASE, organization, digest)
+            await connection.execute(ERASE_BODIES, organization, [digest])
 
     async def erased(self, organization: str, digests: Collection[str]) -> Mapping[str, int]:
         """Those of these texts that are erased, each with when, in microseconds since the Unix epoch."""
@@ -120,9 +102,9 @@ class PostgresKeptBodies:
         for organization, digests in by_organization.items():
             async with of_organization(self._pool, organization) as connection:
                 rows = await connection.fetch(_KEPT, organization, digests)
-            for digest, key_id, size_bytes, name, wrapped_key, sensitivity in rows:
+            for digest, key_id, size_bytes, name, wrapped_key, sealed, sensitivity in rows:
                 text = Commitment(digest, key_id, size_bytes)
-                body = Body(organization, text, name, wrapped_key or b"")
+                body = Body(organization, text, name, wrapped_key or b"", sealed)
                 found[organization, digest] = body, Sensitivity(sensitivity)
         return found
 
@@ -148,6 +130,6 @@ class _Keeping:
     done: bool = False
 
 
-def _row(one: _Keeping) -> tuple[str, str, int, str, bytes, int]:
+def _row(one: _Keeping) -> tuple[str, str, int, str, bytes, bytes | None, int]:
     body, text = one.body, one.body.text
-    return text.digest, text.key_id, text.size_bytes, body.name, body.wrapped_key, one.sensitivity
+    return text.digest, text.key_id, text.size_bytes, body.name, body.wrapped_key, body.sealed, one.sensitivity

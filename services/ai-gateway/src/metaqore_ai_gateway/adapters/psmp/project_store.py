@@ -33,20 +33,11 @@ _ANSWERS: Final = """
 select key, digest, first_version, last_version, refusal, receipt from psmp_commands
 where organization = $1 and project = $2 and key = any ($3::bytea[])
 """
-# The lock keeps an erasure, which changes the row, waiting until the version that names the text is there. Who may be
-# the first to use a text changes its row as well: two that shared it until then would wait for each other.
+# The lock keeps an erasure, and nobody else, waiting until the version that names the text is there: who uses a text
+# first, and who brings it anew, change its row without its key.
 _BODIES: Final = """
-with used as materialized (
-    select digest from psmp_bodies
-    where organization = $1 and digest = any ($2::text[]) and wrapped_key is not null and is_used
-    order by digest for share
-), others as materialized (
-    select digest from psmp_bodies
-    where organization = $1 and digest = any ($2::text[]) and wrapped_key is not null
-        and digest not in (select digest from used)
-    order by digest for no key update
-)
-select digest from used union all select digest from others
+select digest from psmp_bodies where organization = $1 and digest = any ($2::text[]) and wrapped_key is not null
+order by digest for key share
 """
 _HAPPENED: Final = """
 select version, kind, aggregate, aggregate_version, type, schema, body from psmp_events

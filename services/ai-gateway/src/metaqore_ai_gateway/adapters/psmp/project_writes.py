@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from metaqore_ai_gateway.adapters.psmp.body_rows import keep_bodies, row_of
 from metaqore_ai_gateway.adapters.psmp.changed_rows import artifact_in, columns_of, touched
 from metaqore_ai_gateway.adapters.psmp.conflict_writes import ConflictWrites
 from metaqore_ai_gateway.adapters.psmp.entry_codec import encode_entries
@@ -103,6 +104,7 @@ select $1, $2, given.* from unnest(
     $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::integer[], $9::bytea[]
 ) as given
 """
+_BODIES: Final = keep_bodies(3, used=True)
 _ANSWERS: Final = """
 insert into psmp_commands (organization, project, key, digest, first_version, last_version, refusal, receipt)
 select $1, $2, given.* from unnest(
@@ -134,6 +136,8 @@ class ProjectWrites:
         self._versions(together, changes)
         if come and not gone:
             together.add("placed", _PLACE, *columns_of(come))
+        if changes.bodies:
+            together.add("bodies", _BODIES, *columns_of([row_of(one) for one in changes.bodies.values()]))
         if changes.answers:
             together.add("answers", _ANSWERS, *columns_of(_answers(changes.answers)))
         row = await together.run(self.connection)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from metaqore_ai_gateway.adapters.psmp.body_rows import ERASE_BODIES
 from metaqore_ai_gateway.adapters.psmp.changed_rows import artifact_in, columns_of
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.ports import Changes
-from metaqore_governance_core.psmp.artifact_events import Amended, BodyErased, Drafted
+from metaqore_governance_core.psmp.artifact_events import Amended, Drafted
 from metaqore_governance_core.psmp.artifact_state import Provenance
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ select distinct $1, $2, given.* from unnest(
     $3::text[], $4::integer[], $5::text[], $6::integer[], $7::text[]
 ) as given
 """
+# In order, as whoever changes several of them at once does.
 _USE_BODIES: Final = """
-update psmp_bodies set is_used = true where organization = $1 and digest = any ($2::text[]) and not is_used
-"""
-_ERASE_BODIES: Final = """
-update psmp_bodies set wrapped_key = null, erased_at = now(), erased_name = name
-where organization = $1 and digest = any ($2::text[]) and wrapped_key is not null
+with unused as materialized (
+    select digest from psmp_bodies where organization = $1 and digest = any ($2::text[]) and not is_used
+    order by digest for no key update
+)
+update psmp_bodies set is_used = true where organization = $1 and digest in (select digest from unused)
 """
 _SOURCE: Final = re.compile(r"(?P<artifact>.+)@(?P<number>[1-9][0-9]{0,8})", re.DOTALL)
 _ARTIFACT_ID: Final = re.compile(r"artifact_[a-z2-7]{26}")
@@ -52,7 +54,6 @@ class ProvenanceWrites:
         """What `changes` say of sources and texts."""
         drafted: dict[tuple[str, int], None] = {}
         amended: dict[tuple[str, int], None] = {}
-        erased: dict[str, None] = {}
         for one in changes.events:
             name, event = one.happened.of.id, one.happened.event
             match event:
@@ -60,17 +61,14 @@ class ProvenanceWrites:
                     drafted[name, event.version] = None
                 case Amended():
                     amended[name, event.version] = None
-                case BodyErased():
-                    content = artifact_in(changes.aggregates, name).versions[event.version - 1].content
-                    erased[content.body.digest] = None
                 case _:
                     pass
         if amended:
             rows = [(artifact_id(self.organization, self.project, name), number) for name, number in amended]
             await self._run(_FORGET, *columns_of(rows))
         await self._make([*drafted, *(one for one in amended if one not in drafted)], changes)
-        if erased:
-            await self.connection.execute(_ERASE_BODIES, self.organization, list(erased))
+        if changes.erased:
+            await self.connection.execute(ERASE_BODIES, self.organization, list(changes.erased))
 
     async def _make(self, made: list[tuple[str, int]], changes: Changes) -> None:
         if not made:
@@ -85,8 +83,9 @@ class ProvenanceWrites:
         ]
         if rows:
             await self._run(_MADE, *columns_of(rows))
-        digests = sorted({content.body.digest for content in contents.values()})
-        await self.connection.execute(_USE_BODIES, self.organization, digests)
+        named = {content.body.digest for content in contents.values()} - changes.bodies.keys()
+        if named:
+            await self.connection.execute(_USE_BODIES, self.organization, sorted(named))
 
     async def _run(self, statement: str, *columns: list[object]) -> None:
         await self.connection.execute(statement, self.organization, self.project, *columns)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from metaqore_ai_gateway.service.psmp.new_body import NewBody
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp import artifact_commands, project, work
 from metaqore_governance_core.psmp.artifact_state import Artifact
@@ -37,11 +38,15 @@ class Ref(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One command. The store finds its conflicts and what is open; `expected` is the aggregate's version, if given."""
+    """One command. The store finds its conflicts and what is open; `expected` is the aggregate's version, if given.
+
+    `body` is the text of a draft that brings it, where that is yet to be written.
+    """
 
     of: Ref
     command: artifact_commands.Command | project.Command | work.Command
     expected: int | None = None
+    body: NewBody | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from metaqore_ai_gateway.service.psmp.answering import answer_of
 from metaqore_ai_gateway.service.psmp.asked import Asked, Kind, Outcome, Repeatable, Submission
 from metaqore_ai_gateway.service.psmp.cascade import ended_of
 from metaqore_ai_gateway.service.psmp.conduct import stale
-from metaqore_ai_gateway.service.psmp.contents import MakeContent, declared
+from metaqore_ai_gateway.service.psmp.contents import Made, MakeContent, declared
 from metaqore_ai_gateway.service.psmp.decide_command import Recorded
 from metaqore_ai_gateway.service.psmp.default_project import DefaultProject
 from metaqore_ai_gateway.service.psmp.governed import Answer, Given
@@ -29,7 +29,7 @@ from metaqore_governance_core.contracts import psmp_project_commands as projects
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp import artifact_commands
 from metaqore_governance_core.psmp.actor import Actor
-from metaqore_governance_core.psmp.artifact_state import Artifact, Content
+from metaqore_governance_core.psmp.artifact_state import Artifact
 from metaqore_governance_core.psmp.refusal import conflict
 from metaqore_governance_core.receipts import parse_token
 from metaqore_governance_core.sensitivity import Sensitivity
@@ -138,8 +138,8 @@ class CarryOut:
                 return await self._proposals(permitted, command)
             case artifacts.DraftArtifact() as command:
                 await self._check_tasks(permitted, [command.version])
-                content = await self._content(permitted, command.version)
-                return of_new_version(command.version, content, who, command.expected_revision, offered=False)
+                made = await self._made(permitted, command.version)
+                return of_new_version(command.version, made, who, command.expected_revision, offered=False)
             case artifacts.AmendArtifact() as command:
                 return await self._amended(permitted, command)
             case command if target.ref.kind is Kind.PROJECT:
@@ -154,8 +154,8 @@ class CarryOut:
         await self._check_tasks(permitted, [one.created for one in command.proposals if one.created is not None])
         for one in command.proposals:
             if one.created is not None:
-                content = await self._content(permitted, one.created)
-                asked += of_new_version(one.created, content, permitted.who, one.expected_revision, offered=True)
+                made = await self._made(permitted, one.created)
+                asked += of_new_version(one.created, made, permitted.who, one.expected_revision, offered=True)
             elif one.draft is not None:
                 propose = artifact_commands.Propose(permitted.by, permitted.at_us, one.draft.version, ())
                 asked.append(Asked(permitted.target.drafts[one.draft.artifact], propose, one.expected_revision))
@@ -164,7 +164,7 @@ class CarryOut:
     async def _check_tasks(self, permitted: Permitted, versions: Sequence[artifacts.NewVersion]) -> None:
         await self.tasks(permitted.organization, permitted.target.project, versions, permitted.given.task)
 
-    async def _content(self, permitted: Permitted, wanted: artifacts.NewVersion) -> Content:
+    async def _made(self, permitted: Permitted, wanted: artifacts.NewVersion) -> Made:
         given = permitted.given
         make = MakeContent(self.bodies, keeps=not given.dry_run)
         return await make(permitted.organization, given.caller.name, wanted, permitted.recorded.sensitivity)

@@ -78,6 +78,8 @@ class Conduct:
             case Kind.TASK:
                 await self._of_task(asked.of, command)
             case Kind.ARTIFACT:
+                if asked.body is not None:
+                    self.workspace.bring(asked.body)
                 await self._of_artifact(asked.of, command)
 
     async def _of_project(self, ref: Ref, command: Any) -> None:

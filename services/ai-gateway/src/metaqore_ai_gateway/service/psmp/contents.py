@@ -9,8 +9,9 @@ import mimetypes
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
+from metaqore_ai_gateway.service.psmp.new_body import NewBody
 from metaqore_ai_gateway.service.psmp.uploads import BodyStore, StoredBody
 from metaqore_governance_core.contracts.psmp_artifact_commands import DeclarationsSpec, NewVersion, ProvenanceSpec
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
@@ -58,9 +59,16 @@ _READERS: Final[Mapping[str, _Reader]] = {
 _NOBODY: Final = Party("", 0, "", "")
 
 
+class Made(NamedTuple):
+    """The content of a new version, and its text where that is yet to be written."""
+
+    content: Content
+    body: NewBody | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class MakeContent:
-    """Keeps the body of a new version and says what the version declares. Raises what of it cannot be read.
+    """Brings the body of a new version and says what the version declares. Raises what of it cannot be read.
 
     With `keeps` unset it keeps nothing, and says the same.
     """
@@ -68,8 +76,8 @@ class MakeContent:
     bodies: BodyStore
     keeps: bool = True
 
-    async def __call__(self, organization: str, agent: str, wanted: NewVersion, found: Sensitivity) -> Content:
-        """The content. `found` is what the command's texts ask for; the version is at least that sensitive.
+    async def __call__(self, organization: str, agent: str, wanted: NewVersion, found: Sensitivity) -> Made:
+        """What the version holds. `found` is what the command's texts ask for: it is at least that sensitive.
 
         A body that is only named asks for what it was kept with.
         """
@@ -80,11 +88,11 @@ class MakeContent:
                 raise conflict("content_missing", "No body with this digest is kept here. Upload it first.")
             found = max(found, stored.sensitivity)
         elif self.keeps:
-            stored = await self.bodies.keep(organization, text, found)
+            stored = await self.bodies.bring(organization, text, found)
         else:
             stored = self.bodies.measured(organization, text)
         content = declared(wanted.declarations, body_of(stored, wanted, text), agent, wanted.provenance, found)
-        return await self._with_manifests(organization, wanted.artifact_name, content, text)
+        return Made(await self._with_manifests(organization, wanted.artifact_name, content, text), stored.new)
 
     async def again(self, organization: str, name: str, content: Content) -> Content:
         """The same content, with what its manifests declare: its declarations were changed."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from metaqore_ai_gateway.service.psmp.asked import Happened, Outcome, Ref, Repeatable
+from metaqore_ai_gateway.service.psmp.new_body import NewBody
 from metaqore_ai_gateway.service.psmp.standing import Found, Holder, Rows, Standing
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey
@@ -37,7 +38,8 @@ class Recorded:
 class Changes:
     """All that a transaction writes. In the index `removed` goes first; `placed` is what each holder has then.
 
-    The bodies that its events name are used from then on, and those that they erase have no key any more.
+    `bodies` are the texts that come with it, by their digests; a text that is kept already is replaced. Those that its
+    events name are used from then on, and those in `erased` have no key any more.
     """
 
     events: Sequence[Recorded]
@@ -45,6 +47,8 @@ class Changes:
     removed: Sequence[tuple[Holder, Rows]]
     placed: Mapping[Holder, Rows]
     answers: Mapping[str, Answered]
+    bodies: Mapping[str, NewBody] = field(default_factory=dict)
+    erased: Collection[str] = ()
 
 
 class ProjectTransaction(Protocol):

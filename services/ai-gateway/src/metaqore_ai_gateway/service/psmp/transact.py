@@ -49,9 +49,9 @@ class _Shared:
         """Read together what the submissions will need one after another."""
         refs = {asked.of for one in submissions for asked in one.asked}
         await self._workspace.fetch([self._workspace.project_ref, *refs])
-        lasting = [asked.command for one in submissions if not one.dry_run for asked in one.asked]
-        drafted = [command for command in lasting if isinstance(command, Draft)]
-        await self._workspace.fetch_bodies({command.content.body.digest for command in drafted})
+        lasting = [asked for one in submissions if not one.dry_run for asked in one.asked]
+        named = [asked.command for asked in lasting if asked.body is None]
+        await self._workspace.fetch_bodies({one.content.body.digest for one in named if isinstance(one, Draft)})
         keys: set[ConflictKey] = set()
         for one in submissions:
             try:

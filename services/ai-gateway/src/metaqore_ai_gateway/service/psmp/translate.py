@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref
+from metaqore_ai_gateway.service.psmp.contents import Made
 from metaqore_governance_core.contracts import psmp_artifact_commands as artifacts
 from metaqore_governance_core.contracts import psmp_project_commands as projects
 from metaqore_governance_core.contracts import psmp_task_commands as tasks
 from metaqore_governance_core.contracts.psmp_project_commands import ProjectPolicySpec
 from metaqore_governance_core.psmp import artifact_commands, project, work
 from metaqore_governance_core.psmp.actor import Actor
-from metaqore_governance_core.psmp.artifact_state import Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +125,19 @@ def of_artifact(command: Any, ref: Ref, who: Who) -> tuple[Asked, ...]:
 
 
 def of_new_version(
-    wanted: artifacts.NewVersion, content: Content, who: Who, expected: int | None, *, offered: bool
+    wanted: artifacts.NewVersion, made: Made, who: Who, expected: int | None, *, offered: bool
 ) -> tuple[Asked, ...]:
     """Draft a version, describe its artifact where that is asked, and offer it."""
     ref, by, at_us = Ref(Kind.ARTIFACT, wanted.artifact_name), who.by, who.at_us
     asked: list[artifact_commands.Command] = [
-        artifact_commands.Draft(by, at_us, who.organization, who.project, wanted.artifact_name, content)
+        artifact_commands.Draft(by, at_us, who.organization, who.project, wanted.artifact_name, made.content)
     ]
     if wanted.description is not None or wanted.labels is not None:
         asked.append(artifact_commands.Describe(by, at_us, wanted.description, labels_of(wanted.labels)))
     if offered:
         asked.append(artifact_commands.Propose(by, at_us, NEWEST, ()))
-    return tuple(Asked(ref, one, expected if at == 0 else None) for at, one in enumerate(asked))
+    first, *others = asked
+    return (Asked(ref, first, expected, made.body), *(Asked(ref, one) for one in others))
 
 
 def policy_of(spec: ProjectPolicySpec) -> project.ProjectPolicy:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from metaqore_ai_gateway.service.psmp.erased_bodies import Erasures
+from metaqore_ai_gateway.service.psmp.new_body import NewBody
 from metaqore_governance_core.identity import Caller, Door
 from metaqore_governance_core.sensitivity import Sensitivity
 
@@ -16,7 +17,8 @@ from metaqore_governance_core.sensitivity import Sensitivity
 class StoredBody:
     """What stands for a body: its address in the organization, the key that seals it, its type and size.
 
-    `sensitivity` is what was asked for it when it came, the highest where it came more than once.
+    `sensitivity` is what was asked for it when it came, the highest where it came more than once. `new` is what is yet
+    to be written, with the version that names it.
     """
 
     digest: str
@@ -26,6 +28,7 @@ class StoredBody:
     receipt: str = ""
     receipt_token: str = ""
     sensitivity: Sensitivity = Sensitivity.PUBLIC
+    new: NewBody | None = field(default=None, repr=False)
 
 
 class Uploads(Protocol):
@@ -67,6 +70,10 @@ class BodyStore(Erasures, Protocol):
 
     async def keep(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
         """Seal a text and keep it."""
+        ...
+
+    async def bring(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
+        """Seal a text for a version that is about to name it: a large one is kept, a small one is yet to be written."""
         ...
 
     def measured(self, organization: str, text: bytes) -> StoredBody:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Outcome, Ref
 from metaqore_ai_gateway.service.psmp.folding import beginning, fold, is_open
 from metaqore_ai_gateway.service.psmp.index_layer import IndexLayer
+from metaqore_ai_gateway.service.psmp.new_body import NewBody
 from metaqore_ai_gateway.service.psmp.ports import Answered, Changes, ProjectTransaction, Recorded
 from metaqore_ai_gateway.service.psmp.standing import Found, Holder, Standing, holders_of, rows_for
-from metaqore_governance_core.psmp.artifact_events import Proposed
+from metaqore_governance_core.psmp.artifact_events import BodyErased, Proposed
 from metaqore_governance_core.psmp.artifact_state import OFFERED_PHASES, Artifact
 from metaqore_governance_core.psmp.conflicts.declaration import ConflictKey, Entry
 from metaqore_governance_core.psmp.event_codec import Event
@@ -26,6 +27,9 @@ class _Layer:
     aggregates: dict[Ref, Standing] = field(default_factory=dict)
     index: IndexLayer = field(default_factory=IndexLayer)
     events: list[Happened] = field(default_factory=list)
+    bodies: dict[str, NewBody] = field(default_factory=dict)
+    lives: dict[str, bool] = field(default_factory=dict)
+    """Of each text that was brought or erased, whether it can be read after all of it."""
 
 
 class Workspace:
@@ -57,6 +61,8 @@ class Workspace:
         self._kept.aggregates.update(self._layer.aggregates)
         self._kept.index.absorb(self._layer.index)
         self._kept.events += self._layer.events
+        self._kept.bodies.update(self._layer.bodies)
+        self._kept.lives.update(self._layer.lives)
         self._recorded += [Recorded(one, command) for one in self._layer.events]
         self._layer = _Layer()
 
@@ -72,7 +78,9 @@ class Workspace:
     def changes(self, answers: Mapping[str, Answered]) -> Changes:
         """All that was kept."""
         index = self._kept.index
-        return Changes(self._recorded, self._kept.aggregates, index.removed, index.placed, answers)
+        erased = [digest for digest, is_alive in self._kept.lives.items() if not is_alive]
+        bodies = self._kept.bodies
+        return Changes(self._recorded, self._kept.aggregates, index.removed, index.placed, answers, bodies, erased)
 
     async def fetch(self, refs: Collection[Ref]) -> None:
         """Read what is not known yet, at once."""
@@ -88,8 +96,16 @@ class Workspace:
             living = await self._transaction.bodies(missing)
             self._bodies.update({digest: digest in living for digest in missing})
 
+    def bring(self, body: NewBody) -> None:
+        """Let this text be there."""
+        self._layer.bodies[body.digest] = body
+        self._layer.lives[body.digest] = True
+
     async def has_body(self, digest: str) -> bool:
         """Whether this text is kept and can be read."""
+        for layer in (self._layer, self._kept):
+            if digest in layer.lives:
+                return layer.lives[digest]
         await self.fetch_bodies([digest])
         return self._bodies[digest]
 
@@ -121,6 +137,8 @@ class Workspace:
         after = Standing(state, before.version + len(happened), born, _offered_us(before, state, happened))
         for count, event in enumerate(happened, start=1):
             self._layer.events.append(Happened(self.version + 1, ref, before.version + count, event))
+            if isinstance(event, BodyErased) and isinstance(state, Artifact):
+                self._layer.lives[state.versions[event.version - 1].content.body.digest] = False
         self._layer.aggregates[ref] = after
         return self._reindex(before, after, lasting=ref.kind is not Kind.TASK)
 
