@@ -38,6 +38,11 @@ def test_a_task_that_still_runs_is_no_fault():
     assert (check.faults, check.without_outcome) == ([], 1)
 
 
+def test_an_outcome_whose_decision_is_gone_hides_no_task_that_runs():
+    assert checked([outcome("a", 1, FIRST)]).without_outcome == 0
+    assert checked([SECOND, LOG[2]]).without_outcome == 1
+
+
 def test_a_command_is_no_task_without_outcome():
     check = checked([FIRST, command(2), outcome("a", 3, FIRST), command(4)])
     assert (check.faults, check.records, check.receipts, check.without_outcome) == ([], 4, 3, 0)

@@ -49,7 +49,7 @@ class LogCheck:
     @property
     def without_outcome(self) -> int:
         """How many tasks still run, as far as the log tells."""
-        return len(self._decisions) - len(self._outcomes)
+        return len(self._decisions.keys() - self._outcomes)
 
     def add(self, raw: bytes) -> None:
         """Take in the next record, in canonical bytes."""

@@ -245,6 +245,36 @@ async def test_too_large_a_message_is_refused(serve, connected, inference):
     assert raised.value.kind is ErrorKind.EXHAUSTED
 
 
+@pytest.mark.parametrize("method", ["ListModels", "Generate"])
+async def test_a_message_above_the_bound_is_told_so_and_counted(serve, connected, method):
+    channel = await connected(await serve(max_message_bytes=1024))
+    before = served(method, "RESOURCE_EXHAUSTED")
+    told = error_of_call(await refused(channel, f"/{METHOD}/{method}", b" " * 1025))
+    assert (told.code, told.kind, told.retryable) == ("body_too_large", ErrorKind.TOO_LARGE, False)
+    assert "1024 bytes" in told.message
+    assert await counted(method, "RESOURCE_EXHAUSTED", before + 1)
+
+
+async def test_a_message_at_the_bound_is_read(serve, connected, inference):
+    stub = pb_grpc.InferenceServiceStub(await connected(await serve(max_message_bytes=1024)))
+    seen = []
+
+    async def generate(request, _context):
+        seen.append(request.ByteSize())
+        yield pb.GenerateResponse()
+
+    inference.generate = generate
+    _ = [answer async for answer in stub.Generate(pb.GenerateRequest(model="m" * 1021))]
+    assert seen == [1024]
+
+
+async def test_a_message_above_the_bound_is_refused_in_a_stream_of_them(serve, connected):
+    channel = await connected(await serve(max_message_bytes=1024), mesh_token=None)
+    method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    asked = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+    assert error_of_call(await refused(channel, method, asked, b" " * 1025)).code == "body_too_large"
+
+
 NO_MESSAGE = b"\xff\xff\xff\xff"
 
 

@@ -38,11 +38,12 @@ _KINDS: dict[tuple[bool, bool], tuple[str, Callable[..., Handler]]] = {
 class AroundInterceptor(ServerInterceptor):
     """Runs every call inside `arounds`, the first outermost. One interceptor, for each costs every call a task step.
 
-    Handlers are coroutine functions or asynchronous generators.
+    Handlers are coroutine functions or asynchronous generators. None is given a message above `most_bytes`.
     """
 
-    def __init__(self, *arounds: Around) -> None:
+    def __init__(self, *arounds: Around, most_bytes: int) -> None:
         self._arounds = arounds
+        self._most_bytes = most_bytes
         self._made: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails) -> Any:
@@ -53,14 +54,14 @@ class AroundInterceptor(ServerInterceptor):
         method = handler_call_details.method
         made = self._made.get(method)
         if made is None or made[0] is not handler:
-            made = self._made[method] = (handler, _inside(self._arounds, method, handler))
+            made = self._made[method] = (handler, _inside(self._arounds, method, handler, self._most_bytes))
         return made[1]
 
 
-def _inside(arounds: Sequence[Around], method: str, handler: Handler) -> Handler:
+def _inside(arounds: Sequence[Around], method: str, handler: Handler, most_bytes: int) -> Handler:
     kind, make = _KINDS[handler.request_streaming, handler.response_streaming]
     call: Call = getattr(handler, kind)
-    read = _reading(method, handler.request_deserializer)
+    read = _reading(method, handler.request_deserializer, most_bytes)
     if not handler.request_streaming:
         # gRPC would read the one request before it calls us, and tell a stranger the name of a Python class.
         call, read = _with_read(read, call), None
@@ -71,12 +72,15 @@ def _inside(arounds: Sequence[Around], method: str, handler: Handler) -> Handler
     return make(call, read, handler.response_serializer)
 
 
-def _reading(method: str, read: Read | None) -> Read | None:
-    """`read`, with an error of ours where the bytes are no such message."""
+def _reading(method: str, read: Read | None, most_bytes: int) -> Read | None:
+    """`read`, with an error of ours where the bytes are no such message, or too many."""
     if read is None:
         return None
 
     def reading(data: bytes) -> Any:
+        if len(data) > most_bytes:
+            message = f"The message is larger than {most_bytes} bytes. Send less."
+            raise MetaQoreError("body_too_large", message, kind=ErrorKind.TOO_LARGE)
         try:
             return read(data)
         except DecodeError as error:

@@ -50,7 +50,7 @@ async def serve_grpc(
     the port.
     """
     server = grpc.aio.server(
-        interceptors=(AroundInterceptor(observed, told, identified(authenticate)),),
+        interceptors=(AroundInterceptor(observed, told, identified(authenticate), most_bytes=max_message_bytes),),
         options=_options(max_message_bytes),
         maximum_concurrent_rpcs=MAX_CALLS,
     )
@@ -101,7 +101,8 @@ async def _tell(checks: health_aio.HealthServicer, services: Mapping[str, Regist
 def _options(max_message_bytes: int) -> tuple[tuple[str, int], ...]:
     return (
         ("grpc.so_reuseport", 0),  # two servers on one port would share its calls, and neither would know
-        ("grpc.max_receive_message_length", max_message_bytes),
+        # gRPC refuses a larger one in words of its own, without a code: we are given some more, to tell it ourselves.
+        ("grpc.max_receive_message_length", 2 * max_message_bytes),
         ("grpc.max_send_message_length", max_message_bytes),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
