@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio  # type: ignore[attr-defined]  # its stubs lack it
 from grpc_health.v1.health_pb2 import DESCRIPTOR as HEALTH
 from grpc_health.v1.health_pb2 import HealthCheckResponse
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection_pb2_grpc
+from grpc_reflection.v1alpha.reflection import SERVICE_NAME
+from grpc_reflection.v1alpha.reflection import aio as reflection_aio  # type: ignore[attr-defined]  # as above
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.grpc.failures import told
 from metaqore_mesh.grpc.handlers import AroundInterceptor
 from metaqore_mesh.grpc.identity import Authenticator, identified
+from metaqore_mesh.grpc.methods import Methods
 from metaqore_mesh.grpc.observation import observed
 from metaqore_mesh.health import Health
 
@@ -26,7 +30,8 @@ MAX_CALLS = 4096
 
 HEALTH_INTERVAL_S = 0.5
 
-Register = Callable[[grpc.aio.Server], None]
+Register = Callable[[Any], None]
+"""Given what stands for a server, it adds a service to it; generated code has one for each service."""
 
 
 @asynccontextmanager
@@ -54,12 +59,16 @@ async def serve_grpc(
         options=_options(max_message_bytes),
         maximum_concurrent_rpcs=MAX_CALLS,
     )
+    methods = Methods()
     for register in services.values():
-        register(server)
+        register(methods)
     checks = health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    health_pb2_grpc.add_HealthServicer_to_server(checks, methods)
     health_name = HEALTH.services_by_name["Health"].full_name
-    reflection.enable_server_reflection((*services, health_name, reflection.SERVICE_NAME), server)
+    names = (*services, health_name, SERVICE_NAME)
+    reflected = reflection_aio.ReflectionServicer(names)  # type: ignore[attr-defined]
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, methods)
+    server.add_generic_rpc_handlers((methods,))
     port = _bind(server, address)
     await _tell(checks, services, ready=False)
     await server.start()
