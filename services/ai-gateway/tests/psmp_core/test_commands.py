@@ -107,6 +107,22 @@ async def test_a_merge_is_a_new_version_with_both_parents(world):
     await world.do("eve", "artifact.activate", artifact=base, version=3)
 
 
+async def test_a_dry_run_of_a_merge_keeps_no_text(world):
+    base = (await world.propose("ann", "requirements.txt", text="six\n\nnumpy\n")).changed[0].id
+    await world.do("bob", "artifact.activate", artifact=base, version=1)
+    await world.propose("ann", "requirements.txt", text="six>1\n\nnumpy\n")
+    answer = await world.propose("bob", "requirements.txt", text="six\n\nnumpy>1\n")
+    [open_], before = answer.conflicts, await world.texts()
+    chosen = {"artifact": base, "version": 3, "conflict": open_.conflict.id, "choice": "merge", "why": "both"}
+    shown = await world.do("eve", "conflict.resolve", **chosen, dry_run=True)
+    assert await world.texts() == before
+    made = await world.do("eve", "conflict.resolve", **chosen)
+    assert (made.steps, await world.texts()) == (shown.steps, before + 1)
+    assert await world.body("ann", base, 4) == b"six>1\n\nnumpy>1\n"
+    _, version = await world.psmp.readings.version(world.caller("ann"), base, 4)
+    assert {one.text for one in version.content.dependencies} == {"six>1", "numpy>1"}
+
+
 async def test_texts_that_clash_are_for_a_person_to_merge(world):
     _, b, conflict = await _clash(world)
     refused = await world.refused(

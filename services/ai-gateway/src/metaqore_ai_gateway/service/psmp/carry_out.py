@@ -236,7 +236,8 @@ class CarryOut:
     async def _resolve(self, permitted: Permitted, command: commands.ResolveConflict) -> Answer:
         found = permitted.target.conflict
         assert found is not None  # noqa: S101 - its target was found by it
-        plan = await PlanResolution(self.history, self.bodies)(command, found, permitted.who)
+        resolution = PlanResolution(self.history, self.bodies, keeps=not permitted.given.dry_run)
+        plan = await resolution(command, found, permitted.who)
         answer = await self._submit(permitted, plan.asked)
         return replace(answer, steps=plan.steps)
 

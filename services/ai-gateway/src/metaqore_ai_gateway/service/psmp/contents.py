@@ -94,9 +94,9 @@ class MakeContent:
         content = declared(wanted.declarations, body_of(stored, wanted, text), agent, wanted.provenance, found)
         return Made(await self._with_manifests(organization, wanted.artifact_name, content, text), stored.new)
 
-    async def again(self, organization: str, name: str, content: Content) -> Content:
-        """The same content, with what its manifests declare: its declarations were changed."""
-        return await self._with_manifests(organization, name, content, None)
+    async def again(self, organization: str, name: str, content: Content, text: bytes | None = None) -> Content:
+        """The same content, with what its manifests declare: its declarations were changed, or it has a new text."""
+        return await self._with_manifests(organization, name, content, text)
 
     async def by_hand(self, organization: str, name: str, content: Content) -> Content:
         """The same content without what its manifest declares: another text may declare something else."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from metaqore_ai_gateway.service.psmp.asked import NEWEST, Asked, Kind, Ref
-from metaqore_ai_gateway.service.psmp.contents import MakeContent
+from metaqore_ai_gateway.service.psmp.contents import Made, MakeContent
 from metaqore_ai_gateway.service.psmp.history_ports import History
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.merge_texts import merged_text
@@ -39,10 +39,14 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class PlanResolution:
-    """Finds out what a choice does now. The deciders say again whether it may be done, in the transaction."""
+    """Finds out what a choice does now. The deciders say again whether it may be done, in the transaction.
+
+    With `keeps` unset it keeps nothing, and says the same.
+    """
 
     history: History
     bodies: BodyStore
+    keeps: bool = True
 
     async def __call__(self, command: ResolveConflict, found: FoundConflict, who: Who) -> Resolution:
         """Raises `PsmpRefusedError` where the choice does not fit, or the texts cannot be merged."""
@@ -54,8 +58,8 @@ class PlanResolution:
         asked = [Asked(ref, chosen, command.expected_revision)]
         for step in steps:
             if step.verb == "draft":
-                content = await self._content(step, command, found, states, who)
-                asked += _offered(step, content, _text_by(choice, found, command.version, step, states), who)
+                made = await self._made(step, command, found, states, who)
+                asked += _offered(step, made, _text_by(choice, found, command.version, step, states), who)
             else:
                 asked.append(_ended(step, command.why, who))
         return Resolution(tuple(_told(step, states) for step in steps), tuple(asked))
@@ -73,16 +77,16 @@ class PlanResolution:
         state = await self.history.state(who.organization, who.project, version, Ref(Kind.ARTIFACT, name))
         return state if isinstance(state, Artifact) else Artifact()
 
-    async def _content(
+    async def _made(
         self, step: Step, command: ResolveConflict, found: FoundConflict, states: dict[str, Artifact], who: Who
-    ) -> Content:
+    ) -> Made:
         incoming = states[found.artifact].versions[command.version - 1]
         content = replace(incoming.content, provenance=_provenance(incoming, step, who))
         if Choice(command.choice) is not Choice.MERGE:
             await self._kept(who.organization, content.body.digest)
-            return content
+            return Made(content)
         standing = states[step.artifact].versions[step.version - 2]
-        stored = await self._merged(command, incoming, standing, states, who)
+        stored, text = await self._merged(command, incoming, standing, states, who)
         make = MakeContent(self.bodies)
         ours = await make.by_hand(who.organization, step.artifact, standing.content)
         theirs = await make.by_hand(who.organization, found.artifact, content)
@@ -94,7 +98,7 @@ class PlanResolution:
             dependencies=_joined(ours.dependencies, theirs.dependencies),
             sensitivity=max(stored.sensitivity, *_sensitivities(ours, theirs)).name,
         )
-        return await make.again(who.organization, step.artifact, joined)
+        return Made(await make.again(who.organization, step.artifact, joined, text), stored.new)
 
     async def _merged(
         self,
@@ -103,14 +107,17 @@ class PlanResolution:
         standing: Version,
         states: dict[str, Artifact],
         who: Who,
-    ) -> StoredBody:
+    ) -> tuple[StoredBody, bytes | None]:
+        """What stands for the merged text, and the text itself, unless it was uploaded."""
         if command.content_digest:
-            return await self._kept(who.organization, command.content_digest)
+            return await self._kept(who.organization, command.content_digest), None
         base = _ancestor(incoming, standing, states, who)
         texts = [await self._text(who.organization, one) for one in (base, standing, incoming)]
         merged = await asyncio.to_thread(merged_text, texts[0], texts[1], texts[2])
+        if not self.keeps:
+            return self.bodies.measured(who.organization, merged), merged
         sensitivity = max(_sensitivities(standing.content, incoming.content))
-        return await self.bodies.keep(who.organization, merged, sensitivity)
+        return await self.bodies.bring(who.organization, merged, sensitivity), merged
 
     async def _kept(self, organization: str, digest: str) -> StoredBody:
         stored = await self.bodies.find(organization, digest)
@@ -155,10 +162,10 @@ def _text_by(
     return frozenset().union(*authors) - {SYSTEM.name}
 
 
-def _offered(step: Step, content: Content, text_by: frozenset[str], who: Who) -> list[Asked]:
+def _offered(step: Step, made: Made, text_by: frozenset[str], who: Who) -> list[Asked]:
     ref, of = Ref(Kind.ARTIFACT, step.artifact), (who.organization, who.project, step.artifact)
-    draft = commands.Draft(who.by, who.at_us, *of, content, text_by)
-    return [Asked(ref, draft), Asked(ref, commands.Propose(who.by, who.at_us, NEWEST, ()))]
+    draft = commands.Draft(who.by, who.at_us, *of, made.content, text_by)
+    return [Asked(ref, draft, body=made.body), Asked(ref, commands.Propose(who.by, who.at_us, NEWEST, ()))]
 
 
 def _party(found: FoundConflict, artifact: Artifact) -> Party:
