@@ -227,6 +227,7 @@ async def test_what_no_database_holds_is_not_found(readings, ann, text):
         (readings.conflicts(ann, "garden", Wanted(), artifact=text), "artifact_not_found"),
         (readings.conflicts(ann, text, Wanted()), "project_not_found"),
         (readings.report(ann, text, Wanted()), "project_not_found"),
+        (readings.conflicts(ann, "garden", Wanted(), types=("path_same", text)), "conflict_type_unknown"),
         (readings.events(ann, text, 0), "project_not_found"),
         (readings.checkpoint(ann, text), "checkpoint_not_found"),
         (readings.checkpoints(ann, text, Wanted()), "project_not_found"),
@@ -235,7 +236,6 @@ async def test_what_no_database_holds_is_not_found(readings, ann, text):
     ):
         assert await refused(reading) == code
     assert (await readings.artifacts(ann, "garden", Wanted(), prefix=text)).found == ()
-    assert (await readings.conflicts(ann, "garden", Wanted(), types=(text,))).found == ()
 
 
 @pytest.mark.usefixtures("team")

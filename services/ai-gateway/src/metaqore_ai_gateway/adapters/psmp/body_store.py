@@ -73,21 +73,17 @@ class ObjectBodyStore:
         """Store a text under a key of its own, which is nowhere yet."""
         return SealedText(await self.bodies.put(organization, text), self.bodies, self.rows)
 
-    async def keep(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
-        """Seal a text and keep it."""
+    async def bring(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
+        """Seal a text for a version that is about to name it: a large one is kept, a small one is yet to be written."""
+        body = self.bodies.put_inline(organization, text)
+        if body is not None:
+            return replace(_stored(body), new=_new(body, sensitivity))
         sealed = await self.seal(organization, _whole(text))
         await sealed.keep(sensitivity)
         return sealed.stored
 
-    async def bring(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
-        """Seal a text for a version that is about to name it: a large one is kept, a small one is yet to be written."""
-        body = self.bodies.put_inline(organization, text)
-        if body is None:
-            return await self.keep(organization, text, sensitivity)
-        return replace(_stored(body), new=_new(body, sensitivity))
-
     def measured(self, organization: str, text: bytes) -> StoredBody:
-        """What `keep` would say of this text."""
+        """What `bring` would say of this text."""
         commitment = self.digests.commit(organization, text)
         return StoredBody(commitment.digest, commitment.key_id, "", commitment.size_bytes)
 

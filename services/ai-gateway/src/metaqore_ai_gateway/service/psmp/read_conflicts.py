@@ -17,7 +17,7 @@ from metaqore_ai_gateway.service.psmp.storable import storable
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.identity import Caller
 from metaqore_governance_core.psmp.blocking_report import Cause, StuckItem
-from metaqore_governance_core.psmp.conflicts.model import Severity
+from metaqore_governance_core.psmp.conflicts.model import ConflictType, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,12 @@ class ConflictReadings(ReadingSources):
         ended: bool = False,
         at: Point | None = None,
     ) -> Slice[FoundConflict]:
-        """The longest open first."""
+        """The longest open first. Raises `conflict_type_unknown` for a type that no conflict has."""
         check_scope(caller)
         size = check_size(wanted.size)
+        if not set(types) <= set(ConflictType):
+            message = f"No conflict has this type. The types are {', '.join(ConflictType)}."
+            raise MetaQoreError("conflict_type_unknown", message)
         organization = caller.organization
         question = Question("conflicts", (organization, project, severity, types, artifact, ended, at))
         place = question.place(wanted.token, int, int, str, str, str, int, int)
@@ -50,10 +53,7 @@ class ConflictReadings(ReadingSources):
             version = place[0] if place else await self._version_at(caller, within, at)
         elif within is not None:
             await self._version_at(caller, within, None)
-        known = tuple(filter(storable, types))
-        if types and not known:
-            return Slice(())
-        asked = ConflictsWanted(within, severity, known, name, ended, version)
+        asked = ConflictsWanted(within, severity, types, name, ended, version)
         after = ConflictPlace(*place[1:]) if place else None
         found = await self.conflict_rows.page(organization, asked, after, size + 1)
         shown = tuple(one for _, one in found[:size])

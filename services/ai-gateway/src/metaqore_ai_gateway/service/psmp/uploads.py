@@ -68,16 +68,12 @@ class BodyStore(Erasures, Protocol):
         """Store a text; the same one is stored once. Its media type is for the version to say."""
         ...
 
-    async def keep(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
-        """Seal a text and keep it."""
-        ...
-
     async def bring(self, organization: str, text: bytes, sensitivity: Sensitivity) -> StoredBody:
         """Seal a text for a version that is about to name it: a large one is kept, a small one is yet to be written."""
         ...
 
     def measured(self, organization: str, text: bytes) -> StoredBody:
-        """What `keep` would say of this text; it keeps nothing."""
+        """What `bring` would say of this text; it keeps nothing."""
         ...
 
     async def find(self, organization: str, digest: str) -> StoredBody | None:
