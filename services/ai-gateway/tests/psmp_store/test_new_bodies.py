@@ -80,6 +80,23 @@ async def test_the_same_text_again_takes_the_place_of_the_former_and_stays_as_se
     assert kept["sensitivity"] == Sensitivity.CRITICAL
 
 
+async def test_of_the_same_text_brought_twice_in_one_transaction_the_higher_sensitivity_stays(team, store, row):
+    high, low = Sensitivity.CRITICAL, Sensitivity.PUBLIC
+    brings = [
+        team.submission(*bringing(team, "one", new(sensitivity=high))),
+        team.submission(*bringing(team, "two", new("bodies/acme/n2", sensitivity=low))),
+    ]
+    assert not [one for one in await transact(store, brings) if isinstance(one, MetaQoreError)]
+    assert (await row())["sensitivity"] == high
+
+    drafts = [
+        bringing(team, "three", new("bodies/acme/m1", body="m", sensitivity=high))[0],
+        bringing(team, "four", new("bodies/acme/m2", body="m", sensitivity=low))[0],
+    ]
+    await team.do(*drafts)
+    assert (await row("m" * 64))["sensitivity"] == high
+
+
 async def test_an_erasure_takes_the_text_out_of_its_row_and_its_name_never_comes_back(team, kept_bodies, row):
     await team.do(*bringing(team, "one", new()))
     await team.do(team.ask("one", c.EraseBody, "law"))
