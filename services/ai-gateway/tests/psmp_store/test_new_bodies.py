@@ -157,6 +157,23 @@ async def test_projects_that_bring_and_name_the_same_texts_do_not_stand_in_each_
         assert (await row(letter * 64))["sealed"].startswith(b"sealed bodies/acme/")
 
 
+async def test_projects_that_name_and_erase_the_same_text_at_once_are_all_answered(team_of):
+    teams = [team_of(project=f"garden{at}") for at in range(6)]
+    await asyncio.gather(*(each.create() for each in teams))  # each has a connection from here on
+    for at, each in enumerate(teams):
+        await each.do(*bringing(each, "one", new(f"bodies/acme/n{at}")))
+
+    async def named(each):
+        try:
+            return await each.do(each.draft("two", body="n"))
+        except MetaQoreError as refusal:
+            return refusal.code
+
+    erasing = [each.do(each.ask("one", c.EraseBody, "law", version=1)) for each in teams]
+    results = await asyncio.gather(*(named(each) for each in teams), *erasing)
+    assert {one for one in results if isinstance(one, str)} <= {"content_missing"}
+
+
 async def test_another_organization_has_a_row_of_its_own(team, team_of, pool, row):
     await team.do(*bringing(team, "one", new()))
     other = team_of(organization="other", project="elsewhere")
