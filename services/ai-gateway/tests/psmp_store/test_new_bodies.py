@@ -80,6 +80,23 @@ async def test_the_same_text_again_takes_the_place_of_the_former_and_stays_as_se
     assert kept["sensitivity"] == Sensitivity.CRITICAL
 
 
+async def test_of_the_same_text_brought_twice_in_one_transaction_the_higher_sensitivity_stays(team, store, row):
+    high, low = Sensitivity.CRITICAL, Sensitivity.PUBLIC
+    brings = [
+        team.submission(*bringing(team, "one", new(sensitivity=high))),
+        team.submission(*bringing(team, "two", new("bodies/acme/n2", sensitivity=low))),
+    ]
+    assert not [one for one in await transact(store, brings) if isinstance(one, MetaQoreError)]
+    assert (await row())["sensitivity"] == high
+
+    drafts = [
+        bringing(team, "three", new("bodies/acme/m1", body="m", sensitivity=high))[0],
+        bringing(team, "four", new("bodies/acme/m2", body="m", sensitivity=low))[0],
+    ]
+    await team.do(*drafts)
+    assert (await row("m" * 64))["sensitivity"] == high
+
+
 async def test_an_erasure_takes_the_text_out_of_its_row_and_its_name_never_comes_back(team, kept_bodies, row):
     await team.do(*bringing(team, "one", new()))
     await team.do(team.ask("one", c.EraseBody, "law"))
@@ -138,6 +155,23 @@ async def test_projects_that_bring_and_name_the_same_texts_do_not_stand_in_each_
     await asyncio.gather(*(work(at, each) for at, each in enumerate(teams)))
     for letter in "012345":
         assert (await row(letter * 64))["sealed"].startswith(b"sealed bodies/acme/")
+
+
+async def test_projects_that_name_and_erase_the_same_text_at_once_are_all_answered(team_of):
+    teams = [team_of(project=f"garden{at}") for at in range(6)]
+    await asyncio.gather(*(each.create() for each in teams))  # each has a connection from here on
+    for at, each in enumerate(teams):
+        await each.do(*bringing(each, "one", new(f"bodies/acme/n{at}")))
+
+    async def named(each):
+        try:
+            return await each.do(each.draft("two", body="n"))
+        except MetaQoreError as refusal:
+            return refusal.code
+
+    erasing = [each.do(each.ask("one", c.EraseBody, "law", version=1)) for each in teams]
+    results = await asyncio.gather(*(named(each) for each in teams), *erasing)
+    assert {one for one in results if isinstance(one, str)} <= {"content_missing"}
 
 
 async def test_another_organization_has_a_row_of_its_own(team, team_of, pool, row):

@@ -12,6 +12,7 @@ from metaqore_ai_gateway.service.psmp.asked import Outcome, Submission
 from metaqore_ai_gateway.service.psmp.ports import ProjectStore
 from metaqore_ai_gateway.service.psmp.transact import Result, transact
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
+from metaqore_governance_core.psmp.artifact_commands import EraseBody
 
 LARGEST_SHARE: Final = 64
 """Submissions in one transaction: more of them would save little and let the first wait for the last."""
@@ -27,7 +28,8 @@ _Waiting: TypeAlias = "tuple[Submission, asyncio.Future[Result]]"
 class ProjectQueues:
     """Where submissions go. Each is answered once its transaction is committed, or not at all part of one.
 
-    One that is refused stops no other. Where a transaction fails as a whole, each of it is tried by itself.
+    One that is refused stops no other. Where a transaction fails as a whole, each of it is tried by itself. An erasure
+    shares with nobody: projects that name a text and erase it in one transaction each would wait for each other.
     """
 
     def __init__(self, store: ProjectStore) -> None:
@@ -63,7 +65,7 @@ class ProjectQueues:
             while queue:
                 # One turn of the loop, so that what became ready together goes together.
                 await asyncio.sleep(0)
-                share = [queue.popleft() for _ in range(min(len(queue), LARGEST_SHARE))]
+                share = _next_share(queue)
                 # Whoever stopped waiting before it began wants nothing any more.
                 await self._share([one for one in share if not one[1].done()])
         finally:
@@ -99,3 +101,15 @@ class ProjectQueues:
                 if error.code != _RETRY:
                     raise
         return await transact(self._store, submissions)
+
+
+def _next_share(queue: deque[_Waiting]) -> list[_Waiting]:
+    """The next that go together, in their order."""
+    share = [queue.popleft()]
+    while queue and len(share) < LARGEST_SHARE and not (_erases(share[0]) or _erases(queue[0])):
+        share.append(queue.popleft())
+    return share
+
+
+def _erases(waiting: _Waiting) -> bool:
+    return any(isinstance(asked.command, EraseBody) for asked in waiting[0].asked)

@@ -7,7 +7,7 @@ others as they were.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from metaqore_ai_gateway.service.psmp.asked import Happened, Kind, Outcome, Ref
 from metaqore_ai_gateway.service.psmp.folding import beginning, fold, is_open
@@ -97,7 +97,10 @@ class Workspace:
             self._bodies.update({digest: digest in living for digest in missing})
 
     def bring(self, body: NewBody) -> None:
-        """Let this text be there."""
+        """Let this text be there. Of those who bring the same one row is written: the most sensitive of them counts."""
+        former = self._layer.bodies.get(body.digest) or self._kept.bodies.get(body.digest)
+        if former is not None and former.sensitivity > body.sensitivity:
+            body = replace(body, sensitivity=former.sensitivity)
         self._layer.bodies[body.digest] = body
         self._layer.lives[body.digest] = True
 
