@@ -157,6 +157,21 @@ async def test_projects_that_bring_and_name_the_same_texts_do_not_stand_in_each_
         assert (await row(letter * 64))["sealed"].startswith(b"sealed bodies/acme/")
 
 
+async def test_projects_that_bring_what_the_other_is_the_first_to_name_do_not_wait_for_each_other(team_of, store):
+    ours, theirs = (team_of(project=f"garden{at}") for at in range(2))
+    await asyncio.gather(ours.create(), theirs.create())  # each has a connection from here on
+    for letters in ("01", "23", "45", "67", "89"):
+
+        def given(team, brought, named):
+            text = new(f"bodies/acme/{team.project}-{brought}", body=brought)
+            return team.submission(bringing(team, f"b{brought}", text)[0], team.draft(f"n{named}", body=named))
+
+        one, other = letters
+        both = given(ours, one, other), given(theirs, other, one)
+        results = await asyncio.gather(*(transact(store, [submission]) for submission in both))  # once, or it raises
+        assert not [refused for (refused,) in results if isinstance(refused, MetaQoreError)]
+
+
 async def test_projects_that_name_and_erase_the_same_text_at_once_are_all_answered(team_of):
     teams = [team_of(project=f"garden{at}") for at in range(6)]
     await asyncio.gather(*(each.create() for each in teams))  # each has a connection from here on

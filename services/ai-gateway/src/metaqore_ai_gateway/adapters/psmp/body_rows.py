@@ -9,6 +9,13 @@ from metaqore_ai_gateway.service.psmp.new_body import NewBody
 _COLUMNS: Final = "digest, key_id, size_bytes, name, wrapped_key, sealed, sensitivity"
 _TYPES: Final = ("text", "text", "bigint", "text", "bytea", "bytea", "smallint")
 
+LOCK_BODIES: Final = """
+select from psmp_bodies
+where organization = $1 and (digest = any ($2::text[]) or digest = any ($3::text[]) and not is_used)
+order by digest for no key update
+"""
+"""For who brings texts and is the first to name others: all in order, before the rows of either are written."""
+
 ERASE_BODIES: Final = """
 with erased as materialized (
     select digest from psmp_bodies

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
-from metaqore_ai_gateway.service.psmp.ports import Recorded
+from metaqore_ai_gateway.service.psmp.ports import Changes, Recorded
 from metaqore_ai_gateway.service.psmp.standing import Standing
+from metaqore_governance_core.psmp.artifact_events import Drafted
 from metaqore_governance_core.psmp.artifact_state import Artifact
 
 
@@ -24,6 +25,13 @@ def touched(events: Iterable[Recorded]) -> list[tuple[str, int]]:
         if one.happened.of.kind is Kind.ARTIFACT and hasattr(one.happened.event, "version")
     }
     return list(found)
+
+
+def texts_named(changes: Changes) -> list[str]:
+    """The digests of texts that new versions name without bringing them, in order."""
+    events = (one.happened.event for one in changes.events)
+    named = {event.content.body.digest for event in events if isinstance(event, Drafted)}
+    return sorted(named - changes.bodies.keys())
 
 
 def artifact_in(aggregates: Mapping[Ref, Standing], name: str) -> Artifact:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from metaqore_ai_gateway.adapters.psmp.body_rows import keep_bodies, row_of
-from metaqore_ai_gateway.adapters.psmp.changed_rows import artifact_in, columns_of, touched
+from metaqore_ai_gateway.adapters.psmp.body_rows import LOCK_BODIES, keep_bodies, row_of
+from metaqore_ai_gateway.adapters.psmp.changed_rows import artifact_in, columns_of, texts_named, touched
 from metaqore_ai_gateway.adapters.psmp.conflict_writes import ConflictWrites
 from metaqore_ai_gateway.adapters.psmp.entry_codec import encode_entries
 from metaqore_ai_gateway.adapters.psmp.history_sql import SNAPSHOT_EVERY
@@ -127,6 +127,9 @@ class ProjectWrites:
             if changes.answers:
                 await self._run(_ANSWERS, *columns_of(_answers(changes.answers)))
             return None
+        named = texts_named(changes)
+        if named and changes.bodies:
+            await self.connection.execute(LOCK_BODIES, self.organization, list(changes.bodies), named)
         gone = [row[:6] for holder, rows in changes.removed for row in _index_rows(holder, rows)]
         come = [row for holder, rows in changes.placed.items() for row in _index_rows(holder, rows)]
         together = Together(self.organization, self.project)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from metaqore_ai_gateway.adapters.psmp.body_rows import ERASE_BODIES
-from metaqore_ai_gateway.adapters.psmp.changed_rows import artifact_in, columns_of
+from metaqore_ai_gateway.adapters.psmp.changed_rows import artifact_in, columns_of, texts_named
 from metaqore_ai_gateway.service.psmp.ids import artifact_id
 from metaqore_ai_gateway.service.psmp.ports import Changes
 from metaqore_governance_core.psmp.artifact_events import Amended, Drafted
@@ -83,9 +83,8 @@ class ProvenanceWrites:
         ]
         if rows:
             await self._run(_MADE, *columns_of(rows))
-        named = {content.body.digest for content in contents.values()} - changes.bodies.keys()
-        if named:
-            await self.connection.execute(_USE_BODIES, self.organization, sorted(named))
+        if named := texts_named(changes):
+            await self.connection.execute(_USE_BODIES, self.organization, named)
 
     async def _run(self, statement: str, *columns: list[object]) -> None:
         await self.connection.execute(statement, self.organization, self.project, *columns)
