@@ -166,3 +166,27 @@ async def failing(connection, text):  # noqa: ARG001 - held by the frame alone
     with suppress(ExchangeError):
         await connection.head()
         await connection.read_all(1000)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"no HTTP\r\n\r\n", HEAD + b"AAbehind", HEAD + b"A", b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000, b""],
+    ids=["no HTTP", "too much", "too little", "too large a head", "nothing"],
+)
+async def test_a_connection_that_is_closed_leaves_nothing_to_the_collector(answer):
+    async with server(answer) as pool:
+        gc.disable()
+        try:
+            connection = await pool.connect(1)
+            connection.send(b"GET / HTTP/1.1\r\nhost: there\r\n\r\n", connection.now() + 0.2)
+            with suppress(ExchangeError):
+                await connection.head()
+                await connection.read_all(1000)
+            pool.give_back(connection)
+            pool.close()
+            known = weakref.ref(connection)
+            del connection
+            await asyncio.sleep(0.1)
+            assert known() is None
+        finally:
+            gc.enable()

@@ -80,11 +80,11 @@ class Http1Connection(asyncio.Protocol):
 
     def send(self, request: bytes, deadline: float) -> None:
         """Begin an exchange. After `deadline`, on the loop's clock, every wait raises `ExchangeTimeoutError`."""
-        assert self._transport is not None  # noqa: S101 - set before create_connection returns
         if self._complete:
             self._reset()
         self._limit(deadline)
-        self._transport.write(request)
+        if self._transport is not None:  # else it is lost already, as whoever waits is told
+            self._transport.write(request)
 
     async def head(self) -> int:
         """The status of the answer; `headers` has the rest, names in lower case. Raises `ExchangeError`."""
@@ -182,6 +182,9 @@ class Http1Connection(asyncio.Protocol):
         if self._has_head and not self._framed and not self._complete:
             self.on_message_complete()
         self._fail(ExchangeError("the connection was closed", nothing_received=not self._started))
+        # Both know this connection, too: all that it received would stay until the collector comes.
+        del self._parser
+        self._transport = None
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser."""
