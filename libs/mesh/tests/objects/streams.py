@@ -1,6 +1,16 @@
 """Streams of bytes, and rows that keep bodies."""
 
+from metaqore_governance_core.records import Commitment
+
 LIMIT = 3_000_000
+
+ALTERED_ROWS = [
+    {"organization": "org_b"},
+    {"text": Commitment("0" * 64, "0" * 16, 4)},
+    {"name": "bodies/org_a/other"},
+    {"wrapped_key": b""},
+]
+"""What of a `Body` of `org_a` may have been altered: its key opens for none of them."""
 
 
 async def stream(*chunks):

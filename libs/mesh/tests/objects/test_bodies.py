@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metaqore_governance_core.records import Commitment
 from metaqore_mesh.keys import DigestKeys
 from metaqore_mesh.objects import (
     Bodies,
@@ -30,7 +29,7 @@ from metaqore_mesh.objects.segments import SEALED_SEGMENT_BYTES, SEGMENT_BYTES
 
 from .contract import names
 from .servers import bucket, ready
-from .streams import LIMIT, Rows, joined, stream
+from .streams import ALTERED_ROWS, LIMIT, Rows, joined, stream
 
 ORG = "org_a"
 LARGE = os.urandom(2_500_000)
@@ -279,15 +278,7 @@ async def test_what_is_read_before_the_damage_is_unaltered(at_home):
     assert await joined(bodies.read(body, 0, 100)) == LARGE[:100]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"organization": "org_b"},
-        {"text": Commitment("0" * 64, "0" * 16, 4)},
-        {"name": "bodies/org_a/other"},
-        {"wrapped_key": b""},
-    ],
-)
+@pytest.mark.parametrize("change", ALTERED_ROWS)
 async def test_a_row_that_was_altered_is_refused(at_home, change):
     bodies, _ = at_home
     body = await bodies.put(ORG, stream(b"text"))

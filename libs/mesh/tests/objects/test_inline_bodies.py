@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaqore_governance_core.records import Commitment
 from metaqore_mesh.keys import DigestKeys
 from metaqore_mesh.objects import Bodies, BodyDamaged, BodyKeyRefused, BodyKeys, DirectoryObjects, collect_orphans
 from metaqore_mesh.objects.segments import SEGMENT_BYTES
 
 from .contract import names
-from .streams import LIMIT, Rows, joined, stream
+from .streams import ALTERED_ROWS, LIMIT, Rows, joined, stream
 
 ORG = "org_a"
 INLINE = 5_000
@@ -91,15 +90,7 @@ async def test_its_erasure_and_the_collector_leave_the_store_alone(bodies, objec
     assert list(rows.kept.values()) == [other]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"organization": "org_b"},
-        {"text": Commitment("0" * 64, "0" * 16, 4)},
-        {"name": "bodies/org_a/other"},
-        {"wrapped_key": b""},
-    ],
-)
+@pytest.mark.parametrize("change", ALTERED_ROWS)
 async def test_a_row_that_was_altered_is_refused(bodies, change):
     body = bodies.put_inline(ORG, b"text")
     with pytest.raises(BodyKeyRefused):
