@@ -5,9 +5,11 @@ import contextlib
 from collections import defaultdict
 
 import pytest
+from looking import until
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
-from metaqore_ai_gateway.adapters.psmp import relay
+from metaqore_ai_gateway.adapters.psmp import held_back, relay
 from metaqore_ai_gateway.adapters.psmp.relay import EventRelay
 
 
@@ -33,12 +35,6 @@ async def relaying(url, consumer, name="feed"):
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 @pytest.fixture
 async def two(team, team_of):
     other = team_of(organization="other")
@@ -50,7 +46,7 @@ async def test_events_of_all_organizations_come_in_the_order_of_their_projects(t
     consumer = Consumer()
     async with relaying(psmp_url, consumer):
         await asyncio.gather(*(team.propose(f"a{at}") for at in range(10) for team in two))
-        await until(lambda: sum(map(len, consumer.versions.values())) == 42)
+        await until(lambda: sum(map(len, consumer.versions.values())) == 42, seen=lambda: dict(consumer.versions))
     assert dict(consumer.versions) == {("acme", "garden"): list(range(1, 22)), ("other", "garden"): list(range(1, 22))}
 
 
@@ -65,6 +61,24 @@ async def test_an_open_transaction_holds_back_what_comes_after_it(two, store, ps
             await asyncio.sleep(0.4)
             assert consumer.versions["other", "garden"] == [1]
         await until(lambda: consumer.versions["other", "garden"] == [1, 2, 3])
+    assert team
+
+
+async def test_a_transaction_that_stays_open_is_named_and_the_lag_grows(two, store, psmp_url, monkeypatch):
+    monkeypatch.setattr(held_back, "LONG_S", 0.5)
+    consumer = Consumer()
+    team, other = two
+    with capture_logs() as lines:
+        async with relaying(psmp_url, consumer):
+            await until(lambda: len(consumer.versions) == 2)
+            async with store.open("acme", "garden") as held:
+                blocking = await held.connection.fetchval("select pg_current_xact_id()::text")
+                await other.propose("later")
+                await until(lambda: lag_s() > 1)
+            await until(lambda: consumer.versions["other", "garden"] == [1, 2, 3])
+            await until(lambda: lag_s() == 0)
+    told = [line for line in lines if line["event"] == "psmp.events_held_back"]
+    assert [(line["transaction"], line["consumer"]) for line in told] == [(blocking, "feed")]
     assert team
 
 

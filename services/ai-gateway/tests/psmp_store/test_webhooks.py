@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import asyncpg
 import pytest
+from looking import until
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from metaqore_ai_gateway.adapters.psmp import webhook_fan_out
@@ -58,9 +59,7 @@ def relay(pool, psmp_url):
             seen.extend(events)
 
         running = asyncio.create_task(EventRelay(psmp_url, CONSUMER, give, "test", interval_s=0.05).run())
-        async with asyncio.timeout(20):
-            while len(seen) < versions:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(seen) >= versions, seen=lambda: [one.id for one in seen])
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

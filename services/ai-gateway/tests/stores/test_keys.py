@@ -3,6 +3,7 @@ import stat
 
 import asyncpg
 import pytest
+from looking import until
 
 from metaqore_ai_gateway.adapters.keys_first import make_first_key
 from metaqore_ai_gateway.adapters.keys_ring import SnapshotKeyRing
@@ -22,12 +23,6 @@ async def ring_of(pool) -> SnapshotKeyRing:
     ring = SnapshotKeyRing(pool)
     await ring.refresh()
     return ring
-
-
-async def until(condition, within_s=20.0):
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 class TestFirstKey:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from metaqore_ai_gateway.adapters.psmp.event_wakeup import Wakeup, listening, seeing_all
-from metaqore_ai_gateway.adapters.psmp.relay import LARGEST_BATCH_BYTES, MORE, NEXT, relayed
+from metaqore_ai_gateway.adapters.psmp.relay import LARGEST_BATCH_BYTES, NEXT, WAITING, relayed
 from metaqore_ai_gateway.service.psmp.watch_hub import WatchHub
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.database.errors import database_errors
@@ -69,9 +69,9 @@ class EventTail:
         assert self._place is not None  # noqa: S101 - set before anything is followed
         async with seeing_all(connection):
             rows = await connection.fetch(NEXT, *self._place, self.batch, LARGEST_BATCH_BYTES)
-            more = bool(rows) or await connection.fetchval(MORE, *self._place)
+            waiting = None if rows else await connection.fetchrow(WAITING, *self._place)
         if rows:
             self.hub.publish([relayed(row) for row in rows])
             self._place = rows[-1]["transaction_id"], rows[-1]["position"]
             return
-        await wakeup.wait(_GATED_S if more else self.interval_s)
+        await wakeup.wait(self.interval_s if waiting is None else _GATED_S)

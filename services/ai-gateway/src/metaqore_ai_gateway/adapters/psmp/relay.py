@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from metaqore_ai_gateway.adapters.psmp.event_wakeup import listening, seeing_all
+from metaqore_ai_gateway.adapters.psmp.held_back import HeldBack
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_ai_gateway.service.psmp.relayed import Relayed
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
@@ -58,13 +59,15 @@ select * from (
 """
 """The events behind a place, in order: at most so many, and of so many bytes."""
 
-# In order, though nobody needs that: else the planner, who expects a third of all events behind any place, reads the
-# whole table to find one, and nearly always none is there.
-MORE: Final = """
-select true from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint)
+# In order, or else the planner, who expects a third of all events behind any place, reads the whole table to find one,
+# and nearly always none is there.
+WAITING: Final = """
+select (extract(epoch from clock_timestamp()) * 1000000)::bigint - recorded_us as age_us,
+    pg_snapshot_xmin(pg_current_snapshot())::text as oldest
+from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint)
 order by transaction_id, position limit 1
 """
-"""Whether any event is behind a place."""
+"""The first event behind a place, whether it may be given or not, and the oldest transaction that is open."""
 _TAKEN: Final = """
 insert into psmp_relay_positions (consumer, transaction_id, position) values ($1, $2::text::xid8, $3)
 on conflict (consumer) do update set transaction_id = excluded.transaction_id, position = excluded.position
@@ -106,11 +109,12 @@ class EventRelay:
                 _LAG.labels(self.consumer).set(0)
                 while not await connection.fetchval(_LOCK, self.consumer):  # noqa: ASYNC110 - another process has it
                     await asyncio.sleep(self.interval_s)
-                place = await self._place(connection)
+                place, held_back = await self._place(connection), HeldBack(self.consumer)
                 while True:
                     wakeup.reset()
-                    place, more = await self._empty(connection, place)
-                    await wakeup.wait(_GATED_S if more else self.interval_s)
+                    place, waiting = await self._empty(connection, place)
+                    held_back.look(None if waiting is None else waiting["oldest"])
+                    await wakeup.wait(self.interval_s if waiting is None else _GATED_S)
 
     async def _place(self, connection: Connection) -> tuple[str, int]:
         async with seeing_all(connection):
@@ -124,20 +128,22 @@ class EventRelay:
             row = await connection.fetchrow(_PLACE, self.consumer)
         return ("0", 0) if row is None else (row["transaction_id"], row["position"])
 
-    async def _empty(self, connection: Connection, place: tuple[str, int]) -> tuple[tuple[str, int], bool]:
-        """Give all that may be given; whether more waits for a transaction to end."""
+    async def _empty(
+        self, connection: Connection, place: tuple[str, int]
+    ) -> tuple[tuple[str, int], asyncpg.Record | None]:
+        """Give all that may be given; what then still waits for a transaction to end."""
         taken = 0
         while True:
             async with seeing_all(connection):
                 if taken:
                     await connection.execute(_TAKEN, self.consumer, *place)
                 rows = await connection.fetch(NEXT, *place, self.batch, LARGEST_BATCH_BYTES)
-                more = not rows and bool(await connection.fetchval(MORE, *place))
+                waiting = None if rows else await connection.fetchrow(WAITING, *place)
             _GIVEN.labels(self.consumer).inc(taken)
+            first = rows[0] if rows else waiting
+            _LAG.labels(self.consumer).set(0 if first is None else max(first["age_us"], 0) / 1e6)
             if not rows:
-                _LAG.labels(self.consumer).set(0)
-                return place, more
-            _LAG.labels(self.consumer).set(max(rows[0]["age_us"], 0) / 1e6)
+                return place, waiting
             await self.give([relayed(row) for row in rows])
             place, taken = (rows[-1]["transaction_id"], rows[-1]["position"]), len(rows)
             if len(rows) < self.batch:

@@ -1,0 +1,15 @@
+"""Waiting for what something else does."""
+
+import asyncio
+
+
+async def until(condition, *, seen=lambda: None, looks=1000, every_s=0.02):
+    """Return once `condition` holds; an AssertionError with what was `seen` where it does not after so many looks.
+
+    Looks are counted, not seconds: a machine that stood still has looked at nothing.
+    """
+    for _ in range(looks):
+        if condition():
+            return
+        await asyncio.sleep(every_s)
+    raise AssertionError(f"not after {looks} looks; seen: {seen()}")
