@@ -31,6 +31,8 @@ def parse(**changes):
         ({"messages": [{"content": "hi"}]}, "invalid_type", "messages[0].role"),
         ({"messages": [{"role": "wizard", "content": "hi"}]}, "invalid_type", "messages[0].role"),
         ({"messages": [{"role": "user", "content": 7}]}, "invalid_type", "messages[0].content"),
+        ({"messages": [{"role": "user"}]}, "invalid_type", "messages[0].content"),
+        ({"messages": [{"role": "tool", "content": None}]}, "invalid_type", "messages[0].content"),
         ({"messages": [*CHAT["messages"], {"role": 1}]}, "invalid_type", "messages[1].role"),
         ({"stream": "yes"}, "invalid_type", "stream"),
         ({"stream": 1}, "invalid_type", "stream"),

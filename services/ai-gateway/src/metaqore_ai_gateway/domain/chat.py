@@ -148,7 +148,7 @@ def _check_message(message: Any, index: int) -> None:
     role = message.get("role")
     if type(role) is not str or role not in _ROLES:
         raise _mistyped(f"messages[{index}].role", f"one of {', '.join(_ROLES)}")
-    if type(message.get("content", "")) not in _CONTENT:
+    if type(message.get("content")) not in (_CONTENT_OF_CALLS if role == "assistant" else _CONTENT):
         raise _mistyped(f"messages[{index}].content", "a string or a list")
 
 
@@ -157,7 +157,9 @@ def _mistyped(param: str, wanted: str) -> InvalidChatError:
 
 
 _ROLES: Final = get_args(ChatMessage.model_fields["role"].annotation)
-_CONTENT: Final = (str, list, type(None))
+_CONTENT: Final = (str, list)
+_CONTENT_OF_CALLS: Final = (*_CONTENT, type(None))
+"""A model that calls tools need not say anything."""
 _NUMBERS: Final = (int, float)
 
 
