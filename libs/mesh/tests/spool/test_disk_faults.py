@@ -5,11 +5,13 @@ import contextlib
 import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from metaqore_mesh.spool import SpoolFailed, SpoolLocked
 from metaqore_mesh.spool.disk import PosixDisk
+from metaqore_mesh.spool.segments import segment_paths
 
 
 class StalledDisk(PosixDisk):
@@ -174,6 +176,28 @@ async def test_a_segment_that_cannot_be_made_is_a_fault(make):
     await spool.close()
     again = await make.spool()
     assert again.durable_through == acknowledged
+
+
+async def test_a_close_that_fails_is_a_fault_and_closes_no_file_twice(make):
+    """By then its number may be another file's, or a connection's."""
+    closed = []
+
+    class Failing(PosixDisk):
+        def close(self, descriptor):
+            closed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            super().close(descriptor)
+            if len(closed) == 1:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async def fill(spool):
+        for n in range(100):
+            await spool.append("org_a", make.decision(n))
+
+    spool = await make.spool(limits={"segment_bytes": 2_000, "disk_bytes": 100_000}, disk=Failing())
+    with pytest.raises(SpoolFailed, match="Input/output error"):
+        await fill(spool)
+    await spool.close()
+    assert closed == segment_paths(make.directory)
 
 
 async def test_the_kernels_own_enospc_is_a_fault_and_a_restart_finds_all_that_was_acknowledged(make):

@@ -205,7 +205,7 @@ class Committer:
     def _open_segment(self, first_sequence: int, snapshot: WriterState) -> Segment:
         path = segment_path(self._directory, first_sequence)
         content = frame(header(self._writer, snapshot))
-        descriptor = self._disk.create(path, content)
-        self._disk.close(self._descriptor)
-        self._descriptor, self._end = descriptor, len(content)
+        full, self._descriptor = self._descriptor, self._disk.create(path, content)
+        self._end = len(content)
+        self._disk.close(full)  # last: a close that fails has closed all the same, and must not be tried again
         return Segment(first_sequence, path, self._end)
