@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 GATHER_S = 3.0  # far above what a slow machine takes for a group
 
@@ -23,8 +22,7 @@ async def test_while_several_come_at_a_time_a_group_waits_for_more(make):
 
 
 async def test_one_that_comes_alone_does_not_wait(make):
-    spool = await make.spool(limits={"gather_s": GATHER_S})
-    for number in range(3):
-        started = time.monotonic()
-        await spool.append("org_a", make.decision(f"alone-{number}"))
-        assert time.monotonic() - started < GATHER_S
+    spool = await make.spool(limits={"gather_s": 3600.0})
+    async with asyncio.timeout(60):
+        for number in range(3):
+            await spool.append("org_a", make.decision(f"alone-{number}"))
