@@ -119,3 +119,40 @@ async def test_large_events_are_given_few_at_once(team, psmp_url, monkeypatch):
     async with relaying(psmp_url, consumer):
         await until(lambda: len(given) == 3)
     assert given == [[1], [2], [3]]
+
+
+async def test_whoever_waits_for_its_turn_tells_that_the_one_that_works_hangs(team, psmp_url, monkeypatch):
+    monkeypatch.setattr(held_back, "LONG_S", 0.5)
+    await team.propose("one")
+    hanging, consumer, began = Consumer(), Consumer(), asyncio.Event()
+
+    async def hang(_):
+        began.set()
+        await asyncio.Event().wait()
+
+    hanging.take = hang
+    async with contextlib.AsyncExitStack() as stack:
+        lines = stack.enter_context(capture_logs())
+        async with relaying(psmp_url, hanging):
+            await began.wait()
+            await stack.enter_async_context(relaying(psmp_url, consumer))
+            await until(lambda: lag_s() > 1)
+        await until(lambda: consumer.versions["acme", "garden"] == [1, 2, 3])
+        await until(lambda: lag_s() == 0)
+    told = [line for line in lines if line["event"] == "psmp.relay_hangs"]
+    assert [line["consumer"] for line in told] == ["feed"]
+
+
+async def test_whoever_waits_for_its_turn_blames_no_one_for_an_open_transaction(two, store, psmp_url, monkeypatch):
+    monkeypatch.setattr(held_back, "LONG_S", 0.3)
+    consumer = Consumer()
+    _, other = two
+    with capture_logs() as lines:
+        async with relaying(psmp_url, consumer), relaying(psmp_url, consumer):
+            await until(lambda: len(consumer.versions) == 2)
+            async with store.open("acme", "garden") as held:
+                await held.connection.fetchval("select pg_current_xact_id()::text")
+                await other.propose("later")
+                await until(lambda: lag_s() > 1)
+            await until(lambda: consumer.versions["other", "garden"] == [1, 2, 3])
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["psmp.events_held_back"]

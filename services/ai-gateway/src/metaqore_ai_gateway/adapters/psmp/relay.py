@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 _GIVEN: Final = Counter("metaqore_psmp_relayed_events_total", "Events that a consumer has taken.", ["consumer"])
 _LAG: Final = Gauge(
     "metaqore_psmp_relay_lag_seconds",
-    "Age of the first event that a consumer has not taken, at its last look; 0 where another process works.",
+    "Age of the first event that a consumer has not taken, at this process's last look, whichever process works.",
     ["consumer"],
 )
 
@@ -63,11 +63,12 @@ select * from (
 # and nearly always none is there.
 WAITING: Final = """
 select (extract(epoch from clock_timestamp()) * 1000000)::bigint - recorded_us as age_us,
-    pg_snapshot_xmin(pg_current_snapshot())::text as oldest
+    pg_snapshot_xmin(pg_current_snapshot())::text as oldest, transaction_id::text,
+    transaction_id < pg_snapshot_xmin(pg_current_snapshot()) as is_free
 from psmp_events where (transaction_id, position) > ($1::text::xid8, $2::bigint)
 order by transaction_id, position limit 1
 """
-"""The first event behind a place, whether it may be given or not, and the oldest transaction that is open."""
+"""The first event behind a place, whether it may be given (`is_free`), and the oldest transaction that is open."""
 _TAKEN: Final = """
 insert into psmp_relay_positions (consumer, transaction_id, position) values ($1, $2::text::xid8, $3)
 on conflict (consumer) do update set transaction_id = excluded.transaction_id, position = excluded.position
@@ -106,15 +107,27 @@ class EventRelay:
     async def _lead(self) -> None:
         with database_errors():
             async with listening(self.url, f"{self.name}-psmp-relay") as (connection, wakeup):
-                _LAG.labels(self.consumer).set(0)
-                while not await connection.fetchval(_LOCK, self.consumer):  # noqa: ASYNC110 - another process has it
-                    await asyncio.sleep(self.interval_s)
+                await self._turn(connection)
                 place, held_back = await self._place(connection), HeldBack(self.consumer)
                 while True:
                     wakeup.reset()
                     place, waiting = await self._empty(connection, place)
                     held_back.look(None if waiting is None else waiting["oldest"])
                     await wakeup.wait(self.interval_s if waiting is None else _GATED_S)
+
+    async def _turn(self, connection: Connection) -> None:
+        """Return with the lock. While another process has it: one that hangs tells nobody, so this one does."""
+        hangs = HeldBack(self.consumer, "psmp.relay_hangs")
+        while not await connection.fetchval(_LOCK, self.consumer):
+            place = await self._place(connection)
+            async with seeing_all(connection):
+                waiting = await connection.fetchrow(WAITING, *place)
+            self._behind(waiting)
+            hangs.look(waiting["transaction_id"] if waiting is not None and waiting["is_free"] else None)
+            await asyncio.sleep(self.interval_s)
+
+    def _behind(self, first: asyncpg.Record | None) -> None:
+        _LAG.labels(self.consumer).set(0 if first is None else max(first["age_us"], 0) / 1e6)
 
     async def _place(self, connection: Connection) -> tuple[str, int]:
         async with seeing_all(connection):
@@ -140,8 +153,7 @@ class EventRelay:
                 rows = await connection.fetch(NEXT, *place, self.batch, LARGEST_BATCH_BYTES)
                 waiting = None if rows else await connection.fetchrow(WAITING, *place)
             _GIVEN.labels(self.consumer).inc(taken)
-            first = rows[0] if rows else waiting
-            _LAG.labels(self.consumer).set(0 if first is None else max(first["age_us"], 0) / 1e6)
+            self._behind(rows[0] if rows else waiting)
             if not rows:
                 return place, waiting
             await self.give([relayed(row) for row in rows])
