@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from metaqore_governance_core.errors import MetaQoreError
+from metaqore_mesh.database.pool import open_pool
 from metaqore_mesh.embedded import account
 from metaqore_mesh.embedded.databases import (
     AUDITOR,
@@ -89,6 +90,8 @@ async def test_over_tcp_a_password_is_asked(server):
         assert await query(f"postgresql://{GATEWAY}:it's@{host}", "select 1") == 1
         with pytest.raises(asyncpg.InvalidPasswordError):
             await query(f"postgresql://{GATEWAY}:wrong@{host}", "select 1")
+        async with open_pool(f"postgresql://{GATEWAY}:it's@{host}", name="test") as pool:
+            assert await pool.fetchval("show tcp_user_timeout") == "60000"  # TCP alone takes it
 
 
 async def test_it_starts_again_after_everything_was_killed(server, until):

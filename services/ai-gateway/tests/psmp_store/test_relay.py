@@ -139,7 +139,7 @@ async def test_whoever_waits_for_its_turn_tells_that_the_one_that_works_hangs(te
             await until(lambda: lag_s() > 1)
         await until(lambda: consumer.versions["acme", "garden"] == [1, 2, 3])
         await until(lambda: lag_s() == 0)
-    told = [line for line in lines if line["event"] == "psmp.relay_hangs"]
+    told = [line for line in lines if line["event"] == "psmp.relay_stalled"]
     assert [line["consumer"] for line in told] == ["feed"]
 
 

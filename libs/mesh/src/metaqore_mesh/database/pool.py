@@ -79,10 +79,12 @@ def server_settings(name: str, statement_timeout_s: float, lock_timeout_s: float
         # A transaction that is forgotten would hold back vacuum and every outbox relay of the server.
         "idle_in_transaction_session_timeout": f"{int(statement_timeout_s * 1000)}",
         "jit": "off",  # our statements are short, and compiling them is not
-        # A client that is gone without a word keeps its locks for a minute, not for two hours (TCP only).
+        # A client that is gone without a word keeps its locks for a minute, not for two hours (TCP only). No probe goes
+        # out while an answer or a notification waits for its ack: that has a bound of its own.
         "tcp_keepalives_idle": "30",
         "tcp_keepalives_interval": "10",
         "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "60000",
     }
 
 

@@ -117,7 +117,7 @@ class EventRelay:
 
     async def _turn(self, connection: Connection) -> None:
         """Return with the lock. While another process has it: one that hangs tells nobody, so this one does."""
-        hangs = HeldBack(self.consumer, "psmp.relay_hangs")
+        hangs = HeldBack(self.consumer, "psmp.relay_stalled")
         while not await connection.fetchval(_LOCK, self.consumer):
             place = await self._place(connection)
             async with seeing_all(connection):
