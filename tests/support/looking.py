@@ -3,10 +3,11 @@
 import asyncio
 
 
-async def until(condition, *, seen=lambda: None, looks=1000, every_s=0.02):
+async def until(condition, *, seen=lambda: None, looks=3000, every_s=0.02):
     """Return once `condition` holds; an AssertionError with what was `seen` where it does not after so many looks.
 
-    Looks are counted, not seconds: a machine that stood still has looked at nothing.
+    They take a minute: longer than a statement to the database may hang before the mesh gives it up and goes on. Looks
+    are counted, not seconds: a machine that stood still has looked at nothing.
     """
     for _ in range(looks):
         if condition():

@@ -254,7 +254,7 @@ async def test_what_is_committed_reaches_the_topic_in_order_and_at_least_once(cr
         events = await world.psmp.readings.events(world.caller("ann"), crash.project, 0)
         last = len(events)
         relay = asyncio.create_task(world.psmp.work[0]())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await whole.wait()
         relay.cancel()
         await asyncio.gather(relay, return_exceptions=True)

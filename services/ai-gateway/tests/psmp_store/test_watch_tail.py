@@ -36,7 +36,7 @@ async def watching(hub, organization="acme"):
 
 async def versions(watcher, count):
     found = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(found) < count:
             found += [one.version for one in await watcher.take()]
     return found
