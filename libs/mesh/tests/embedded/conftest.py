@@ -1,7 +1,6 @@
 import asyncio
 import signal
 import sys
-import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -22,15 +21,6 @@ def script(name, code=SLEEPER, **changes):
         return tied([sys.executable, "-c", code], death_signal=signal.SIGKILL)
 
     return Part(name=name, command=command, **({"stop_timeout_s": 5.0} | changes))
-
-
-async def until(condition, timeout_s=60.0):
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
-    return found
 
 
 class Watched:
@@ -57,11 +47,6 @@ class Watched:
 @pytest.fixture(name="script")
 def make_script():
     return script
-
-
-@pytest.fixture(name="until")
-def wait_until():
-    return until
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from looking import until
 
 from metaqore_governance_core.contracts.topics import TOPICS
 from metaqore_mesh.embedded.control import status
@@ -59,7 +60,7 @@ async def test_databases_and_topics_are_there_when_they_are_ready(supervising, p
         assert len(run.mesh_id.read_text().strip()) == 26
 
 
-async def test_topics_are_made_again_after_the_broker_alone_died(supervising, plan, foundations, run, until):
+async def test_topics_are_made_again_after_the_broker_alone_died(supervising, plan, foundations, run):
     async with supervising(*foundations) as watched:
         process_of(run, "broker").end(signal.SIGKILL)
         await until(lambda: watched.readied("broker", 2))
@@ -67,7 +68,7 @@ async def test_topics_are_made_again_after_the_broker_alone_died(supervising, pl
         assert watched.states("postgres").count(PartState.RESTARTING) == 0
 
 
-async def test_the_database_comes_back_after_it_died(supervising, plan, foundations, run, until):
+async def test_the_database_comes_back_after_it_died(supervising, plan, foundations, run):
     async with supervising(*foundations) as watched:
         process_of(run, "postgres").end(signal.SIGKILL)
         await until(lambda: watched.readied("postgres", 2))
@@ -98,7 +99,7 @@ def apart(plan):
     process.wait()
 
 
-async def test_they_die_with_a_killed_supervisor_and_start_again(apart, plan, foundations, *, run, until, supervising):
+async def test_they_die_with_a_killed_supervisor_and_start_again(apart, plan, foundations, *, run, supervising):
     await until(lambda: run.mesh_json.exists() and read_mesh(run.path).state is MeshState.RUNNING)
     processes = [process_of(run, "postgres"), process_of(run, "broker")]
     backends = [Process.of(pid) for pid in _children(processes[0].pid)]

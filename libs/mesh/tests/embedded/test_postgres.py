@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from looking import until
 
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_mesh.database.pool import open_pool
@@ -94,7 +95,7 @@ async def test_over_tcp_a_password_is_asked(server):
             assert await pool.fetchval("show tcp_user_timeout") == "60000"  # TCP alone takes it
 
 
-async def test_it_starts_again_after_everything_was_killed(server, until):
+async def test_it_starts_again_after_everything_was_killed(server):
     async with running(server) as process:
         await make_databases(server.url("postgres", role=ADMIN), [GATEWAY])
         await query(server.url(GATEWAY), "create table kept as select 7 as n")

@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+from looking import until
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.control import status, stop
@@ -39,7 +40,7 @@ async def test_parts_start_in_order_and_stop_in_reverse(supervising, run, script
     assert read_mesh(run.path).state is MeshState.STOPPED
 
 
-async def test_a_part_that_dies_is_started_again_after_a_growing_wait(supervising, run, script, until):
+async def test_a_part_that_dies_is_started_again_after_a_growing_wait(supervising, run, script):
     async with supervising(script("one"), script("two")) as watched:
         for death in (1, 2, 3):
             os.kill(pid_of(run, "one"), signal.SIGKILL)
@@ -50,16 +51,16 @@ async def test_a_part_that_dies_is_started_again_after_a_growing_wait(supervisin
         assert next(part.restarts for part in read_mesh(run.path).parts if part.name == "one") == 3
 
 
-async def test_a_part_that_dies_is_started_again_though_nobody_can_be_told(supervising, run, script, until):
+async def test_a_part_that_dies_is_started_again_though_nobody_can_be_told(supervising, run, script):
     async with supervising(script("one")) as watched:
         watched.cannot_be_told = OSError(errno.ENOSPC, "No space left on device")
         for death in (1, 2):
             os.kill(pid_of(run, "one"), signal.SIGKILL)
-            await until(lambda death=death: watched.readied("one", death + 1), timeout_s=10)
+            await until(lambda death=death: watched.readied("one", death + 1), looks=500)
     assert read_mesh(run.path).state is MeshState.STOPPED
 
 
-async def test_the_rest_of_a_dead_parts_group_dies_too(supervising, run, tmp_path, script, until):
+async def test_the_rest_of_a_dead_parts_group_dies_too(supervising, run, tmp_path, script):
     child = tmp_path / "child"
     code = textwrap.dedent(f"""
         import os, pathlib, time
@@ -118,7 +119,7 @@ async def test_what_must_settle_is_tried_until_it_does(supervising, script):
         assert len(tries) == 3
 
 
-async def test_a_part_that_ignores_its_signal_is_killed_after_its_time(supervising, tmp_path, script, until):
+async def test_a_part_that_ignores_its_signal_is_killed_after_its_time(supervising, tmp_path, script):
     mark = tmp_path / "deaf"
     code = f"import signal, pathlib, time; signal.signal(15, signal.SIG_IGN); pathlib.Path({str(mark)!r}).touch()"
     async with supervising(script("one", f"{code}; time.sleep(600)", stop_timeout_s=0.2)) as watched:
@@ -126,7 +127,7 @@ async def test_a_part_that_ignores_its_signal_is_killed_after_its_time(supervisi
     assert watched.told[-1].reason == "killed after 0.2 s"
 
 
-async def test_a_second_request_to_stop_kills(supervising, tmp_path, script, until):
+async def test_a_second_request_to_stop_kills(supervising, tmp_path, script):
     mark = tmp_path / "deaf"
     code = f"import signal, pathlib, time; signal.signal(15, signal.SIG_IGN); pathlib.Path({str(mark)!r}).touch()"
     async with supervising(script("one", f"{code}; time.sleep(600)", stop_timeout_s=60)) as watched:
@@ -152,7 +153,7 @@ async def test_a_run_directory_has_one_supervisor(supervising, run, script):
         assert (await status(run.path)).healthy
 
 
-async def test_a_part_that_says_that_it_is_dead_is_started_again(supervising, monkeypatch, script, until):
+async def test_a_part_that_says_that_it_is_dead_is_started_again(supervising, monkeypatch, script):
     monkeypatch.setattr("metaqore_mesh.embedded.keeper._LIVENESS_EVERY_S", 0.05)
     server = """
         import http.server, json, sys
@@ -200,7 +201,7 @@ def apart(run):
     process.wait()
 
 
-async def test_a_killed_supervisor_takes_its_parts_along(apart, run, supervising, script, until):
+async def test_a_killed_supervisor_takes_its_parts_along(apart, run, supervising, script):
     mesh = await until(lambda: is_running(run))
     apart.kill()
     apart.wait()
@@ -211,7 +212,7 @@ async def test_a_killed_supervisor_takes_its_parts_along(apart, run, supervising
         assert (await status(run.path)).healthy
 
 
-async def test_a_mesh_is_stopped_from_outside(apart, run, until):
+async def test_a_mesh_is_stopped_from_outside(apart, run):
     await until(lambda: is_running(run))
     assert (await status(run.path)).healthy
     await stop(run.path, 10)
