@@ -7,6 +7,7 @@ import contextlib
 
 import asyncpg
 import pytest
+from looking import until
 
 from metaqore_ai_gateway.adapters.psmp import event_tail
 from metaqore_ai_gateway.adapters.psmp.event_tail import EventTail
@@ -49,11 +50,21 @@ async def test_every_process_sees_all_that_happens_from_when_it_watches(team, ps
             await asyncio.gather(*(team.propose(f"a{at}") for at in range(10)))
             assert await versions(first, 20) == list(range(4, 24))
             assert await versions(second, 20) == list(range(4, 24))
-        await asyncio.sleep(0.5)
+        await until(lambda: not one._following.is_set())
         await team.propose("while nobody watches")
         async with watching(one) as third:
             await team.propose("after")
             assert await versions(third, 2) == [26, 27]
+
+
+async def test_what_was_committed_before_is_passed_over_also_behind_an_open_transaction(team, pool, psmp_url):
+    async with following(psmp_url) as hub, contextlib.AsyncExitStack() as watched, pool.acquire() as held:
+        async with held.transaction():
+            assert await held.fetchval("select pg_current_xact_id()::text")
+            await team.propose("before")
+            watcher = await watched.enter_async_context(watching(hub))
+        await team.propose("after")
+        assert await versions(watcher, 2) == [4, 5]
 
 
 async def test_an_open_transaction_hides_nothing_that_commits_after_it_began(team, team_of, store, psmp_url):

@@ -1,7 +1,7 @@
 """The end of the event table as it grows, for the watchers of this process.
 
 Each process follows all events by itself: there is no lock, and no place that is kept. It begins where the oldest open
-transaction stands, so that nothing is left out; what was committed before a watcher joined, the watcher passes over.
+transaction stands, so that nothing is left out, and passes over what was committed before it began.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from metaqore_mesh.database.errors import database_errors
 if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
-_NOW: Final = "select pg_snapshot_xmin(pg_current_snapshot())::text"
+_NOW: Final = "select pg_current_snapshot()::text, pg_snapshot_xmin(pg_current_snapshot())::text"
+_NEXT: Final = f"""
+select *, pg_visible_in_snapshot(transaction_id::xid8, $5::text::pg_snapshot) as is_past from ({NEXT}) as next
+"""
 _RETRY_S: Final = 1.0
 _GATED_S: Final = 0.05
 _log = structlog.get_logger()
@@ -36,6 +39,7 @@ class EventTail:
     name: str
     batch: int = 500
     interval_s: float = 1.0
+    _began: str = ""
     _place: tuple[str, int] | None = None
 
     async def run(self) -> None:
@@ -58,7 +62,8 @@ class EventTail:
         with database_errors():
             async with listening(self.url, f"{self.name}-psmp-watch") as (connection, wakeup):
                 if self._place is None:
-                    self._place = await connection.fetchval(_NOW), 0
+                    self._began, oldest = await connection.fetchrow(_NOW)
+                    self._place = oldest, 0
                 self.hub.begun()
                 while self.hub.is_watched:
                     wakeup.reset()
@@ -68,10 +73,10 @@ class EventTail:
         """Publish what is there, then wait for more."""
         assert self._place is not None  # noqa: S101 - set before anything is followed
         async with seeing_all(connection):
-            rows = await connection.fetch(NEXT, *self._place, self.batch, LARGEST_BATCH_BYTES)
+            rows = await connection.fetch(_NEXT, *self._place, self.batch, LARGEST_BATCH_BYTES, self._began)
             waiting = None if rows else await connection.fetchrow(WAITING, *self._place)
         if rows:
-            self.hub.publish([relayed(row) for row in rows])
+            self.hub.publish([relayed(row) for row in rows if not row["is_past"]])
             self._place = rows[-1]["transaction_id"], rows[-1]["position"]
             return
         await wakeup.wait(self.interval_s if waiting is None else _GATED_S)

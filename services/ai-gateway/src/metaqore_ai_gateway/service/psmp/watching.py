@@ -71,9 +71,9 @@ class Watching:
     ) -> AsyncGenerator[PastEvent, None]:
         """Events of the caller's organization, each at least once and in its project's order, until it is closed.
 
-        Behind the events `after`, at most one of each project, first what came since; other projects begin now. The id
-        `<project>@0` stands before a project's first event. Raises `watcher_slow`, `too_many_watchers`, and what
-        `check` raises.
+        Behind the events `after`, at most one of each project, first what came since; other projects begin now, or a
+        moment earlier. The id `<project>@0` stands before a project's first event. Raises `watcher_slow`,
+        `too_many_watchers`, and what `check` raises.
         """
         places = await self.check(caller, wanted, after)
         if wanted.projects and wanted.projects <= places.keys():
