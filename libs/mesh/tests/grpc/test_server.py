@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from looking import until
 
 from metaqore.inference.v1 import inference_pb2 as pb
 from metaqore.inference.v1 import inference_pb2_grpc as pb_grpc
@@ -97,22 +100,27 @@ async def test_who_has_no_token_keeps_few_calls_open(serve, connected, monkeypat
     assert (await health.Check(health_pb2.HealthCheckRequest())).status is health_pb2.HealthCheckResponse.SERVING
     await pb_grpc.InferenceServiceStub(await connected(address)).ListModels(pb.ListModelsRequest())
     open_[0].cancel()
-    await asyncio.sleep(0.1)
-    await watch(health_pb2.HealthCheckRequest()).read()
+
+    async def taken():
+        with suppress(grpc.aio.AioRpcError):
+            return await watch(health_pb2.HealthCheckRequest()).read()
+
+    await until(taken)
 
 
 async def test_no_more_calls_run_than_may(serve, connected, inference, monkeypatch):
     monkeypatch.setattr(server, "MAX_CALLS", 2)
-    release = asyncio.Event()
+    release, begun = asyncio.Event(), []
 
     async def list_models(_request, _context):
+        begun.append(1)
         await release.wait()
         return pb.ListModelsResponse()
 
     inference.list_models = list_models
     stub = pb_grpc.InferenceServiceStub(await connected(await serve()))
     running = [asyncio.ensure_future(stub.ListModels(pb.ListModelsRequest())) for _ in range(2)]
-    await asyncio.sleep(0.1)
+    await until(lambda: len(begun) == 2)
     with pytest.raises(MetaQoreError) as raised, call_errors():
         await stub.ListModels(pb.ListModelsRequest())
     assert raised.value.kind is ErrorKind.EXHAUSTED

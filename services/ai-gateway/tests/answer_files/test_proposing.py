@@ -146,7 +146,7 @@ async def test_an_answer_waits_for_no_proposal(desk):
     task = parse_chat(
         b'{"model":"m","messages":[{"role":"user","content":"hi"}]}', Envelope("t", Door.REST, 30.0, propose_files=True)
     )
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         assert len([event async for event in desk.ask(ANN, task)]) == 4
     assert desk.proposals.working == 1
     desk.gate.held.set()

@@ -176,6 +176,11 @@ class Gateway:
                 found += [SimpleNamespace(**record) for record in value["records"] if record.get("task") == task]
         return found
 
+    async def knows(self, secret):
+        """Whether a key may be used: soon after it was made, until soon after it is revoked."""
+        async with self.http(headers={"authorization": f"Bearer {secret}"}) as client:
+            return (await client.get("/v1/models")).status_code != 401
+
     async def rows(self, query, *arguments):
         connection = await asyncpg.connect(self.settings.database.url)
         try:

@@ -6,6 +6,7 @@ import secrets
 
 import grpc
 import pytest
+from looking import until
 
 from metaqore.gateway.v1 import gateway_pb2 as pb
 from metaqore.gateway.v1 import gateway_pb2_grpc
@@ -84,7 +85,7 @@ async def test_a_key_that_may_not_write_to_psmp_may_not_ask_for_it(gateway):
         made = await keys.CreateKey(
             pb.CreateKeyRequest(caller="bob", scopes=["tasks:submit"]), metadata=gateway.metadata
         )
-        await asyncio.sleep(0.2)
+        await until(lambda: gateway.knows(made.secret))
         metadata = (("authorization", f"Bearer {made.secret}"),)
         with pytest.raises(grpc.RpcError) as refused:
             _ = [one async for one in gateway_pb2_grpc.TaskServiceStub(channel).SubmitTask(asked, metadata=metadata)]

@@ -1,6 +1,5 @@
-import asyncio
-
 import pytest
+from looking import until
 from prometheus_client import REGISTRY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -17,9 +16,12 @@ def bearer(gateway):
 async def test_a_task_is_listed_and_found(gateway, bearer):
     async with gateway.http(headers=bearer) as client:
         task = (await client.post("/v1/chat/completions", json=CHAT)).headers["x-metaqore-task-id"]
-        await asyncio.sleep(0.5)
-        page = (await client.get("/api/v1/tasks", params={"page_size": 1, "state": "done"})).json()
-        assert [one["id"] for one in page["tasks"]] == [task]
+
+        async def newest():
+            page = (await client.get("/api/v1/tasks", params={"page_size": 1, "state": "done"})).json()
+            return page if [one["id"] for one in page["tasks"]] == [task] else None
+
+        page = await until(newest)
         assert page["next_page_token"] or len(page["tasks"]) == 1
         found = (await client.get(f"/api/v1/tasks/{task}")).json()
     assert (found["state"], found["door"], found["prompt_tokens"]) == ("done", "rest", 3)

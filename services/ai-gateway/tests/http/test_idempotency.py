@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from looking import until
 
 from metaqore_ai_gateway.adapters.provider_errors import failed
 from metaqore_ai_gateway.domain.outcome import Usage
@@ -104,8 +105,7 @@ async def test_what_its_client_left_is_not_kept(gateway):
     await gateway.provider.called.wait()
     asking.cancel()
     await asyncio.wait_for(gateway.provider.left.wait(), 30)
-    await asyncio.sleep(0.1)
-    assert gateway.idempotency.held == {}
+    await until(lambda: gateway.idempotency.held == {})
 
 
 async def test_a_key_belongs_to_its_organization_and_is_optional(gateway):

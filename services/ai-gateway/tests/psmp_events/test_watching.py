@@ -22,14 +22,14 @@ ANN = Caller("key_1", "acme", "ann", frozenset({"psmp:read"}))
 
 
 async def some(stream, count):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return [(await anext(stream)).id for _ in range(count)]
 
 
 async def joined(stream, mesh):
     """The next event, asked for; once this returns, the stream watches."""
     coming = asyncio.create_task(anext(stream))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not mesh.hub.is_watched:
             await asyncio.sleep(0)
     return coming

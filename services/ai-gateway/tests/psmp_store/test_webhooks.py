@@ -29,6 +29,7 @@ from metaqore_mesh.objects.body_keys import BodyKeys
 pytestmark = pytest.mark.slow
 
 LEASE_US = 60_000_000
+HELD_BACK = "select exists(select from psmp_events where transaction_id >= pg_snapshot_xmin(pg_current_snapshot()))"
 HOOK = Webhook("webhook_1", "acme", "https://example.com/", secret=b"sealed", by="ann")
 
 
@@ -51,7 +52,13 @@ def queue(pool):
 def relay(pool, psmp_url):
     """Lets everything that happened so far become messages."""
 
+    async def all_may_be_given():
+        async with pool.acquire() as connection, connection.transaction():
+            await become_relay(connection)
+            return not await connection.fetchval(HELD_BACK)
+
     async def run(versions):
+        await until(all_may_be_given)  # so that they are, at once: also other databases' transactions hold them back
         fan_out, seen = WebhookFanOut(pool, now_us), []
 
         async def give(events):

@@ -145,7 +145,7 @@ async def test_a_slow_webhook_holds_up_no_other(deliveries, queue):
     slow = [release] * deliver_webhooks.PER_WEBHOOK
     deliver = deliveries(Network(*slow, Posted(200)), at_once=16, interval_s=0.01)
     running = asyncio.create_task(deliver.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(queue.settled) < 3:
             await asyncio.sleep(0.01)
         assert {id_[:5] for id_, *_ in queue.settled} == {"quick"}
@@ -173,7 +173,7 @@ async def test_only_so_many_are_sent_at_once(deliveries, queue):
 async def test_a_process_that_ends_leaves_what_it_sends_to_the_next(deliveries, queue, clock):
     queue.add("delivery_1")
     running = asyncio.create_task(deliveries(Network(asyncio.Event()), interval_s=0.01).run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while queue.waiting["delivery_1"][0] == 0:
             await asyncio.sleep(0)
     running.cancel()
@@ -198,7 +198,7 @@ async def test_it_outlives_a_database_that_is_away(deliveries, queue):
 
     queue.claim = away
     running = asyncio.create_task(deliveries(Network(Posted(200)), interval_s=0.01).run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while queue.waiting:
             await asyncio.sleep(0.01)
     running.cancel()
