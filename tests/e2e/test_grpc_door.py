@@ -101,11 +101,11 @@ def test_a_deadline_that_passes_ends_the_task(channel, metadata, mesh):
 
 def test_the_gateway_passes_reads_of_the_log_on(channel, metadata):
     stub = audit_pb2_grpc.AuditServiceStub(channel)
-    eventually(lambda: stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), metadata=metadata, timeout=5).checkpoint)
+    eventually(lambda: stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), metadata=metadata, timeout=60).checkpoint)
     with pytest.raises(grpc.RpcError):
-        stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=5)
+        stub.GetCheckpoint(audit_pb2.GetCheckpointRequest(), timeout=60)
     with pytest.raises(grpc.RpcError):
-        stub.GetWriterProgress(audit_pb2.GetWriterProgressRequest(writer="gw"), metadata=metadata, timeout=5)
+        stub.GetWriterProgress(audit_pb2.GetWriterProgressRequest(writer="gw"), metadata=metadata, timeout=60)
 
 
 def test_one_organization_sees_nothing_of_another(mesh, channel):

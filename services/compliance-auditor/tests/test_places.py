@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from looking import until
+
 from metaqore_compliance_auditor.adapters.postgres.places import PostgresPlaces
 from metaqore_compliance_auditor.bootstrap import MIGRATIONS
 from metaqore_compliance_auditor.service import places
@@ -35,12 +37,6 @@ class Kept:
         self.offsets = dict(offsets)
 
 
-async def passed(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def test_a_place_is_kept_once_all_before_it_is_sealed(monkeypatch):
     monkeypatch.setattr(places, "KEEP_EVERY_S", 0.01)
     sealer, kept = SlowSealer(), Kept()
@@ -51,7 +47,7 @@ async def test_a_place_is_kept_once_all_before_it_is_sealed(monkeypatch):
     await asyncio.sleep(0.1)
     assert not kept.offsets
     sealer.may_seal.set()
-    await passed(lambda: kept.offsets == {("t", 0): 42})
+    await until(lambda: kept.offsets == {("t", 0): 42})
     keeping.cancel()
 
 
@@ -64,7 +60,7 @@ async def test_while_the_store_is_away_the_place_is_kept_later(monkeypatch):
     keeper.taken("t", 0, 1)
     await asyncio.sleep(0.05)
     kept.away = False
-    await passed(lambda: kept.offsets == {("t", 0): 2})
+    await until(lambda: kept.offsets == {("t", 0): 2})
     keeping.cancel()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
+from looking import until
 
 from metaqore_compliance_auditor.adapters.wire import parse_group
 from metaqore_compliance_auditor.domain.admission import Skip
@@ -70,12 +71,6 @@ async def tenures(parts, topic, feed, store=None, limits=None):
     finally:
         stopping.set()
         await asyncio.wait((task,), timeout=10)
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not await condition():
-            await asyncio.sleep(0.01)
 
 
 def size_is(parts, size):
@@ -225,5 +220,5 @@ async def test_a_fault_of_ours_ends_the_process(parts):
         raise ZeroDivisionError
 
     async with tenures(parts, broken, Feed()) as (_, task):
-        await asyncio.wait((task,), timeout=5)
+        await asyncio.wait((task,), timeout=60)
         assert isinstance(task.exception(), ZeroDivisionError)

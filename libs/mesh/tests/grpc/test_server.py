@@ -142,7 +142,7 @@ async def test_what_may_be_repeated_waits_for_a_server_that_comes_back(serve, co
     with pytest.raises(MetaQoreError) as raised, call_errors():
         await once.ListModels(pb.ListModelsRequest())
     assert raised.value.kind is ErrorKind.UNAVAILABLE
-    asked = asyncio.ensure_future(stub.ListModels(pb.ListModelsRequest(), timeout=5))
+    asked = asyncio.ensure_future(stub.ListModels(pb.ListModelsRequest(), timeout=60))
     await asyncio.sleep(0.02)
     await serve(address)
     assert await asked == pb.ListModelsResponse()

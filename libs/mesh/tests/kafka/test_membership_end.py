@@ -43,7 +43,7 @@ async def test_a_commit_answered_about_when_watching_is_cancelled_does_not_keep_
     for _ in range(turns):
         await asyncio.sleep(0)
     watching.cancel()
-    await asyncio.wait({watching}, timeout=5)
+    await asyncio.wait({watching}, timeout=60)
     assert watching.cancelled()
     await membership.release(1)
 

@@ -327,7 +327,7 @@ class World:
         before = asyncio.all_tasks()
         running = asyncio.create_task(main())
         dying = asyncio.create_task(life.dead.wait())
-        await asyncio.wait([running, dying], return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        await asyncio.wait([running, dying], return_when=asyncio.FIRST_COMPLETED, timeout=60)
         alive = running.done()
         life.dead.set()
         left = asyncio.all_tasks() - before

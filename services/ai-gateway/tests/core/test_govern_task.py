@@ -24,8 +24,6 @@ from metaqore_governance_core.task import TaskState
 from metaqore_governance_core.writer_state import OpenDecision
 from metaqore_mesh.spool import SpoolFailed
 
-pytestmark = pytest.mark.timeout(10)
-
 
 def outcome_of(events):
     assert type(events[-1]) is Concluded

@@ -146,7 +146,7 @@ async def running(directory, scanner, **group):
         door = http_door(core, core.govern, settings.gateway, FixedKeys(), idempotency, nothing_here)
         async with (
             serve_http(door, "127.0.0.1", 0, connections=settings.gateway.rest_connections) as port,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
         ):
             yield Gateway(core, provider, idempotency, disk, client, port, RunDirectory(settings.run_dir))
 

@@ -8,8 +8,6 @@ import json
 import pytest
 from prometheus_client import REGISTRY
 
-pytestmark = pytest.mark.timeout(30)
-
 
 def error_of(response, status):
     assert response.status_code == status

@@ -11,8 +11,6 @@ from metaqore_ai_gateway.adapters.provider_errors import failed, overloaded, ref
 from metaqore_ai_gateway.domain.outcome import Usage
 from metaqore_governance_core.receipts import parse_token, verify, verify_record
 
-pytestmark = pytest.mark.timeout(30)
-
 CREDENTIAL = "AKIA" + "IOSFODNN7EXAMPLE"
 
 

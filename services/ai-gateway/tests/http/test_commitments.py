@@ -11,8 +11,6 @@ import pytest
 from metaqore_ai_gateway.adapters.provider_errors import failed
 from metaqore_ai_gateway.domain.outcome import Usage
 
-pytestmark = pytest.mark.timeout(60)
-
 DOCUMENT = Path(__file__).parents[4] / "docs" / "commitments.md"
 WHOLE = b'{"object": "chat.completion",\n "choices": [{"message": {"content": "caf\xc3\xa9"}}]}'
 CHUNKS = [

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import weakref
 
-import pytest
+from looking import until
 
 from metaqore_ai_gateway.entrypoints import http_departure
 from metaqore_ai_gateway.entrypoints.http_departure import Departure
@@ -17,7 +17,6 @@ class Request:
         await asyncio.Event().wait()
 
 
-@pytest.mark.timeout(10)
 async def test_a_watch_that_ended_leaves_nothing_to_the_collector(monkeypatch):
     monkeypatch.setattr(http_departure, "GRACE_S", 0.01)
     request = Request()
@@ -28,7 +27,6 @@ async def test_a_watch_that_ended_leaves_nothing_to_the_collector(monkeypatch):
         await asyncio.sleep(0.05)
         departure.close()
         del departure, request
-        await asyncio.sleep(0.05)
-        assert left() is None
+        await until(lambda: left() is None)
     finally:
         gc.enable()

@@ -11,8 +11,6 @@ from metaqore_ai_gateway.adapters.provider_errors import failed
 from metaqore_ai_gateway.domain.outcome import Usage
 from metaqore_ai_gateway.entrypoints import http_kept
 
-pytestmark = pytest.mark.timeout(30)
-
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_repeat_gets_the_same_answer_and_receipt(gateway, stream):

@@ -8,8 +8,6 @@ import gc
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-pytestmark = pytest.mark.timeout(30)
-
 REQUESTS = 10
 
 

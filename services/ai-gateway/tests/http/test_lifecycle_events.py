@@ -14,8 +14,6 @@ from metaqore_ai_gateway.adapters.provider_errors import failed
 from metaqore_governance_core.contracts.tasks import TaskFinished, TaskStarted
 from metaqore_governance_core.task import TaskState
 
-pytestmark = pytest.mark.timeout(60)
-
 SCHEMAS = Path(__file__).parents[4] / "libs" / "governance-core" / "schemas"
 
 

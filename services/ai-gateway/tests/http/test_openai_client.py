@@ -10,8 +10,6 @@ import pytest
 from metaqore_ai_gateway.adapters.provider_errors import failed, overloaded
 from metaqore_ai_gateway.domain.outcome import Usage
 
-pytestmark = pytest.mark.timeout(60)
-
 MESSAGES = [{"role": "user", "content": "Say hello."}]
 WHOLE = {
     "id": "chatcmpl-1",

@@ -11,8 +11,6 @@ import pytest
 
 from metaqore_ai_gateway.entrypoints import http_protocol
 
-pytestmark = pytest.mark.timeout(60)
-
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "my prompt"}]}).encode()
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 KEY = b"authorization: Bearer key-alice\r\n"

@@ -15,8 +15,6 @@ from structlog.testing import capture_logs
 from metaqore_ai_gateway.adapters.provider_errors import failed
 from metaqore_mesh.telemetry.tracing import provided
 
-pytestmark = pytest.mark.timeout(60)
-
 SECRET = "Rumpelstiltskin-7c1f"
 CREDENTIAL = "AKIA" + "RUMPELSTILTSKIN0"
 PARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"

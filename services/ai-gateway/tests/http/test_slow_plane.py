@@ -48,7 +48,7 @@ async def client(health):
     app = slow_plane(keys=FixedKeys(), psmp=door, health=health)
     async with (
         serve_http(app, "127.0.0.1", 0) as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as made,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as made,
     ):
         yield made
 

@@ -20,8 +20,6 @@ from metaqore_mesh.grpc.channel import connect
 from metaqore_mesh.ports import free_ports
 from metaqore_mesh.telemetry.tracing import provided, span
 
-pytestmark = pytest.mark.timeout(60)
-
 BODY = {"model": "ours", "messages": [{"role": "user", "content": "my prompt é"}], "unknown": {"passed": ["on", 1]}}
 
 

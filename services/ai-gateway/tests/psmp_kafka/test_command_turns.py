@@ -34,7 +34,7 @@ async def run(commands, failing=frozenset()):
         one(index, turns.next(organization, project), length)
         for index, (organization, project, length) in enumerate(commands)
     ]
-    await asyncio.wait_for(asyncio.gather(*works), 5)
+    await asyncio.wait_for(asyncio.gather(*works), 60)
     return seen, most
 
 

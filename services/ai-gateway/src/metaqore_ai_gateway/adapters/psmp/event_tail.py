@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _NOW: Final = "select pg_current_snapshot()::text, pg_snapshot_xmin(pg_current_snapshot())::text"
 _NEXT: Final = f"""
 select *, pg_visible_in_snapshot(transaction_id::xid8, $5::text::pg_snapshot) as is_past from ({NEXT}) as next
-"""
+"""  # noqa: S608 - constants only
 _RETRY_S: Final = 1.0
 _GATED_S: Final = 0.05
 _log = structlog.get_logger()
