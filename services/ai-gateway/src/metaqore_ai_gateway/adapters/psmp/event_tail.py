@@ -21,7 +21,8 @@ from metaqore_mesh.database.errors import database_errors
 if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
-_NOW: Final = "select pg_current_snapshot()::text, pg_snapshot_xmin(pg_current_snapshot())::text"
+_NOW: Final = "select pg_current_snapshot()::text"
+"""As `xmin:xmax:xip_list`; `xmin` is the oldest open transaction."""
 _NEXT: Final = f"""
 select *, pg_visible_in_snapshot(transaction_id::xid8, $5::text::pg_snapshot) as is_past from ({NEXT}) as next
 """  # noqa: S608 - constants only
@@ -62,8 +63,8 @@ class EventTail:
         with database_errors():
             async with listening(self.url, f"{self.name}-psmp-watch") as (connection, wakeup):
                 if self._place is None:
-                    self._began, oldest = await connection.fetchrow(_NOW)
-                    self._place = oldest, 0
+                    self._began = await connection.fetchval(_NOW)
+                    self._place = self._began.partition(":")[0], 0
                 self.hub.begun()
                 while self.hub.is_watched:
                     wakeup.reset()
