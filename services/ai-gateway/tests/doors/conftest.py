@@ -243,7 +243,7 @@ async def fresh_database(postgres_url):
     return f"{scheme}://{name}:{password}@{rest.rpartition('@')[2]}"
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory, postgres_url, kafka_bootstrap):
     ready, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
 

@@ -12,7 +12,7 @@ from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.receipts import parse_token
 from metaqore_mesh.errors import error_of_call
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def asked(text="hello", **rest):

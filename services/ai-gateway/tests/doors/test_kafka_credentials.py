@@ -12,7 +12,7 @@ import pytest
 
 from metaqore_governance_core.contracts.topics import TASK_RESULTS
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROCESS = Path(__file__).with_name("gateway_that_dies.py")
 DEAD = "metaqore.task.requests.v1.ai-gateway.dlq"

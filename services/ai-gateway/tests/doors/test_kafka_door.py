@@ -7,7 +7,7 @@ from metaqore_governance_core.contracts.tasks import TaskCompleted
 from metaqore_governance_core.contracts.topics import TASK_LIFECYCLE, TASK_RESULTS
 from metaqore_governance_core.receipts import parse_token
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DEAD = "metaqore.task.requests.v1.ai-gateway.dlq"
 PROMPT = json.dumps({"prompt": "hello"}).encode()

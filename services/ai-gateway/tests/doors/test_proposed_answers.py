@@ -12,7 +12,7 @@ from metaqore.gateway.v1 import gateway_pb2 as pb
 from metaqore.gateway.v1 import gateway_pb2_grpc
 from metaqore_mesh.errors import error_of_call
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def project_of(client):

@@ -12,7 +12,7 @@ from metaqore_governance_core.contracts.psmp import CommandAnswered, CommandSubm
 from metaqore_governance_core.contracts.topics import PSMP_COMMANDS, PSMP_RESULTS
 from metaqore_governance_core.receipts import parse_token
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 from looking import until
 from prometheus_client import REGISTRY
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHAT = {"model": "stub", "messages": [{"role": "user", "content": "hello"}]}
 PROBLEM = "application/problem+json"

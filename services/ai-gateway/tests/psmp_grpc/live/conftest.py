@@ -147,13 +147,13 @@ async def kept_open(opening):
     return ready.result(), end
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def place(tmp_path_factory, postgres_url):
     """Where it is kept: the database and the run directory."""
     return await fresh_database(postgres_url), tmp_path_factory.mktemp("live")
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def live(place):
     url, directory = place
     served, end = await kept_open(opened(url, directory))
@@ -161,7 +161,7 @@ async def live(place):
     await end()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def walled(place, live, tmp_path_factory):
     """A second gateway whose application filters nothing: every transaction is the rival's, whatever it asks for."""
     assert live

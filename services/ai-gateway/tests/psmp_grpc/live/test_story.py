@@ -21,7 +21,7 @@ from metaqore_mesh.errors import detail_of_call
 
 UNKNOWN = f"artifact_{'a' * 26}@1"
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Team:
@@ -59,7 +59,7 @@ def new(name, paths=(), needs=(), content=b"x"):
     return a.NewVersion(name=name, content_bytes=content, declarations=declared)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="module")
 async def team(live):
     request = p.CreateProjectRequest(name=secrets.token_hex(6))
     made = await live.call("ann", "ProjectService.CreateProject", request)

@@ -21,7 +21,7 @@ from metaqore.psmp.v1 import work_pb2 as w
 from metaqore_ai_gateway.adapters.psmp import tenancy
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "acme-secret"
 BODY = b"print('acme-secret')\n"
@@ -41,7 +41,7 @@ def new(name, paths=(), **rest):
     return a.NewVersion(name=f"{SECRET}/{name}", content_bytes=BODY, declarations=declared, **rest)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def acme(live):
     """A project of acme with something of everything in it."""
 
