@@ -21,7 +21,8 @@ SOURCES := $(addsuffix /src,$(MEMBERS))
 .PHONY: help run story test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-	  /^[a-z][a-z-]*:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z][a-z-]*:.*## / {printf "  \033[36m%-17s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) \
+	  | if [ -t 1 ]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi
 
 run: setup ## Start the mesh, send the sample tasks through every door, verify every receipt, stop
 	@$(BIN)/python examples/governed_tasks.py

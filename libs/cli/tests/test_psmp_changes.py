@@ -127,3 +127,9 @@ def test_without_the_options_nothing_is_expected(metaqore, mesh):
     assert (request.dry_run, request.HasField("expected_version"), request.idempotency_key) == (False, False, "")
     assert "main.py v2 counts now" in done.out
     assert "receipt r-9 · project version 12" in done.err
+
+
+def test_a_dry_run_tells_no_version_that_the_project_has(metaqore, mesh):
+    mesh.answers["ActivateArtifact"] = committed(artifacts.ActivateArtifactResponse)
+    done = metaqore("artifact", "activate", "main.py", "-p", "garden", "--dry-run")
+    assert "project version would be 12" in done.err

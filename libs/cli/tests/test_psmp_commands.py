@@ -273,6 +273,7 @@ def test_tasks_of_a_project_and_tasks_of_the_doors(metaqore, mesh):
     request = mesh.request("ListTasks")
     assert (request.project_id, request.state) == (GARDEN, work.TASK_STATE_CLAIMED)
     assert list(request.labels) == [common.Label(name="team", value="green")]
+    assert "of the project default" in metaqore("task", "list", "--state", "claimed").err
 
 
 def test_a_task_that_waits_is_shown_where_no_door_has_it(metaqore, mesh):

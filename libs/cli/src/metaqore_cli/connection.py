@@ -10,7 +10,7 @@ from typing import Any
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.run_lock import lock_holder
-from metaqore_mesh.run_directory import RunDirectory
+from metaqore_mesh.run_directory import RunDirectory, unusable
 from metaqore_mesh.settings import MeshSettings
 
 
@@ -50,6 +50,8 @@ def _described(run: RunDirectory) -> dict[str, Any]:
         described: dict[str, Any] = json.loads(run.mesh_json.read_text())
     except FileNotFoundError as error:
         raise _not_running(run) from error
+    except OSError as error:
+        raise unusable(run.path, error) from error
     return described
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from metaqore_mesh.variables import misspelt
 POLL_S = 0.1
 STOP_TIMEOUT_S = 180.0
 ERROR_TAIL_LINES = 12
+_CODED = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+( \(.*\))?: ")
 ELSEWHERE = ("METAQORE_API_KEY", "METAQORE_GATEWAY_ENDPOINT", "METAQORE_PROJECT", "METAQORE_ARTIFACT_PREFIX",
              "METAQORE_OBJECTS__STORE")  # fmt: skip
 """Variables that other commands and the gateway alone read; of a group, one."""
@@ -162,8 +164,12 @@ def _raised(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
+_UNFOLDED = "10000"
+"""Lines of a log are folded by whoever shows them."""
+
+
 def _environment() -> dict[str, str]:
-    return {**os.environ, "METAQORE_RUN_DIR": str(run_directory().path), "NO_COLOR": "1"}
+    return {**os.environ, "METAQORE_RUN_DIR": str(run_directory().path), "NO_COLOR": "1", "COLUMNS": _UNFOLDED}
 
 
 def _until_ready(run: RunDirectory, started: subprocess.Popen[bytes], log: Path) -> None:
@@ -171,7 +177,7 @@ def _until_ready(run: RunDirectory, started: subprocess.Popen[bytes], log: Path)
     with notes.status("starting ...") as spinner:
         while True:
             if started.poll() is not None:
-                last = log.read_text(errors="replace").splitlines()[-ERROR_TAIL_LINES:]
+                last = last_error(log.read_text(errors="replace").splitlines())
                 raise MetaQoreError(
                     "mesh_not_started",
                     "The mesh did not start:\n" + "\n".join(last) + f"\nMore in {run.logs}.",
@@ -189,6 +195,12 @@ def _until_ready(run: RunDirectory, started: subprocess.Popen[bytes], log: Path)
                     if mesh.state is MeshState.RUNNING:
                         return
             time.sleep(POLL_S)
+
+
+def last_error(lines: list[str]) -> list[str]:
+    """The last sentences of a log from their code on; its last lines where nothing has one, such as a traceback."""
+    begins = [at for at, line in enumerate(lines) if _CODED.match(line)]
+    return lines[begins[-1] :] if begins else lines[-ERROR_TAIL_LINES:]
 
 
 def _told(progress: Progress) -> str:

@@ -13,7 +13,7 @@ from metaqore_cli.names import enum_name, enum_value
 from metaqore_cli.output import clean, print_json, print_table
 from metaqore_cli.plain import plain
 from metaqore_cli.psmp_client import paged
-from metaqore_cli.shown import asking, tell_lines
+from metaqore_cli.shown import asking, note, tell_lines
 
 _COLOURS = {"open": "cyan", "claimed": "yellow", "running": "yellow", "done": "green", "interrupted": "red"}
 
@@ -30,6 +30,8 @@ def list_tasks(project: str, state: str | None, labels: list[str] | None, limit:
         print_json([plain(one) for one in found])
     else:
         print_table(("task", "state", "holder", "since", "title"), task_rows(found))
+        if not project:
+            note("of the project default; --project names another, and without options come all tasks of the doors")
 
 
 def task_rows(tasks: Iterable[pb.Task]) -> Iterator[tuple[str, ...]]:

@@ -59,7 +59,7 @@ def answered(how: Making, response: Any, subject: str, verb: Verb, rest: str) ->
         return False
     begins = "[yellow]dry run, nothing is done:[/]" if how.dry_run else "[green]done:[/]"
     say(f"{begins} {sentence(subject, verb, rest, happened=not how.dry_run)}")
-    tell_receipt(response.committed)
+    tell_receipt(response.committed, dry_run=how.dry_run)
     return True
 
 
@@ -100,9 +100,10 @@ def done_dict(how: Making, response: Message) -> dict[str, Any]:
     }
 
 
-def tell_receipt(committed: common.Committed) -> None:
-    """The receipt's id, and where the project stands."""
-    note(f"receipt {clean(committed.receipt_id)} · project version {committed.project_version}")
+def tell_receipt(committed: common.Committed, *, dry_run: bool) -> None:
+    """The receipt's id, and where the project stands, or would."""
+    stands = "project version would be" if dry_run else "project version"
+    note(f"receipt {clean(committed.receipt_id)} · {stands} {committed.project_version}")
 
 
 def phase_name(phase: int) -> str:

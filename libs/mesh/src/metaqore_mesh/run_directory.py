@@ -128,12 +128,7 @@ class RunDirectory:
             self.writers.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.path).close()
         except OSError as error:
-            raise MetaQoreError(
-                "run_directory_unusable",
-                f"The run directory {self.path} cannot be used: {error.strerror} ({error.filename}). "
-                "Make it writable, or name another in METAQORE_RUN_DIR.",
-                kind=ErrorKind.UNAVAILABLE,
-            ) from error
+            raise unusable(self.path, error) from error
 
     def make_mesh_id(self) -> str:
         """The mesh's id, made at the first call: 26 lower-case base32 characters (128 random bits)."""
@@ -143,6 +138,16 @@ class RunDirectory:
     def make_mesh_token(self) -> str:
         """The token that services show each other, made at the first call."""
         return make_mesh_token(self.mesh_token)
+
+
+def unusable(path: Path, error: OSError) -> MetaQoreError:
+    """What is told where the machine refuses a run directory."""
+    return MetaQoreError(
+        "run_directory_unusable",
+        f"The run directory {path} cannot be used: {error.strerror} ({error.filename}). "
+        "Make it writable, or name another in METAQORE_RUN_DIR.",
+        kind=ErrorKind.UNAVAILABLE,
+    )
 
 
 def make_mesh_token(file: Path) -> str:

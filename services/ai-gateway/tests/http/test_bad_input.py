@@ -134,6 +134,7 @@ async def test_the_largest_body_is_taken(gateway):
         ("DELETE", "/v1/models", 405, "method_not_allowed"),
         ("POST", "/v1/models/m", 405, "method_not_allowed"),
         ("POST", "/v1/embeddings", 404, "path_not_found"),
+        ("GET", "/v1", 404, "path_not_found"),
         ("GET", "/v1/models/nobody's", 404, "model_not_found"),
         ("GET", "/elsewhere", 404, "path_not_found"),
     ],

@@ -42,6 +42,10 @@ def test_bytes_are_scanned_as_they_are_and_not_as_their_base64(raw):
     assert base64.b64encode(raw) not in found
 
 
+def test_what_is_no_base64_is_scanned_as_the_text_that_it_is():
+    assert b"AKIAQ3EGRZYXN5PMK7VWx" in proposed(content_text=None, content_base64="AKIAQ3EGRZYXN5PMK7VWx")
+
+
 def test_what_nobody_said_is_not_scanned():
     assert b"" not in proposed()
     assert b"provenance" not in proposed()

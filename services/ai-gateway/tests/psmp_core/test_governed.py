@@ -43,6 +43,14 @@ async def test_a_credential_in_base64_is_found(world):
     assert refused.code == "credential_in_prompt"
 
 
+@pytest.mark.parametrize("text", ["x", "eA", "eA=", "eHh4eA=", "="])
+async def test_what_is_no_base64_is_refused_and_on_record(world, text):
+    wanted = {"artifact_name": "a", "content_base64": text}
+    refused = await world.refused("ann", "artifact.propose", proposals=[{"created": wanted}])
+    assert (refused.state, refused.code, refused.kind) == ("refused", "content_invalid", ErrorKind.INVALID)
+    assert (await world.records())[-1]["receipt"] == refused.receipt
+
+
 async def test_of_several_files_those_with_a_credential_are_named_and_a_name_that_is_one_is_not(world):
     secret = "AKIAQ3EGRZYXN5PMK7VW"
     files = [_app("good.py", "x"), _app("bad.py", f"key = '{secret}'"), _app(f"{secret}.py", "x")]

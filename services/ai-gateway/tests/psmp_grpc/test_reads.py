@@ -280,6 +280,7 @@ async def test_a_name_that_no_event_has_is_refused(door):
     ended = await door.refused("HistoryService.ListEvents", h.ListEventsRequest(project_id="p1", names=["task.ended"]))
     error = error_of_call(ended)
     assert (error.code, error.reasons) == ("event_name_unknown", ("task.ended",))
+    assert "Did you mean task.Ended?" in error.message
 
 
 async def test_the_token_of_another_list_is_refused(door, made):

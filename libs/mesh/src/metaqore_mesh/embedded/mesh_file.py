@@ -13,7 +13,7 @@ from typing import Any
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
 from metaqore_mesh.embedded.part import PartState
-from metaqore_mesh.run_directory import RunDirectory, write_atomically
+from metaqore_mesh.run_directory import RunDirectory, unusable, write_atomically
 
 
 class MeshState(StrEnum):
@@ -92,6 +92,8 @@ def read_mesh(run_dir: Path) -> Mesh:
         return _mesh(json.loads(path.read_bytes()))
     except FileNotFoundError as error:
         raise not_running(run_dir) from error
+    except OSError as error:
+        raise unusable(run_dir, error) from error
     except (ValueError, KeyError, TypeError) as error:
         raise MetaQoreError(
             "mesh_file_invalid", f"{path} was not written by this version. Stop that mesh and remove the file."

@@ -35,7 +35,7 @@ class HttpDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith("/v1/"):
+        if scope["type"] != "http" or not f"{path}/".startswith("/v1/"):
             await self.slow(scope, receive, send)
         elif path == _CHAT and scope["method"] == "POST":
             headers = headers_of(scope)

@@ -39,13 +39,21 @@ def _holds(found: Findings | None) -> bool:
     return found is not None and found.holds_credential
 
 
+def _decoded(text: str) -> bytes:
+    """The bytes, or the text itself where it is no base64: that is refused once it is on record."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text.encode("utf-8", "replace")
+
+
 def _gather(value: Any, found: list[bytes]) -> None:
     if isinstance(value, str):
         found.append(value.encode("utf-8", "replace"))
     elif isinstance(value, dict):
         for name, one in value.items():
             if name == _BASE64 and isinstance(one, str):
-                found.append(base64.b64decode(one))
+                found.append(_decoded(one))
             else:
                 found.append(name.encode("utf-8", "replace"))  # of labels a name, too, is somebody's text
                 _gather(one, found)

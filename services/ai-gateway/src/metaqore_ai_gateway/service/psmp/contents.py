@@ -190,7 +190,8 @@ def _text_of(wanted: NewVersion) -> bytes | None:
         try:
             return base64.b64decode(wanted.content_base64, validate=True)
         except ValueError as error:
-            raise _invalid("content_invalid", "content_base64 is not base64.") from error
+            message = "content_base64 is not base64 with its padding (RFC 4648, section 4)."
+            raise _invalid("content_invalid", message) from error
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import Final
 
@@ -28,7 +29,9 @@ def check_event_names(names: frozenset[str]) -> None:
     """Raises `event_name_unknown` for a name that no event has: nothing would ever come of it."""
     unknown = names - EVENT_CLASSES.keys()
     if unknown:
-        raise MetaQoreError("event_name_unknown", "No event has this name.", reasons=tuple(sorted(unknown)))
+        near = get_close_matches(min(unknown), EVENT_CLASSES, n=1, cutoff=0)
+        message = f"No event has this name. Did you mean {near[0]}? docs/events.md has them all."
+        raise MetaQoreError("event_name_unknown", message, reasons=tuple(sorted(unknown)))
 
 
 @dataclass(frozen=True, slots=True)
