@@ -86,7 +86,11 @@ class Mesh:
 
 
 def read_mesh(run_dir: Path) -> Mesh:
-    """What mesh.json says. Raises `MetaQoreError`: `mesh_not_running` where no mesh was ever started in `run_dir`."""
+    """What mesh.json says.
+
+    Raises `MetaQoreError`: `mesh_not_running` where no mesh was ever started in `run_dir`, `mesh_file_invalid` or
+    `run_directory_unusable`.
+    """
     path = RunDirectory(run_dir).mesh_json
     try:
         return _mesh(json.loads(path.read_bytes()))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from metaqore_governance_core.errors import ErrorKind, MetaQoreError
-from metaqore_mesh.run_directory import RunDirectory
+from metaqore_mesh.run_directory import RunDirectory, unusable
 
 _TRIES = 5
 _TRY_EVERY_S = 0.05
@@ -50,7 +50,7 @@ def _lock(file: IO[str]) -> None:
 
 
 def lock_holder(run_dir: Path) -> int | None:
-    """The supervisor's process number; None where no mesh runs in `run_dir`."""
+    """The supervisor's process number; None where no mesh runs in `run_dir`. Raises `run_directory_unusable`."""
     try:
         with RunDirectory(run_dir).lock.open("r", encoding="ascii") as file:
             try:
@@ -60,3 +60,5 @@ def lock_holder(run_dir: Path) -> int | None:
             return None
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise unusable(run_dir, error) from error
