@@ -277,10 +277,16 @@ async def test_events_are_filtered_over_pages(door):
 
 async def test_a_name_that_no_event_has_is_refused(door):
     """It would pass for nothing that happened."""
-    ended = await door.refused("HistoryService.ListEvents", h.ListEventsRequest(project_id="p1", names=["task.ended"]))
-    error = error_of_call(ended)
-    assert (error.code, error.reasons) == ("event_name_unknown", ("task.ended",))
-    assert "Did you mean task.Ended?" in error.message
+
+    async def refused(name):
+        asked = h.ListEventsRequest(project_id="p1", names=[name])
+        error = error_of_call(await door.refused("HistoryService.ListEvents", asked))
+        assert (error.code, error.reasons) == ("event_name_unknown", (name,))
+        return error.message
+
+    assert "Did you mean task.Ended?" in await refused("task.ended")
+    assert "Did you mean artifact.Activated?" in await refused("activated")
+    assert "Did you mean" not in await refused("x")  # nothing is near it
 
 
 async def test_the_token_of_another_list_is_refused(door, made):

@@ -29,8 +29,9 @@ def check_event_names(names: frozenset[str]) -> None:
     """Raises `event_name_unknown` for a name that no event has: nothing would ever come of it."""
     unknown = names - EVENT_CLASSES.keys()
     if unknown:
-        near = get_close_matches(min(unknown), EVENT_CLASSES, n=1, cutoff=0)
-        message = f"No event has this name. Did you mean {near[0]}? docs/events.md has them all."
+        near = get_close_matches(min(unknown), EVENT_CLASSES, n=1, cutoff=0.4)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        message = f"No event has this name.{meant} docs/events.md has them all."
         raise MetaQoreError("event_name_unknown", message, reasons=tuple(sorted(unknown)))
 
 
