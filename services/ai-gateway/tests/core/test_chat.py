@@ -85,6 +85,7 @@ def test_a_project_has_a_plain_name(project):
     with pytest.raises(InvalidChatError) as refused:
         Envelope(id="t", door=Door.REST, deadline_s=1, project=project)
     assert refused.value.code == "project_invalid"
+    assert "its id" in refused.value.message
 
 
 @pytest.mark.parametrize("deadline_s", [0, -1, float("nan"), float("inf")])

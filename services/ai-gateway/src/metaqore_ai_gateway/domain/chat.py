@@ -46,7 +46,10 @@ class Envelope:
 
     def __post_init__(self) -> None:
         if self.project is not None and not _PROJECT.fullmatch(self.project):
-            message = "A project's name is 1 to 64 letters, digits, dots, dashes or underscores."
+            message = (
+                "A task names its project by 1 to 64 letters, digits, dots, dashes or underscores. "
+                "Where the project's name has others, send its id."
+            )
             raise InvalidChatError("project_invalid", message, "project")
         if not 0 < self.deadline_s < math.inf:
             message = "The deadline is past. Send the task again with more time."
