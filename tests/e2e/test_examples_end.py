@@ -104,10 +104,10 @@ def test_a_signal_ends_a_mesh_that_starts_in_the_background(directory, number):
 
 
 def running_in(directory):
-    """The processes whose temporary files would be in `directory`."""
+    """The processes that were started for `directory`: their arguments or variables name it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if f"TMPDIR={directory}".encode() in (process / "environ").read_bytes().split(b"\0"):
+            if os.fsencode(directory) in (process / "environ").read_bytes() + (process / "cmdline").read_bytes():
                 found.append(int(process.name))
     return found

@@ -95,6 +95,18 @@ async def test_over_tcp_a_password_is_asked(server):
             assert await pool.fetchval("show tcp_user_timeout") == "60000"  # TCP alone takes it
 
 
+async def test_who_stops_it_while_its_cluster_is_made_leaves_nobody_writing(tmp_path):
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    making = asyncio.create_task(server.prepare())
+    await until((tmp_path / "postgres.new" / "base" / "1").exists)
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    assert not _started_for(tmp_path)
+    await server.prepare()
+    assert (server.directory / "PG_VERSION").exists()
+
+
 async def test_it_starts_again_after_everything_was_killed(server):
     async with running(server) as process:
         await make_databases(server.url("postgres", role=ADMIN), [GATEWAY])
@@ -108,6 +120,16 @@ async def test_it_starts_again_after_everything_was_killed(server):
         assert await query(server.url(GATEWAY), "select n from kept") == 7
     for backend in backends:
         await until(lambda backend=backend: not backend.alive())
+
+
+def _started_for(directory):
+    """The processes whose arguments or variables name `directory`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(directory) in (process / "cmdline").read_bytes() + (process / "environ").read_bytes():
+                found.append(int(process.name))
+    return found
 
 
 def _children(pid):

@@ -193,8 +193,15 @@ async def _initialize(directory: Path, account: str) -> None:
         env={"LC_ALL": "C", "PATH": os.defpath},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
-    _, error = await process.communicate()
+    try:
+        _, error = await process.communicate()
+    except asyncio.CancelledError:  # a stop: the servers that initdb runs would go on writing behind it
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.communicate()  # until none of them holds the pipe any more
+        raise
     if process.returncode:
         raise MetaQoreError(
             "embedded_postgres_initdb",
