@@ -143,6 +143,39 @@ async def test_a_refusal_says_which_commands_would_help(world):
     assert any("project unfreeze" in one.command for one in refused.ways_out)
 
 
+@pytest.mark.parametrize("command", ["amend", "archive", "deprecate", "lay_veto", "withdraw"])
+async def test_who_does_not_want_a_version_to_count_is_not_told_how_it_would(world, command):
+    own = (await world.propose("ann", "a")).changed[0].id
+    given = {"artifact": own, "version": 1, **({"declarations": {}} if command == "amend" else {"why": "w"})}
+    refused = await world.refused("bob", f"artifact.{command}", **given)
+    assert refused.ways_out == ()
+
+
+async def test_who_may_not_lift_a_veto_is_told_who_may(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    await world.do("ann", "project.set_policy", policy={"veto_roles": ["reviewer"]}, why="w")
+    await world.do("eve", "artifact.lay_veto", artifact=own, version=1, why="w")
+    refused = await world.refused("bob", "artifact.lift_veto", artifact=own, version=1, why="w")
+    [way] = refused.ways_out
+    assert "lift-veto" in way.command
+    assert way.who == "eve"
+
+
+async def test_nothing_helps_to_erase_what_is_erased(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    await world.do("bob", "artifact.erase_body", artifact=own, version=1, why="w")
+    refused = await world.refused("bob", "artifact.erase_body", artifact=own, version=1, why="w")
+    assert (refused.code, refused.ways_out) == ("body_erased", ())
+
+
+async def test_to_reject_in_a_frozen_project_only_unfreezing_helps(world):
+    own = (await world.propose("ann", "a")).changed[0].id
+    await world.do("bob", "project.freeze", why="audit")
+    refused = await world.refused("bob", "artifact.reject", artifact=own, version=1, why="w")
+    [way] = refused.ways_out
+    assert "project unfreeze" in way.command
+
+
 async def test_a_choice_for_a_person_to_make_good_tells_that_the_conflict_stands(world):
     _, b, conflict = await _clash(world)
     answer = await world.do(

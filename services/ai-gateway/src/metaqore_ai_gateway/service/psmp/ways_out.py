@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from metaqore_ai_gateway.service.psmp.asked import Kind, Ref
 from metaqore_ai_gateway.service.psmp.history_ports import History
 from metaqore_ai_gateway.service.psmp.target import Target
+from metaqore_governance_core.contracts.psmp_artifact_commands import (
+    AmendArtifact,
+    ArchiveArtifact,
+    DeprecateArtifact,
+    EraseArtifactBody,
+    RejectArtifact,
+    VetoArtifact,
+    WithdrawArtifact,
+)
 from metaqore_governance_core.contracts.psmp_commands import Command
 from metaqore_governance_core.errors import MetaQoreError
 from metaqore_governance_core.psmp.artifact_state import Artifact
@@ -14,6 +23,17 @@ from metaqore_governance_core.psmp.blocking_report import WayOut, blocking_repor
 from metaqore_governance_core.psmp.conflicts.model import Conflict
 from metaqore_governance_core.psmp.project import Project
 from metaqore_governance_core.psmp.refusal import PsmpRefusedError
+
+# Who sends these does not want the version to count as it is; the report's ways out of what is stuck lead there.
+_NOT_TO_COUNT = (
+    AmendArtifact,
+    ArchiveArtifact,
+    DeprecateArtifact,
+    EraseArtifactBody,
+    RejectArtifact,
+    VetoArtifact,
+    WithdrawArtifact,
+)
 
 
 def conflicts_behind(error: MetaQoreError) -> tuple[Conflict, ...]:
@@ -41,6 +61,8 @@ class FindWaysOut:
         artifact = await self.history.state(*of, version, target.ref)
         if not isinstance(project, Project) or not isinstance(artifact, Artifact):
             return ()
-        items = {f"artifact {target.ref.id} v{number}", f"project {project.name}"}
+        items = {f"project {project.name}"}
+        if not isinstance(command, _NOT_TO_COUNT):
+            items.add(f"artifact {target.ref.id} v{number}")
         stuck = blocking_report(project, [artifact], [], now_us)
         return tuple(dict.fromkeys(way for one in stuck if one.item in items for way in one.ways_out))
