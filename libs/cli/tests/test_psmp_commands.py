@@ -316,6 +316,7 @@ def _unknown(request):
         pytest.param(f"conflict resolve {CLASH} keep", "keep_existing", id="choices"),
         pytest.param("checkpoint restore rel", "release-1", id="checkpoints"),
         pytest.param("project mode garden fle", "flexible", id="modes"),
+        pytest.param("task submit --project gar", "garden", id="projects of a prompt"),
     ],
 )
 def test_a_shell_completes_names(monkeypatch, words, expected):

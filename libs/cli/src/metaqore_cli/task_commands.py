@@ -59,7 +59,9 @@ def submit(
             autocompletion=lambda: SENSITIVITIES,
         ),
     ] = None,
-    project: Annotated[str, typer.Option(help="The project that the task belongs to.")] = "",
+    project: Annotated[
+        str, typer.Option(help="The project that the task belongs to.", autocompletion=completion.projects)
+    ] = "",
     propose_files: Annotated[
         bool, typer.Option("--propose-files", help="Propose the files in the answer as artifacts of the project.")
     ] = False,
