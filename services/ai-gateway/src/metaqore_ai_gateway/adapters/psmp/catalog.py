@@ -29,7 +29,8 @@ _NEWEST: Final = "select version from psmp_projects where organization = $1 and 
 _NAMED: Final = """
 select a.kind, a.aggregate, a.id, a.project, a.version, a.state, p.version as project_version
 from psmp_aggregates as a join psmp_projects as p using (organization, project)
-where a.organization = $1 and a.kind = $2 and a.id = $3
+where a.organization = $1 and a.id between $3 and $3 and a.kind = $2
+order by a.id limit 1
 """
 _NAMES: Final = """
 select aggregate from psmp_aggregates
@@ -66,8 +67,9 @@ select a.kind, a.aggregate, a.id, a.project, a.version, a.state, p.version as pr
     select * from psmp_projects where organization = $1 and project > $2 order by project limit $3
 ) as p cross join lateral (
     select * from psmp_aggregates as a
-    where a.organization = p.organization and a.project = p.project and a.kind = 'project' and a.aggregate = p.project
-    limit 1
+    where a.organization = p.organization and a.project = p.project and a.kind = 'project'
+        and a.aggregate between p.project and p.project
+    order by a.aggregate limit 1
 ) as a
 order by a.id
 """

@@ -22,9 +22,9 @@ SNAPSHOT_EVERY: Final = 64
 _UNCHANGED: Final = """
 select found.* from unnest($3::text[], $4::text[]) as asked (kind, aggregate) cross join lateral (
     select a.kind, a.aggregate, a.version, a.state from psmp_aggregates as a
-    where a.organization = $1 and a.project = $2 and a.kind = asked.kind and a.aggregate = asked.aggregate
-        and a.changed <= $5
-    limit 1
+    where a.organization = $1 and a.project = $2 and a.kind = asked.kind
+        and a.aggregate between asked.aggregate and asked.aggregate and a.changed <= $5
+    order by a.aggregate limit 1
 ) as found
 """
 _SNAPSHOTS: Final = """

@@ -18,16 +18,23 @@ from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_mesh.objects import Body
 
 _KEPT: Final = """
-select digest, key_id, size_bytes, name, wrapped_key, sealed, sensitivity from psmp_bodies
-where organization = $1 and digest = any ($2::text[])
+select found.* from unnest($2::text[]) as asked (digest) cross join lateral (
+    select digest, key_id, size_bytes, name, wrapped_key, sealed, sensitivity from psmp_bodies as b
+    where b.organization = $1 and b.digest between asked.digest and asked.digest
+    order by b.digest limit 1
+) as found
 """
 _LIVING: Final = """
 select name from psmp_bodies where organization = $1 and name = any ($2::text[]) and wrapped_key is not null
 """
 _KEEP: Final = keep_bodies(2, used=False)
 _ERASED: Final = """
-select digest, (extract(epoch from erased_at) * 1000000)::bigint as erased_us from psmp_bodies
-where organization = $1 and digest = any ($2::text[]) and wrapped_key is null and erased_at is not null
+select found.* from unnest($2::text[]) as asked (digest) cross join lateral (
+    select digest, (extract(epoch from erased_at) * 1000000)::bigint as erased_us from psmp_bodies as b
+    where b.organization = $1 and b.digest between asked.digest and asked.digest
+        and b.wrapped_key is null and b.erased_at is not null
+    order by b.digest limit 1
+) as found
 """
 
 

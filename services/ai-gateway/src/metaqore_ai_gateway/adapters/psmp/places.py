@@ -16,7 +16,8 @@ from metaqore_ai_gateway.service.psmp.points import Checkpoint
 from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict
 
 PLACE: Final = """
-select project, aggregate from psmp_aggregates where organization = $1 and kind = $2 and id = $3
+select project, aggregate from psmp_aggregates where organization = $1 and id between $3 and $3 and kind = $2
+order by id limit 1
 """
 _REMEMBERED: Final = 16_384
 

@@ -31,8 +31,13 @@ order by source, source_number, made, number, relation limit $4
 """
 _ARTIFACTS: Final = """
 select a.kind, a.aggregate, a.id, a.project, a.version, a.state, p.version as project_version
-from psmp_aggregates as a join psmp_projects as p using (organization, project)
-where a.organization = $1 and a.kind = 'artifact' and a.id = any ($2::text[])
+from unnest($2::text[]) as asked (id)
+cross join lateral (
+    select * from psmp_aggregates as a
+    where a.organization = $1 and a.id between asked.id and asked.id and a.kind = 'artifact'
+    order by a.id limit 1
+) as a
+join psmp_projects as p using (organization, project)
 """
 
 
