@@ -60,4 +60,5 @@ async def look(pool, ids):
         assert await catalog.place("acme", Kind.ARTIFACT, id_)
         assert await catalog.named("acme", Kind.ARTIFACT, id_)
         assert await provenance.artifacts("acme", [id_])
+        assert await bodies.kept("acme", "d" * 64)
         assert not await bodies.erased("acme", ["d" * 64])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from metaqore_mesh.database.pool import Connection
 
 _NEWEST: Final = "select version from psmp_projects where organization = $1 and project = $2"
+# `between`, here and below: for a planner without statistics, see docs/adr/0013.
 _NAMED: Final = """
 select a.kind, a.aggregate, a.id, a.project, a.version, a.state, p.version as project_version
 from psmp_aggregates as a join psmp_projects as p using (organization, project)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 SNAPSHOT_EVERY: Final = 64
 """Events of one aggregate from one snapshot to the next: folding so many costs about a millisecond."""
 
-# Since its last event an aggregate is what it is now: of most, nothing has to be folded.
+# Since its last event an aggregate is what it is now: of most, nothing has to be folded. `between`: for a planner
+# without statistics, see docs/adr/0013.
 _UNCHANGED: Final = """
 select found.* from unnest($3::text[], $4::text[]) as asked (kind, aggregate) cross join lateral (
     select a.kind, a.aggregate, a.version, a.state from psmp_aggregates as a

@@ -17,6 +17,7 @@ from metaqore_governance_core.records import Commitment
 from metaqore_governance_core.sensitivity import Sensitivity
 from metaqore_mesh.objects import Body
 
+# `between`: for a planner without statistics, see docs/adr/0013.
 _KEPT: Final = """
 select found.* from unnest($2::text[]) as asked (digest) cross join lateral (
     select digest, key_id, size_bytes, name, wrapped_key, sealed, sensitivity from psmp_bodies as b

@@ -15,6 +15,7 @@ from metaqore_ai_gateway.service.psmp.places import Place
 from metaqore_ai_gateway.service.psmp.points import Checkpoint
 from metaqore_ai_gateway.service.psmp.reading_ports import FoundConflict
 
+# `between`: for a planner without statistics, see docs/adr/0013.
 PLACE: Final = """
 select project, aggregate from psmp_aggregates where organization = $1 and id between $3 and $3 and kind = $2
 order by id limit 1

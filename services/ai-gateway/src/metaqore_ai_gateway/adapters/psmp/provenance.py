@@ -29,6 +29,7 @@ select found.* from unnest($2::text[], $3::integer[]) as asked (source, number) 
 ) as found
 order by source, source_number, made, number, relation limit $4
 """
+# `between`: for a planner without statistics, see docs/adr/0013.
 _ARTIFACTS: Final = """
 select a.kind, a.aggregate, a.id, a.project, a.version, a.state, p.version as project_version
 from unnest($2::text[]) as asked (id)
