@@ -53,6 +53,29 @@ async def test_a_text_that_is_erased_supersedes_nothing(world, dry_run):
     assert (await world.refused("eve", "conflict.resolve", **own, **chosen)).code == "content_missing"
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_draft_whose_text_is_erased_is_not_proposed_until_it_is_back(world, dry_run):
+    drafted = await world.do("ann", "artifact.draft", version=_new("a", "gone"))
+    own = {"artifact": drafted.changed[0].id, "version": 1}
+    await world.do("eve", "artifact.erase_body", **own, why="asked for")
+    proposals = [{"draft": own}]
+    refused = await world.refused("ann", "artifact.propose", proposals=proposals, dry_run=dry_run)
+    assert (refused.code, "version 1" in refused.message) == ("body_erased", True)
+    await world.psmp.uploads.put(world.caller("bob"), _pieces(b"gone"), "text/plain")
+    await world.do("ann", "artifact.propose", proposals=proposals)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_text_that_is_erased_does_not_count_until_it_is_back(world, dry_run):
+    offered = await world.propose("ann", "a", text="gone")
+    own = {"artifact": offered.changed[0].id, "version": 1}
+    await world.do("eve", "artifact.erase_body", **own, why="asked for")
+    assert (await world.refused("bob", "artifact.activate", **own, dry_run=dry_run)).code == "body_erased"
+    assert (await world.refused("ann", "artifact.activate", **own)).code == "own_proposal"
+    await world.psmp.uploads.put(world.caller("bob"), _pieces(b"gone"), "text/plain")
+    await world.do("bob", "artifact.activate", **own)
+
+
 async def test_an_amended_draft_stays_as_sensitive_as_its_text(world):
     made = await world.do("ann", "artifact.draft", version=_new("a", PERSONAL))
     declarations = {"paths": ["y.py"], "sensitivity": "PUBLIC"}

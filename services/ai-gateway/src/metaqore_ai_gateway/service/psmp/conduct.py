@@ -119,7 +119,10 @@ class Conduct:
             await self._check_favour(ref.id, state, command)
         if isinstance(command, commands.Resolve):
             await self._check_choice(ref.id, state, command)
-        gone = await self.workspace.record(ref, artifact.decide(state, command, await self.workspace.project()))
+        happened = artifact.decide(state, command, await self.workspace.project())
+        if isinstance(command, commands.Propose | commands.Activation):
+            await self._check_readable(ref, state.versions[command.version - 1])
+        gone = await self.workspace.record(ref, happened)
         if self.submission.over_proposals and isinstance(command, _OFFERING):
             await self._give_way(ref.id, command)
         if isinstance(command, commands.Activation):
@@ -172,6 +175,17 @@ class Conduct:
         """A dry run keeps no bodies, and asks for none."""
         if not (self.submission.dry_run or await self.workspace.has_body(digest)):
             raise conflict("content_missing", "No body with this digest is kept here. Upload it first.")
+
+    async def _check_readable(self, ref: Ref, version: Version) -> None:
+        """What nobody can read is not offered, and does not become what counts. A new draft has brought its body."""
+        if any(isinstance(one.command, commands.Draft) and one.of == ref for one in self.submission.asked):
+            return
+        if not await self.workspace.has_body(version.content.body.digest):
+            raise conflict(
+                "body_erased",
+                f"The body of version {version.number} is erased: nobody could read what this offers. Draft another "
+                "version, or upload the same body again.",
+            )
 
     async def _found(self, name: str, command: Judged) -> tuple[Conflict, ...]:
         standing, state = await self.workspace.artifact(name)

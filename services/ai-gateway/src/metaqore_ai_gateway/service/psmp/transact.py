@@ -49,9 +49,7 @@ class _Shared:
         """Read together what the submissions will need one after another."""
         refs = {asked.of for one in submissions for asked in one.asked}
         await self._workspace.fetch([self._workspace.project_ref, *refs])
-        lasting = [asked for one in submissions if not one.dry_run for asked in one.asked]
-        named = [asked.command for asked in lasting if asked.body is None]
-        await self._workspace.fetch_bodies({one.content.body.digest for one in named if isinstance(one, Draft)})
+        await self._workspace.fetch_bodies(await self._named_bodies(submissions))
         keys: set[ConflictKey] = set()
         for one in submissions:
             try:
@@ -61,9 +59,23 @@ class _Shared:
                 continue  # it is refused for this when its turn comes
         await self._workspace.fetch_sample(keys)
 
+    async def _named_bodies(self, submissions: Sequence[Submission]) -> set[str]:
+        """Texts that are to be kept already: of drafts that bring none, and of what is offered or to count."""
+        lasting = [asked for one in submissions if not one.dry_run for asked in one.asked]
+        drafts = [asked.command for asked in lasting if asked.body is None and isinstance(asked.command, Draft)]
+        named = {draft.content.body.digest for draft in drafts}
+        for one in submissions:
+            named.update(content.body.digest for content in await self._offered(one))
+        return named
+
     async def _judged_contents(self, submission: Submission) -> Iterable[Content]:
         drafted = [asked.command.content for asked in submission.asked if isinstance(asked.command, Draft)]
-        found = list(drafted) if any(isinstance(one.command, Propose | Activation) for one in submission.asked) else []
+        is_offered = any(isinstance(one.command, Propose | Activation) for one in submission.asked)
+        return [*(drafted if is_offered else ()), *await self._offered(submission)]
+
+    async def _offered(self, submission: Submission) -> list[Content]:
+        """Of the versions that were there before, those that are to be offered or to count."""
+        found = []
         for asked in submission.asked:
             if isinstance(asked.command, Propose | Activation):
                 state = (await self._workspace.standing(asked.of)).state
