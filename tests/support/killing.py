@@ -30,16 +30,24 @@ class VendoredKafka:
         self.start()
 
     def start(self) -> None:
-        """Start it where its data is."""
+        """Start it where its data is.
+
+        Its script may end without a process (it draws the cluster's id, and Kafka's own tool takes one in 64, those
+        that begin with a dash, for an option), or with one that does not answer yet, on a machine that is busy.
+        """
+        started = self.directory / "kafka.pid"
         for _ in range(KAFKA_ATTEMPTS):
+            started.unlink(missing_ok=True)
             done = subprocess.run(
                 [str(VENDORED_KAFKA), str(self.directory), str(self.port)], capture_output=True, text=True, check=False
             )
-            self.pid = int((self.directory / "kafka.pid").read_text())
+            if not started.exists():
+                continue
+            self.pid = int(started.read_text())
             if not done.returncode:
                 return
             with contextlib.suppress(ProcessLookupError):
-                self.kill()  # a machine that is busy with others takes longer than its script waits
+                self.kill()
         raise AssertionError(f"Apache Kafka did not start: {done.stderr}")
 
     def kill(self) -> None:
