@@ -4,8 +4,10 @@
 
 The mesh runs as `metaqore up` starts it: every proposal is authenticated, decided, on a durable record, its body sealed
 and stored, its conflicts judged, and its receipt signed. Projects are filled through the service's own deciders and
-writer. CPU is that of the whole gateway process and of all processes of the database. The past is read from a server
-that was started anew and whose files the kernel was made to forget.
+writer. Beside it, before and after, the same calls go to a bare loop of grpc.aio and asyncpg that keeps their bodies in
+the same server of PostgreSQL, with nothing in between. CPU is that of the whole process of the service and of all
+processes of the database. The past is read from a server that was started anew and whose files the kernel was made to
+forget.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from psmp_growth import Growth, draw, measure_growth
 from psmp_mesh import Mesh, running_mesh
 from psmp_seed import EVENTS_EACH, Declarations, SeededProject
 from psmp_store import Times, check, page_of_the_past
-from psmp_writers import WRITERS, Load, Proposed, open_load
+from psmp_writers import WRITERS, Load, Proposed, mean, open_bare_load, open_load
 
 from metaqore_ai_gateway.adapters.psmp.project_store import PostgresProjectStore
 from metaqore_mesh.database.pool import open_pool
@@ -53,6 +55,8 @@ class Figures:
     """What was measured."""
 
     rate: Proposed
+    bare: Mapping[bool, Proposed]
+    """By whether all that wait share a transaction."""
     checked: Times
     checked_cold: Times
     growth: Growth
@@ -69,12 +73,25 @@ async def measure(mesh: Mesh, sizes: list[int]) -> tuple[Figures, SeededProject,
             await admin.close()
         small = projects[SMALL]
         await load.propose(small.id, small.declarations, WARM_UP)
+        before = await _bare(mesh, small)
         rate = await load.propose(small.id, small.declarations, PROPOSALS)
+        after = await _bare(mesh, small)
+        bare = {shared: mean(before[shared], after[shared]) for shared in before}
         growth = await measure_growth(load, projects)
         checked = await check(small, CHECKS, remembering=True)
         checked_cold = await check(small, CHECKS, remembering=False)
         of_events = projects[min(projects, key=lambda size: abs(size * EVENTS_EACH - EVENTS))]
-        return Figures(rate, checked, checked_cold, growth), of_events, await of_events.newest()
+        return Figures(rate, bare, checked, checked_cold, growth), of_events, await of_events.newest()
+
+
+async def _bare(mesh: Mesh, project: SeededProject) -> Mapping[bool, Proposed]:
+    """What the same proposals cost where nothing is governed."""
+    found = {}
+    for shared in (False, True):
+        async with open_bare_load(mesh, shared=shared) as load:
+            await load.propose(project.id, project.declarations, WARM_UP)
+            found[shared] = await load.propose(project.id, project.declarations, PROPOSALS)
+    return found
 
 
 async def _filled(
@@ -107,12 +124,16 @@ def show(figures: Figures) -> None:
     """The table for a person."""
     rate, growth = figures.rate, figures.growth
     print(f"{f'{WRITERS} writers, {SMALL:,} artifacts':<34}{'per s':>10}{'p50 ms':>10}{'p99 ms':>10}", end="")
-    print(f"{'gateway us':>12}{'database us':>13}")
-    times = Times(rate.each_ms)
-    print(f"{'  proposals':<34}{rate.per_s:>10,.0f}{times.p50_ms:>10.1f}{times.p99_ms:>10.1f}", end="")
-    print(f"{rate.gateway_us:>12,.0f}{rate.database_us:>13,.0f}")
+    print(f"{'service us':>12}{'database us':>13}")
+    bare, shared = figures.bare[False], figures.bare[True]
+    for what, one in (("proposals", rate), ("bare writes", bare), ("bare writes that share", shared)):
+        times = Times(one.each_ms)
+        print(f"{f'  {what}':<34}{one.per_s:>10,.0f}{times.p50_ms:>10.1f}{times.p99_ms:>10.1f}", end="")
+        print(f"{one.service_us:>12,.0f}{one.database_us:>13,.0f}")
     for what, checked in (("the check alone", figures.checked), ("nothing remembered", figures.checked_cold)):
         print(f"{f'  {what}':<34}{'':>10}{checked.p50_ms:>10.2f}{checked.p99_ms:>10.2f}")
+    print(f"a proposal takes {rate.both_us / shared.both_us:.1f} times the CPU of a bare write that shares, ", end="")
+    print(f"{rate.both_us / bare.both_us:.1f} times that of one with a transaction of its own")
     print("CPU of a proposal")
     for size in sorted(growth.gateway_us):
         print(f"{f'  among {size:,} artifacts':<64}", end="")
@@ -146,8 +167,12 @@ def main() -> int:
         "cold_check_p99_ms_at_10k": round(figures.checked_cold.p99_ms, 2),
         "cost_100k_over_10k": round(figures.growth.ratio(large, SMALL), 3),
         "state_at_100k_events_ms": round(statistics.median(figures.past_ms), 1),
-        "gateway_cpu_us_per_proposal": round(figures.rate.gateway_us),
+        "gateway_cpu_us_per_proposal": round(figures.rate.service_us),
         "database_cpu_us_per_proposal": round(figures.rate.database_us),
+        "bare_per_s": round(figures.bare[False].per_s, 1),
+        "bare_shared_per_s": round(figures.bare[True].per_s, 1),
+        "over_bare": round(figures.rate.per_s / figures.bare[False].per_s, 3),
+        "over_bare_shared": round(figures.rate.per_s / figures.bare[True].per_s, 3),
         "proposal_p99_ms": round(Times(figures.rate.each_ms).p99_ms, 1),
         "artifacts_in_the_largest": large,
     }

@@ -86,6 +86,13 @@ def bare_proxy(upstream: Served) -> Iterator[Served]:
 
 
 @contextmanager
+def bare_writes(database_url: str, *, shared: bool) -> Iterator[Served]:
+    """Writing alone, until the block ends."""
+    with _serving("bare_writes.py", database_url, *(["--shared"] if shared else [])) as served:
+        yield served
+
+
+@contextmanager
 def stub_mesh(upstream: Served, run_dir: Path) -> Iterator[StubMesh]:
     """The mesh, until the block ends. Its data stays in `run_dir`."""
     config = run_dir / "metaqore.yaml"
