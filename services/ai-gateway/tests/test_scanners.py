@@ -8,9 +8,12 @@ import hashlib
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metaqore_ai_gateway.adapters.scanner_checksums import TooManyCandidatesError
 from metaqore_ai_gateway.adapters.scanner_hyperscan import HyperscanScanner
+from metaqore_ai_gateway.adapters.scanner_rules import RULES
 from metaqore_ai_gateway.domain.chat import SEPARATOR
 
 ALNUM = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" * 2
@@ -230,3 +233,14 @@ class TestHyperscanScanner(ScannerContract):
     @pytest.fixture
     def scanner(self, hyperscan_scanner):
         return hyperscan_scanner
+
+    @given(
+        st.lists(st.sampled_from([*"aF07. -_@/\n\0é", *(one.values[1] for one in (*CREDENTIALS, *PERSONAL))])).map(
+            "".join
+        )
+    )
+    def test_no_trigger_keeps_a_rule_from_counting(self, hyperscan_scanner, text):
+        raw = text.encode()
+        found = hyperscan_scanner.scan(text).counts
+        for rule in RULES:
+            assert found.get(rule.kind, 0) >= rule.count(raw)

@@ -23,10 +23,14 @@ class ScanRule:
     count: Callable[[bytes], int]
 
 
+# Hyperscan has no lookbehind, so its boundary takes a character.
+_ALONE: Final = "(?:^|[^A-Za-z0-9])"
+
+
 def _credential(name: str, pattern: str) -> ScanRule:
-    """A rule for a format that stands by itself. Hyperscan has no lookbehind, so its boundary takes a character."""
+    """A rule for a format that stands by itself."""
     compiled = re.compile(b"(?<![A-Za-z0-9])" + pattern.encode("ascii"))
-    trigger = f"(?:^|[^A-Za-z0-9]){pattern}"
+    trigger = _ALONE + pattern
     return ScanRule(f"credential.{name}", trigger, lambda text: sum(1 for _ in compiled.finditer(text)))
 
 
@@ -50,7 +54,8 @@ RULES: Final = (
     _credential("metaqore_key", r"mq_[A-Za-z0-9_-]{43}"),
     _credential("private_key", r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
     _credential("jwt", r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16}"),
-    ScanRule("card", r"[0-9](?:[ -]?[0-9]){12}", count_cards),
-    ScanRule("iban", r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11}", count_ibans),
+    # Without the boundary every digest in hexadecimal would have its text counted.
+    ScanRule("card", _ALONE + r"[0-9](?:[ -]?[0-9]){12}", count_cards),
+    ScanRule("iban", _ALONE + r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11}", count_ibans),
     ScanRule("email", _EMAIL, _count_emails),
 )
