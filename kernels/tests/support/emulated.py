@@ -2,8 +2,8 @@
 
 import ctypes
 import hashlib
+import os
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from metaqore_kernels.cuda.runtime import KINDS
 
 SOURCES = Path(cuda.__file__).parent / "source"
 EMULATOR = Path(__file__).parent / "emulator.hpp"
+BUILT = Path(__file__).parent / "__pycache__"  # nobody else writes here, as they may in the folder for temporary files
 TYPES = {kind: name for name, kind in KINDS.items() if name not in {"bool", "bfloat16"}}
 
 
@@ -23,9 +24,10 @@ TYPES = {kind: name for name, kind in KINDS.items() if name not in {"bool", "bfl
 def library(source):
     """The shared library of one source file, compiled once for its text and the emulator's."""
     texts = [path.read_bytes() for path in (*sorted(SOURCES.glob("*.cuh")), SOURCES / source, EMULATOR)]
-    built = Path(tempfile.gettempdir()) / f"metaqore-emulated-{hashlib.sha256(b''.join(texts)).hexdigest()[:16]}.so"
+    built = BUILT / f"emulated-{hashlib.sha256(b''.join(texts)).hexdigest()[:16]}.so"
     if not built.exists():
-        part = built.with_suffix(f".{id(texts)}")
+        BUILT.mkdir(exist_ok=True)
+        part = built.with_suffix(f".{os.getpid()}")
         flags = ["-std=c++17", "-O1", "-g0", "-fPIC", "-shared", "-ffp-contract=off", "-w", "-x", "c++"]
         subprocess.run(
             ["g++", *flags, "-include", str(EMULATOR), "-I", str(SOURCES), str(SOURCES / source), "-o", str(part)],
