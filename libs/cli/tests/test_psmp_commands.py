@@ -327,6 +327,41 @@ def test_a_shell_completes_names(monkeypatch, words, expected):
     assert expected in told.output
 
 
+RAN = [
+    gateway.Task(id="019c-1", receipt_id="r-1", state=gateway.TASK_STATE_DENIED, model="m"),
+    gateway.Task(id="019c-2", receipt_id="r-2", state=gateway.TASK_STATE_DONE, model="m"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param("task show 019c", ["019c-1", "019c-2"], id="tasks that ran"),
+        pytest.param(f"task show --project garden {TASK[:9]}", [TASK], id="tasks that wait"),
+        pytest.param("audit proof r-", ["r-1", "r-2"], id="receipts to prove"),
+        pytest.param("audit verify r-1 r-2", ["r-2"], id="receipts to verify"),
+        pytest.param("key revoke key_", ["key_holds"], id="keys that hold"),
+    ],
+)
+def test_a_shell_completes_ids_of_what_came_through_a_door(mesh, words, expected):
+    waiting = work.ListTasksResponse(tasks=[work.Task(id=TASK, title="Weeding")])
+    mesh.answers["ListTasks"] = lambda request: (
+        gateway.ListTasksResponse(tasks=RAN) if isinstance(request, gateway.ListTasksRequest) else waiting
+    )
+    revoked = gateway.ApiKey(id="key_revoked", revoke_time=Timestamp(seconds=1))
+    mesh.answers["ListKeys"] = gateway.ListKeysResponse(keys=[gateway.ApiKey(id="key_holds", caller="ann"), revoked])
+    asked = {"COMP_WORDS": f"metaqore {words}", "COMP_CWORD": str(len(words.split()))}
+    told = CliRunner().invoke(app, [], prog_name="metaqore", env=asked | {"_METAQORE_COMPLETE": "complete_bash"})
+    assert told.output.split() == expected
+
+
+def test_a_prompt_belongs_to_the_project_of_the_environment(metaqore, mesh, monkeypatch):
+    monkeypatch.setenv("METAQORE_PROJECT", "garden")
+    mesh.answers["SubmitTask"] = lambda _: iter([])
+    metaqore("task", "submit", "Hello")
+    assert mesh.request("SubmitTask").project == "garden"
+
+
 def test_a_point_that_is_not_in_the_default_project_is_told_as_that(metaqore):
     shown = " ".join(metaqore("artifact", "list", "--at", "nowhere").err.replace("│", " ").split())
     assert "in the default project; name another by --project" in shown

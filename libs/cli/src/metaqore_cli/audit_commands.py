@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from metaqore.audit.v1 import audit_pb2 as audit
+from metaqore_cli import door_completion
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect, run_directory
 from metaqore_cli.finding import is_uuid
@@ -62,7 +63,14 @@ def tail(
     "metaqore audit proof 019a… 019b… --out proofs/"
 )
 def proof(
-    receipts: Annotated[list[str], typer.Argument(metavar="RECEIPT", help="Receipts: their ids or their tokens.")],
+    receipts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RECEIPT",
+            help="Receipts: their ids or their tokens.",
+            autocompletion=door_completion.receipts,
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Write each proof into this directory, as <receipt>.proof.json.")
     ] = None,
@@ -113,7 +121,12 @@ def _show_proof(found: ReceiptProof) -> None:
 )
 def verify(
     receipts: Annotated[
-        list[str] | None, typer.Argument(metavar="RECEIPT", help="Ids, tokens, or files that `audit proof` wrote.")
+        list[str] | None,
+        typer.Argument(
+            metavar="RECEIPT",
+            help="Ids, tokens, or files that `audit proof` wrote.",
+            autocompletion=door_completion.receipts,
+        ),
     ] = None,
     all_: Annotated[
         bool,

@@ -40,7 +40,8 @@ class SubmittedTask:
 class Client:
     """Blocking calls to one gateway; errors are `MetaQoreError`. Close it, or use it as a context manager."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, deadline_s: float = DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
         self._channel = grpc.insecure_channel(connection.grpc)
         channel: Any = self._channel
         self._metadata = (("authorization", f"Bearer {connection.api_key}"),)
@@ -136,4 +137,4 @@ class Client:
 
     @property
     def _call(self) -> dict[str, Any]:
-        return {"timeout": DEADLINE_S, "metadata": self._metadata}
+        return {"timeout": self._deadline_s, "metadata": self._metadata}

@@ -1,9 +1,8 @@
-"""What a shell completes: names of projects, artifacts and checkpoints, ids of conflicts and tasks."""
+"""What a shell completes: names of projects, artifacts and checkpoints, ids of conflicts and of tasks that wait."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -18,17 +17,13 @@ from metaqore_cli import finding
 from metaqore_cli.connection import connect
 from metaqore_cli.names import enum_name
 from metaqore_cli.psmp_client import PsmpClient, paged
+from metaqore_cli.shell_words import Completed, offered
 from metaqore_governance_core.errors import MetaQoreError
 
 DEADLINE_S: Final = 2.0
 """A shell that waits longer for a Tab is worse than one that completes nothing."""
 
 LIMIT: Final = 200
-
-ABOUT_CHARACTERS: Final = 60
-"""Typer wraps what is longer than a line, and a shell takes each line for another offer."""
-
-Completed = list[tuple[str, str]]
 
 
 def projects(incomplete: str) -> Completed:
@@ -118,32 +113,6 @@ def _completed(
     try:
         with PsmpClient(connect(), DEADLINE_S) as client:
             id_ = finding.project_id(client, project)
-            found = [one for one in look(client, id_, incomplete) if one[0].startswith(incomplete)]
+            return offered(look(client, id_, incomplete), incomplete)
     except MetaQoreError:
         return []
-    return [(_typed(name), _told(about)) for name, about in found if _is_safe(name)]
-
-
-_READ_BY_A_SHELL: Final = "\\`$\"'"
-"""Names and titles are other people's words. Typer's script for zsh evaluates them, and escapes no backslash: what
-stands behind one would run as a command when somebody presses Tab. So none of these is handed to a shell."""
-
-_TOLD_AS: Final = str.maketrans("[]", "()", _READ_BY_A_SHELL)
-"""Brackets are markup to Typer, which ends with an error where they do not fit."""
-
-
-def _is_safe(name: str) -> bool:
-    return name.isprintable() and not set(name) & set(_READ_BY_A_SHELL)
-
-
-def _typed(name: str) -> str:
-    """The name as it must stand on the line: bash takes it as it comes, the others quote it themselves."""
-    if os.environ.get("_METAQORE_COMPLETE") != "complete_bash":
-        return name
-    return re.sub(r"[^\w@%+=:,./-]", r"\\\g<0>", name)  # no quotes: Typer drops what does not begin as was typed
-
-
-def _told(about: str) -> str:
-    """One short line that says nothing to a shell."""
-    printable = "".join(one if one.isprintable() else " " for one in about).translate(_TOLD_AS)
-    return " ".join(printable.split())[:ABOUT_CHARACTERS]

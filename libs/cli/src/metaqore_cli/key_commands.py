@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
+from metaqore_cli import door_completion
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
 from metaqore_cli.output import JSON_OPTION, clean, errors_told, flush_output, notes, print_json, print_table
@@ -113,7 +114,10 @@ def list_(json_: Annotated[bool, JSON_OPTION] = False) -> None:
 
 @app.command(epilog="Example: metaqore key revoke key_…")
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id (not its secret).")],
+    key_id: Annotated[
+        str,
+        typer.Argument(metavar="KEY", help="The key's id (not its secret).", autocompletion=door_completion.keys),
+    ],
     json_: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """End a key. It is refused within about a second."""

@@ -9,7 +9,7 @@ import typer
 
 from metaqore.gateway.v1 import gateway_pb2 as gateway
 from metaqore.psmp.v1 import work_pb2 as work
-from metaqore_cli import completion, finding
+from metaqore_cli import completion, door_completion, finding
 from metaqore_cli.client import Client
 from metaqore_cli.connection import connect
 from metaqore_cli.labels import Label
@@ -59,9 +59,7 @@ def submit(
             autocompletion=lambda: SENSITIVITIES,
         ),
     ] = None,
-    project: Annotated[
-        str, typer.Option(help="The project that the task belongs to.", autocompletion=completion.projects)
-    ] = "",
+    project: Project = "",
     propose_files: Annotated[
         bool, typer.Option("--propose-files", help="Propose the files in the answer as artifacts of the project.")
     ] = False,
@@ -214,7 +212,7 @@ def show(
         typer.Argument(
             metavar="TASK",
             help="Its id, or the beginning of it among the newest; of work that waits, its title, too.",
-            autocompletion=completion.tasks,
+            autocompletion=door_completion.tasks,
         ),
     ],
     project: Project = "",
