@@ -55,6 +55,11 @@ NO_JSON = {
     "no utf-8": b'{"choices":[{"message":{"content":"h\xe9"},"finish_reason":"stop"}]}',
     "too deep": b'{"choices":[],"x":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
 }
+NOBODY_ANSWERS = {
+    "empty": b"{}",
+    "no choices": b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":0}}',
+    "choices of null": b'{"choices":null,"usage":null}',
+}
 STATUS = {"overloaded": 429, "refused": 400, "too long": 400, "failed": 500}
 TOO_LONG = "context_length_exceeded"
 
@@ -102,7 +107,7 @@ class HttpUpstream(Upstream):
         elif body["stream"]:
             return await self.stream(reader, writer)
         else:
-            whole = NO_JSON.get(self.behaviour) or json.dumps(WHOLE, ensure_ascii=False).encode()
+            whole = (NO_JSON | NOBODY_ANSWERS).get(self.behaviour) or json.dumps(WHOLE, ensure_ascii=False).encode()
             await self.send(writer, f"HTTP/1.1 200 OK\r\ncontent-length: {len(whole)}\r\n\r\n", whole)
         return self.behaviour not in {"garbage", "failed, hangs", "hang"}
 

@@ -187,6 +187,13 @@ class TestOpenAIProvider(ProviderContract):
         upstream.behaviour = behaviour
         assert (await failure(provider, call(stream=stream))).code == "provider_failed"
 
+    @pytest.mark.parametrize("behaviour", ["empty", "no choices", "choices of null"])
+    async def test_an_answer_in_which_nobody_answers_is_an_error(self, pair, behaviour):
+        provider, upstream = pair
+        upstream.behaviour = behaviour
+        error = await failure(provider, call())
+        assert (error.code, error.reasons, error.retryable) == ("provider_failed", ("answer_without_choices",), True)
+
     async def test_a_stream_that_ends_behind_its_finish_reason_is_whole(self, pair):
         provider, upstream = pair
         upstream.behaviour = "no done"

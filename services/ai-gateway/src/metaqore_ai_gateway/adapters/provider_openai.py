@@ -73,7 +73,10 @@ class OpenAIProvider:
                     yield chunk
             else:
                 whole = await connection.read_all(MAX_ANSWER_BYTES)
-                tally.add(read_completion(whole))
+                completion = read_completion(whole)
+                if not completion.choices:
+                    raise provider_errors.failed("answer_without_choices")
+                tally.add(completion)
                 yield whole
             yield tally.usage
         except ExchangeTimeoutError:
