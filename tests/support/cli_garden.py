@@ -35,6 +35,7 @@ ARTIFACT = artifacts.Artifact(
 
 KNOWN = {
     "ListProjects": projects.ListProjectsResponse(projects=[projects.Project(id=GARDEN, name="garden")]),
+    "GetProject": projects.GetProjectResponse(project=projects.Project(id=GARDEN, name="garden")),
     "ListArtifacts": artifacts.ListArtifactsResponse(artifacts=[ARTIFACT]),
     "ListConflicts": conflicts.ListConflictsResponse(conflicts=[CLASHING]),
     "GetConflict": conflicts.GetConflictResponse(conflict=CLASHING),

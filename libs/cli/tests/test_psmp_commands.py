@@ -362,6 +362,13 @@ def test_a_prompt_belongs_to_the_project_of_the_environment(metaqore, mesh, monk
     assert mesh.request("SubmitTask").project == "garden"
 
 
+@pytest.mark.parametrize("words", ["artifact show main.js -p garden", "project state garden --at nowhere"])
+def test_the_project_that_lacks_something_is_told_by_name(metaqore, words):
+    done = metaqore(*words.split())
+    told = done.error.message if done.error else done.err.replace("│", " ")
+    assert "in the project garden." in " ".join(told.split())
+
+
 def test_a_point_that_is_not_in_the_default_project_is_told_as_that(metaqore):
     shown = " ".join(metaqore("artifact", "list", "--at", "nowhere").err.replace("│", " ").split())
     assert "in the default project; name another by --project" in shown

@@ -25,6 +25,8 @@ _ARTIFACT_ID: Final = re.compile(r"artifact_[a-z2-7]{26}")
 _CHECKPOINT_ID: Final = re.compile(r"checkpoint_[a-z2-7]{26}")
 _CONFLICT_ID: Final = re.compile(r"conflict_[0-9a-f]{24}")
 _VERSIONED: Final = re.compile(r"(.+)@v?([1-9][0-9]*)", re.DOTALL)
+_DEFAULT: Final = frozenset({"", "default"})
+"""What the mesh takes for the organization's default project."""
 _TOLD: Final = 8
 """How many names an error lists."""
 
@@ -49,7 +51,7 @@ class Found:
 
 def project_id(client: PsmpClient, name: str) -> str:
     """The id of a project by its name or id; empty is the organization's default. Raises `project_not_found`."""
-    if name in {"", "default"} or is_uuid(name):
+    if name in _DEFAULT or is_uuid(name):
         return name
     known = list(paged(client.projects.ListProjects, projects.ListProjectsRequest(), "projects"))
     found = [one.id for one in known if one.name == name]
@@ -66,11 +68,15 @@ def artifact(client: PsmpClient, project: str, reference: str, at: common.Point 
     found = _artifact(client, project, reference, at)
     if found is not None:
         return Found(found, None)
-    raise _missing("artifact", f"There is no artifact {reference!r}{_where(project)}. See: metaqore artifact list")
+    where = _where(client, project)
+    raise _missing("artifact", f"There is no artifact {reference!r}{where}. See: metaqore artifact list")
 
 
-def _where(project: str) -> str:
-    return f" in the project {project}" if project else " in the default project; name another by --project"
+def _where(client: PsmpClient, project: str) -> str:
+    if project in _DEFAULT:
+        return " in the default project; name another by --project"
+    told: projects.GetProjectResponse = client.projects.GetProject(projects.GetProjectRequest(id=project))
+    return f" in the project {told.project.name}"
 
 
 def versioned_id(text: str) -> tuple[str, int] | None:
@@ -136,8 +142,9 @@ def point(client: PsmpClient, project: str, text: str | None) -> common.Point | 
     except MetaQoreError as error:
         if error.kind is not ErrorKind.NOT_FOUND:
             raise
+        where = _where(client, project)
         raise typer.BadParameter(
-            f"{text!r} is no point of the past{_where(project)}. A point is a version such as 41, a time such as "
+            f"{text!r} is no point of the past{where}. A point is a version such as 41, a time such as "
             "2026-10-03T14:00 or '2h ago', or a checkpoint; see: metaqore checkpoint list"
         ) from error
 
